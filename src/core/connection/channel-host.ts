@@ -1,0 +1,31 @@
+import type { ChunkSet } from "../address/chunk-set.ts";
+import type { Data, Format } from "../codec/messages.ts";
+import type { Verifier } from "../integrity/verifier.ts";
+import type { Connection } from "./connection.ts";
+import type { SwarmMetadata } from "./metadata.ts";
+import type { CloseReason, Output } from "./outputs.ts";
+import type { ChannelSettings, Millis } from "./settings.ts";
+
+/** What a channel needs of its swarm, and tells it. */
+export interface ChannelHost {
+  readonly key: string;
+  readonly metadata: SwarmMetadata;
+  readonly format: Format;
+  readonly settings: ChannelSettings;
+  readonly verifier: Verifier;
+  readonly have: ChunkSet;
+  /** Whether we serve at all; otherwise peers are choked. */
+  readonly serving: boolean;
+  readonly out: Output[];
+  /** System time, microseconds since 1970. */
+  micros(now: Millis): bigint;
+  /** A requested chunk came in. */
+  arrived(from: Connection, message: Data, now: Millis): void;
+  /** More hashes came in: chunks that lacked them can be tried again. */
+  retry(from: Connection, now: Millis): void;
+  /** These chunks are not asked for at this peer any more. */
+  released(chunks: readonly number[]): void;
+  /** A chunk shall be sent to this peer. */
+  read(to: Connection, chunk: number): void;
+  closed(connection: Connection, reason: CloseReason): void;
+}

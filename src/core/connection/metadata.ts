@@ -1,0 +1,89 @@
+import { binRange, rangeBins } from "../address/bin.ts";
+import type { ChunkRange } from "../address/range.ts";
+import { hashSize } from "../codec/datagram.ts";
+import {
+  ChunkAddressing,
+  IntegrityMethod,
+  MessageType,
+  VARIABLE_CHUNK_SIZE,
+  type ChunkSpec,
+  type Format,
+  type HashCode,
+  type ProtocolOptions,
+} from "../codec/messages.ts";
+
+/** The metadata record of a static swarm (RFC 7574 §8.4, points a to f). */
+export interface SwarmMetadata {
+  /** Merkle root. */
+  readonly id: Uint8Array;
+  /** Bytes of a full chunk. */
+  readonly chunkSize: number;
+  /** Whether other chunks than the last may be shorter. */
+  readonly variableSize: boolean;
+  readonly addressing: ChunkAddressing;
+  readonly hash: HashCode;
+  /** Absent: found from the peak hashes (RFC 7574 §5.6). */
+  readonly chunkCount?: number;
+}
+
+const VERSION = 1;
+
+/** The messages that this implementation sends and understands on a static swarm (RFC 7574 §7.10). */
+const SUPPORTED: readonly number[] = [
+  MessageType.HANDSHAKE,
+  MessageType.DATA,
+  MessageType.ACK,
+  MessageType.HAVE,
+  MessageType.INTEGRITY,
+  MessageType.REQUEST,
+  MessageType.CANCEL,
+  MessageType.CHOKE,
+  MessageType.UNCHOKE,
+];
+
+/** What the codec must know of a swarm. */
+export function swarmFormat(metadata: SwarmMetadata): Format {
+  return { addressing: metadata.addressing, hashSize: hashSize(metadata.hash), signatureSize: 0 };
+}
+
+/** The options of our HANDSHAKE (RFC 7574 §7); only the initiator names the swarm and its lowest version. */
+export function handshakeOptions(metadata: SwarmMetadata, initiator: boolean): ProtocolOptions {
+  return {
+    version: VERSION,
+    ...(initiator ? { minVersion: VERSION, swarmId: metadata.id } : {}),
+    integrityMethod: IntegrityMethod.merkle,
+    hashFunction: metadata.hash,
+    chunkAddressing: metadata.addressing,
+    supportedMessages: SUPPORTED,
+    chunkSize: metadata.variableSize ? VARIABLE_CHUNK_SIZE : metadata.chunkSize,
+  };
+}
+
+/** Why a peer's options do not fit the swarm, in words; undefined if they do. Absent chunk size is tolerated (draft 10 had none). */
+export function optionsMismatch(
+  options: ProtocolOptions,
+  metadata: SwarmMetadata,
+  fromInitiator: boolean,
+): string | undefined {
+  if (options.version === undefined || options.version < VERSION) return "version";
+  if (fromInitiator && (options.minVersion === undefined || options.minVersion > VERSION)) return "minimum version";
+  if (options.swarmId !== undefined && !sameBytes(options.swarmId, metadata.id)) return "swarm ID";
+  if (fromInitiator && options.swarmId === undefined) return "swarm ID";
+  if (options.integrityMethod !== IntegrityMethod.merkle) return "content integrity protection method";
+  if (options.hashFunction !== metadata.hash) return "Merkle hash function";
+  if (options.chunkAddressing !== metadata.addressing) return "chunk addressing method";
+  const size = metadata.variableSize ? VARIABLE_CHUNK_SIZE : metadata.chunkSize;
+  if (options.chunkSize !== undefined && options.chunkSize !== size) return "chunk size";
+  return undefined;
+}
+
+/** A chunk range as the specifications that a message can carry: one, or with bins as many as it takes. */
+export function chunkSpecs(range: ChunkRange, addressing: ChunkAddressing): readonly ChunkSpec[] {
+  const bins = addressing === ChunkAddressing.bin32 || addressing === ChunkAddressing.bin64;
+  return bins ? rangeBins(range).map(binRange) : [range];
+}
+
+/** Whether two byte strings are equal. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((octet, i) => octet === b[i]);
+}

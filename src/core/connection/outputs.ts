@@ -1,0 +1,44 @@
+/** Why a channel ended. */
+export type CloseReason = "local" | "peer" | "no-answer" | "dead" | "refused" | "misbehaving";
+
+/** What was wrong with what a peer sent. */
+export type RejectReason = "malformed" | "incompatible" | "integrity" | "flood";
+
+/**
+ * What the host must do. Every output is plain data; a host that carries them out in order needs to know nothing else of
+ * the protocol. `swarm` is the swarm ID in lower-case hexadecimal.
+ */
+export type Output =
+  /** Send one datagram: `head`, then `payload` if there is one. */
+  | { readonly type: "transmit"; readonly link: string; readonly head: Uint8Array; readonly payload?: Uint8Array }
+  /** Call `step` with `timeout` at this time; replaces every earlier `wake`. */
+  | { readonly type: "wake"; readonly at: number }
+  /** Hash a chunk's bytes and answer with `digested`. */
+  | { readonly type: "digest"; readonly swarm: string; readonly token: number; readonly data: Uint8Array }
+  /** Fetch a chunk that we hold and answer with `read`. */
+  | { readonly type: "read"; readonly swarm: string; readonly token: number; readonly chunk: number }
+  /** A chunk from this peer is proven; the host keeps it. The swarm announces it by itself. */
+  | {
+      readonly type: "verified";
+      readonly swarm: string;
+      readonly link: string;
+      readonly chunk: number;
+      readonly data: Uint8Array;
+    }
+  /** A channel is open in both directions. */
+  | { readonly type: "opened"; readonly swarm: string; readonly link: string }
+  /** A channel has ended. */
+  | { readonly type: "closed"; readonly swarm: string; readonly link: string; readonly reason: CloseReason }
+  /** A peer announced more chunks than before. */
+  | { readonly type: "peerhas"; readonly swarm: string; readonly link: string }
+  /** The peer did something that no honest peer does; its channel is closed already. `chunk` where one was refused. */
+  | {
+      readonly type: "rejected";
+      readonly swarm: string | undefined;
+      readonly link: string;
+      readonly reason: RejectReason;
+      readonly detail: string;
+      readonly chunk?: number;
+    }
+  /** Content bytes went out in DATA. */
+  | { readonly type: "uploaded"; readonly swarm: string; readonly link: string; readonly bytes: number };

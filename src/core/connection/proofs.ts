@@ -1,0 +1,85 @@
+import { binLevel, binParent, binRange, peakBins, rangeBin, type Bin } from "../address/bin.ts";
+import type { ChunkRange } from "../address/range.ts";
+import type { Integrity } from "../codec/messages.ts";
+import type { MerkleTree } from "../integrity/tree.ts";
+import type { Verifier } from "../integrity/verifier.ts";
+import { MAX_PENDING_HASHES } from "./settings.ts";
+
+/**
+ * Unproven hashes from one peer, kept until a chunk proves them (RFC 7574 §5.3: "remember all the hashes"). They are
+ * never mixed with another peer's, so that a liar can spoil only what it sends itself.
+ */
+export class Proofs {
+  readonly #hashes = new Map<Bin, Uint8Array>();
+  /** The latest INTEGRITY messages that could be the peaks: contiguous from chunk 0, ever smaller. */
+  #run: { bin: Bin; hash: Uint8Array }[] = [];
+
+  /** The hashes by bin. */
+  get hashes(): ReadonlyMap<Bin, Uint8Array> {
+    return this.#hashes;
+  }
+
+  /** Keeps the hash of an INTEGRITY message; one whose range is not a node of the tree is ignored. */
+  add(message: Integrity, verifier: Verifier): void {
+    const bin = rangeBin(message.chunks);
+    if (bin === undefined) return;
+    if (verifier.tree === undefined) this.#extendRun(bin, message);
+    else if (verifier.tree.has(bin)) return;
+    // A copy, because the hash is a view that would keep its whole datagram alive.
+    this.#hashes.delete(bin);
+    this.#hashes.set(bin, message.hash.slice());
+    if (this.#hashes.size > MAX_PENDING_HASHES) for (const oldest of this.#hashes.keys()) return this.forget(oldest);
+  }
+
+  /** Tries what came so far as the peaks of the content (RFC 7574 §5.6.2). */
+  tryPeaks(verifier: Verifier): boolean {
+    if (verifier.tree !== undefined) return true;
+    return this.#run.length > 0 && verifier.verifyPeaks(this.#run);
+  }
+
+  /** Drops a hash that is in the tree now, or too old. */
+  forget(bin: Bin): void {
+    this.#hashes.delete(bin);
+  }
+
+  #extendRun(bin: Bin, { chunks, hash }: Integrity): void {
+    if (chunks.start === 0) {
+      const first = this.#run[0];
+      // Below the left-most peak, a node at chunk 0 is only an uncle.
+      if (first !== undefined && chunks.end < binRange(first.bin).end) return;
+      this.#run = [];
+    }
+    const last = this.#run.at(-1);
+    const end = last === undefined ? -1 : binRange(last.bin).end;
+    if (chunks.start !== end + 1 || (last !== undefined && binLevel(bin) >= binLevel(last.bin))) return;
+    this.#run.push({ bin, hash: hash.slice() });
+  }
+}
+
+/**
+ * The hashes that a peer lacks for verifying `chunk`, highest first (RFC 7574 §5.3, §5.4), peaks before all others while
+ * it has none. `assumed(range)` says whether the peer holds a chunk in `range` or one is on its way to it: from any chunk
+ * under a node's parent the peer has derived, or was sent, that node.
+ */
+export function missingProof(
+  tree: MerkleTree,
+  chunk: number,
+  needsPeaks: boolean,
+  assumed: (range: ChunkRange) => boolean,
+): { chunks: ChunkRange; hash: Uint8Array }[] {
+  const proof: { chunks: ChunkRange; hash: Uint8Array }[] = [];
+  if (needsPeaks) {
+    for (const bin of peakBins(tree.chunkCount)) proof.push({ chunks: binRange(bin), hash: nodeHash(tree, bin) });
+  }
+  for (const uncle of tree.uncles(chunk)) {
+    if (assumed(binRange(binParent(uncle)))) continue;
+    proof.push({ chunks: binRange(uncle), hash: nodeHash(tree, uncle) });
+  }
+  return proof;
+}
+
+function nodeHash(tree: MerkleTree, bin: Bin): Uint8Array {
+  const hash = tree.get(bin);
+  if (hash === undefined) throw new RangeError(`bin ${bin} of a chunk that we hold is not in the tree`);
+  return hash;
+}

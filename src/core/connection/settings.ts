@@ -1,0 +1,49 @@
+/** Milliseconds on the host's monotonic clock. */
+export type Millis = number;
+
+/** Limits and time-outs of a channel. */
+export interface ChannelSettings {
+  /** First wait for an answer to HANDSHAKE, ms; doubles each time. @defaultValue 1000, several round trips of any path */
+  readonly handshakeMs: number;
+  /** HANDSHAKEs before the peer counts as absent. @defaultValue 4, so 15 s in all */
+  readonly handshakeTries: number;
+  /** Silence after which a keep-alive is sent, ms (RFC 7574 §3.12). @defaultValue 20000 */
+  readonly keepAliveMs: number;
+  /** Silence after which a peer counts as dead, ms (RFC 7574 §8.15). @defaultValue 180000, the RFC's three minutes */
+  readonly deadMs: number;
+  /** Datagrams that must have been sent into that silence. @defaultValue 3, the RFC's */
+  readonly deadDatagrams: number;
+  /** Most bytes of DATA in flight to one peer. @defaultValue 262144: above it Chromium's data channels may collapse */
+  readonly maxWindow: number;
+  /** Queueing delay that we allow ourselves to cause on the way to a peer, ms. @defaultValue 200 */
+  readonly queueMs: number;
+  /** Shortest wait before a REQUEST counts as lost, ms. @defaultValue 500 */
+  readonly minRequestMs: number;
+  /** Longest such wait, ms. @defaultValue 8000 */
+  readonly maxRequestMs: number;
+  /** Most chunks asked of one peer at a time. @defaultValue 64 */
+  readonly maxOutstanding: number;
+}
+
+/** The defaults of ChannelSettings. */
+export const CHANNEL_SETTINGS: ChannelSettings = {
+  handshakeMs: 1_000,
+  handshakeTries: 4,
+  keepAliveMs: 20_000,
+  deadMs: 180_000,
+  deadDatagrams: 3,
+  maxWindow: 262_144,
+  queueMs: 200,
+  minRequestMs: 500,
+  maxRequestMs: 8_000,
+  maxOutstanding: 64,
+};
+
+/** Most ranges that a peer's REQUESTs may leave in our queue; further ones are ignored, as if lost. */
+export const MAX_REQUEST_RANGES = 512;
+/** Most ranges in a peer's announced chunks; a peer that fragments further is not an honest one. */
+export const MAX_HAVE_RANGES = 65_536;
+/** Most unproven hashes kept for one peer; the oldest go first. 2,048 are enough for 64 chunks of a 2^32-chunk tree. */
+export const MAX_PENDING_HASHES = 2_048;
+/** HAVE messages that ride behind the HANDSHAKE of datagram 2: a stranger gets no long answer (RFC 7574 §13.1.1). */
+export const MAX_EARLY_HAVES = 4;

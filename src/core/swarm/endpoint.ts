@@ -1,0 +1,261 @@
+import type { ChunkRange } from "../address/range.ts";
+import { decodeDatagram, encodeDatagram, readChannel } from "../codec/datagram.ts";
+import { DatagramError } from "../codec/errors.ts";
+import { ChunkAddressing, type Datagram, type Format, type Handshake } from "../codec/messages.ts";
+import { Connection } from "../connection/connection.ts";
+import type { Output } from "../connection/outputs.ts";
+import type { Millis } from "../connection/settings.ts";
+import { Swarm, type SwarmOptions } from "./swarm.ts";
+
+/** All that can happen to an endpoint. `swarm` is the swarm ID in lower-case hexadecimal. */
+export type Input =
+  /** A link to a neighbour is up. */
+  | { readonly type: "link"; readonly link: string; readonly maxDatagram: number }
+  /** It is gone. */
+  | { readonly type: "unlink"; readonly link: string }
+  /** Open a channel over a link. */
+  | { readonly type: "open"; readonly link: string; readonly swarm: string }
+  /** A datagram came in. The endpoint keeps views on it. */
+  | { readonly type: "datagram"; readonly link: string; readonly data: Uint8Array }
+  /** These chunks are wanted by `deadline`; replaces what was said of them before. */
+  | { readonly type: "want"; readonly swarm: string; readonly chunks: ChunkRange; readonly deadline: Millis }
+  /** These chunks are not wanted any more. */
+  | { readonly type: "unwant"; readonly swarm: string; readonly chunks: ChunkRange }
+  /** These chunks came from elsewhere; their hashes are in the swarm's tree. */
+  | { readonly type: "have"; readonly swarm: string; readonly chunks: ChunkRange }
+  /** These chunks are not held any more. */
+  | { readonly type: "forget"; readonly swarm: string; readonly chunks: ChunkRange }
+  /** Answer REQUESTs from now on, or CHOKE. */
+  | { readonly type: "serve"; readonly swarm: string; readonly serving: boolean }
+  /** Answer to `digest`. */
+  | { readonly type: "digested"; readonly swarm: string; readonly token: number; readonly hash: Uint8Array }
+  /** Answer to `read`; undefined if the chunk could not be had. */
+  | { readonly type: "read"; readonly swarm: string; readonly token: number; readonly data: Uint8Array | undefined }
+  /** The time of the latest `wake` has come. */
+  | { readonly type: "timeout" }
+  /** Leave: close every channel. */
+  | { readonly type: "close" };
+
+/** What an endpoint needs from its host. */
+export interface EndpointOptions {
+  /** Unpredictable 32-bit numbers, for channel IDs (RFC 7574 §8.3). */
+  readonly random32: () => number;
+  /** System time at `now` = 0, microseconds since 1970, for DATA timestamps (RFC 7574 §8.6). */
+  readonly epochMicros: bigint;
+}
+
+/** Channels that a link may have at a time: no neighbour needs more swarms with us at once. */
+const MAX_CHANNELS_PER_LINK = 32;
+/** Channels in all links whose handshake is not complete. */
+const MAX_HALF_OPEN = 256;
+
+interface LinkState {
+  readonly id: string;
+  readonly maxDatagram: number;
+  readonly channels: Map<number, { readonly swarm: Swarm; readonly connection: Connection }>;
+  banned: boolean;
+}
+
+/**
+ * One PPSPP peer: several swarms over several links (RFC 7574 §3.11). Pure: the same inputs at the same times give the
+ * same outputs.
+ */
+export class Endpoint {
+  readonly #options: EndpointOptions;
+  readonly #swarms = new Map<string, Swarm>();
+  readonly #links = new Map<string, LinkState>();
+  readonly #micros: (now: Millis) => bigint;
+  #out: Output[] = [];
+  #wakeAt: Millis = Infinity;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.#micros = (now) => options.epochMicros + BigInt(Math.round(now * 1000));
+  }
+
+  /** Joins a swarm; its key is the swarm ID in lower-case hexadecimal. @throws RangeError if it is joined already. */
+  add(options: SwarmOptions): Swarm {
+    const key = swarmKey(options.metadata.id);
+    if (this.#swarms.has(key)) throw new RangeError(`swarm ${key} is joined already`);
+    const swarm = new Swarm(key, options, this.#out, this.#micros);
+    this.#swarms.set(key, swarm);
+    return swarm;
+  }
+
+  /** The only way in. Never throws on remote bytes: a bad datagram becomes a `rejected` output. */
+  step(input: Input, now: Millis): readonly Output[] {
+    this.#apply(input, now);
+    for (const swarm of this.#swarms.values()) swarm.settle(now);
+    for (const output of this.#out) if (output.type === "rejected") this.#ban(output);
+    this.#wake(input.type === "timeout");
+    return this.#out.splice(0);
+  }
+
+  #apply(input: Input, now: Millis): void {
+    switch (input.type) {
+      case "link":
+        this.#links.set(input.link, {
+          id: input.link,
+          maxDatagram: input.maxDatagram,
+          channels: new Map(),
+          banned: false,
+        });
+        return;
+      case "unlink":
+        for (const { connection } of this.#links.get(input.link)?.channels.values() ?? [])
+          connection.close("dead", now);
+        this.#links.delete(input.link);
+        return;
+      case "open": {
+        const link = this.#links.get(input.link);
+        const swarm = this.#swarm(input.swarm);
+        if (link !== undefined && swarm.connection(link.id) === undefined) this.#open(link, swarm, true, now);
+        return;
+      }
+      case "datagram": {
+        const link = this.#links.get(input.link);
+        if (link !== undefined && !link.banned) this.#datagram(link, input.data, now);
+        return;
+      }
+      case "want":
+        this.#swarm(input.swarm).want(input.chunks, input.deadline);
+        return;
+      case "unwant":
+        this.#swarm(input.swarm).unwant(input.chunks);
+        return;
+      case "have":
+        this.#swarm(input.swarm).obtained(input.chunks, now);
+        return;
+      case "forget": {
+        const swarm = this.#swarm(input.swarm);
+        for (const id of swarm.forget(input.chunks, now)) {
+          const link = this.#links.get(id);
+          if (link !== undefined) this.#open(link, swarm, true, now);
+        }
+        return;
+      }
+      case "serve":
+        this.#swarm(input.swarm).serve(input.serving);
+        return;
+      case "digested":
+        this.#swarm(input.swarm).digested(input.token, input.hash, now);
+        return;
+      case "read":
+        this.#swarm(input.swarm).wasRead(input.token, input.data, now);
+        return;
+      case "timeout":
+        for (const swarm of this.#swarms.values()) swarm.timeout(now);
+        return;
+      case "close":
+        for (const swarm of this.#swarms.values()) {
+          for (const connection of swarm.connections) connection.close("local", now);
+        }
+        return;
+    }
+  }
+
+  #swarm(key: string): Swarm {
+    const swarm = this.#swarms.get(key);
+    if (swarm === undefined) throw new RangeError(`no swarm ${key}`);
+    return swarm;
+  }
+
+  #open(link: LinkState, swarm: Swarm, initiator: boolean, now: Millis): Connection {
+    let channel = 0;
+    while (channel === 0 || link.channels.has(channel)) channel = this.#options.random32() >>> 0;
+    for (const [id, entry] of link.channels) if (entry.connection.state === "closed") link.channels.delete(id);
+    const connection = new Connection(swarm, link, channel, initiator, now);
+    link.channels.set(channel, { swarm, connection });
+    swarm.add(connection);
+    return connection;
+  }
+
+  #datagram(link: LinkState, data: Uint8Array, now: Millis): void {
+    try {
+      const channel = readChannel(data);
+      if (channel === 0) {
+        this.#stranger(link, decodeDatagram(data, STRANGER_FORMAT), now);
+      } else {
+        const entry = link.channels.get(channel);
+        if (entry === undefined || entry.connection.state === "closed") return;
+        const { swarm, connection } = entry;
+        let datagram: Datagram;
+        try {
+          datagram = decodeDatagram(data, swarm.format);
+        } catch (error) {
+          if (!(error instanceof DatagramError)) throw error;
+          connection.reject("malformed", error.message);
+          return;
+        }
+        connection.receive(datagram.messages, now);
+        swarm.touch(connection);
+      }
+    } catch (error) {
+      if (!(error instanceof DatagramError)) throw error;
+      this.#out.push({ type: "rejected", swarm: undefined, link: link.id, reason: "malformed", detail: error.message });
+    }
+  }
+
+  /** A datagram to channel 0: somebody opens a channel (RFC 7574 §8.4). */
+  #stranger(link: LinkState, { messages }: Datagram, now: Millis): void {
+    const [handshake, ...rest] = messages;
+    // A close to channel 0 answers nothing and must not be answered, or two peers would answer each other for ever.
+    if (handshake?.type !== "HANDSHAKE" || handshake.channel === 0) return;
+    const { swarmId } = handshake.options;
+    const swarm = swarmId === undefined ? undefined : this.#swarms.get(swarmKey(swarmId));
+    if (swarm === undefined) {
+      this.#refuse(link, handshake);
+      return;
+    }
+    const earlier = swarm.connection(link.id);
+    if (earlier !== undefined) {
+      if (earlier.remoteChannel === handshake.channel) {
+        earlier.handshake(handshake, now);
+        return;
+      }
+      // Both opened at once: the HANDSHAKE with the lower channel ID stands. Otherwise the peer begins anew.
+      if (earlier.state === "opening" && earlier.channel < handshake.channel) return;
+      earlier.close("peer", now);
+    }
+    if (link.channels.size >= MAX_CHANNELS_PER_LINK || this.#halfOpen() >= MAX_HALF_OPEN) return;
+    const connection = this.#open(link, swarm, false, now);
+    connection.handshake(handshake, now);
+    // HAVE may ride behind the first HANDSHAKE; anything else of a stranger has no effect (RFC 7574 §13.6.11).
+    for (const message of rest) if (message.type === "HAVE") connection.learn(message.chunks);
+  }
+
+  #refuse(link: LinkState, handshake: Handshake): void {
+    const close = { channel: handshake.channel, messages: [{ type: "HANDSHAKE", channel: 0, options: {} }] } as const;
+    this.#out.push({ type: "transmit", link: link.id, head: encodeDatagram(close, STRANGER_FORMAT).head });
+  }
+
+  /** Who broke the rules is not listened to any more (RFC 7574 §3, §13.7); other options than ours break none. */
+  #ban({ link, reason }: Extract<Output, { type: "rejected" }>): void {
+    const state = this.#links.get(link);
+    if (state !== undefined && reason !== "incompatible") state.banned = true;
+  }
+
+  #halfOpen(): number {
+    let count = 0;
+    for (const swarm of this.#swarms.values()) {
+      for (const connection of swarm.connections) if (connection.state === "answering") count++;
+    }
+    return count;
+  }
+
+  #wake(timedOut: boolean): void {
+    let at = Infinity;
+    for (const swarm of this.#swarms.values()) at = Math.min(at, swarm.wakeAt);
+    if (at >= this.#wakeAt && !timedOut) return;
+    this.#wakeAt = at;
+    if (at !== Infinity) this.#out.push({ type: "wake", at });
+  }
+}
+
+/** Format of a datagram before its HANDSHAKE has said anything: what follows is read by the HANDSHAKE's own options. */
+const STRANGER_FORMAT: Format = { addressing: ChunkAddressing.chunk32, hashSize: 20, signatureSize: 0 };
+
+/** A swarm ID as the key that inputs and outputs use: lower-case hexadecimal. */
+export function swarmKey(id: Uint8Array): string {
+  return Array.from(id, (octet) => octet.toString(16).padStart(2, "0")).join("");
+}

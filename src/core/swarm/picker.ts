@@ -1,0 +1,93 @@
+import type { ChunkSet } from "../address/chunk-set.ts";
+import type { ChunkRange } from "../address/range.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { Millis } from "../connection/settings.ts";
+
+/** Chunks that somebody waits for, until `deadline` (Infinity: in no hurry). */
+export interface Want {
+  readonly chunks: ChunkRange;
+  readonly deadline: Millis;
+}
+
+/** What a picker may look at. */
+export interface PickerView {
+  /** Earliest deadline first. */
+  readonly wants: readonly Want[];
+  /** Chunks that are held, asked for, or being hashed. */
+  readonly busy: ChunkSet;
+  readonly connections: Iterable<Connection>;
+  readonly chunkSize: number;
+}
+
+/** Chooses which chunks to ask of a peer now, at most `room` (RFC 7574 §9.1). */
+export type Picker = (view: PickerView, connection: Connection, room: number, now: Millis) => number[];
+
+/** Chunks that are compared for rarity at a time: enough for variety, and it bounds the work of one decision. */
+const SAMPLE = 64;
+
+/**
+ * Deadline first, then rarest: the wants in the order of their deadlines, and within one the chunks that the fewest
+ * peers have. A chunk that this peer would deliver too late, or has let pass its time once while another peer has it, is
+ * left to others. Where nothing is urgent each channel begins at another place, so that peers fetch different chunks.
+ */
+export const deadlineThenRarest: Picker = (view, connection, room, now) => {
+  const picked: number[] = [];
+  for (const want of view.wants) {
+    if (picked.length >= room) break;
+    if (connection.download.expected(view.chunkSize, now) > want.deadline) continue;
+    const candidates = sample(view, connection, want);
+    if (candidates.length > 1) {
+      const rarity = new Map(candidates.map((chunk) => [chunk, holders(view, chunk)]));
+      candidates.sort((a, b) => (rarity.get(a) ?? 0) - (rarity.get(b) ?? 0));
+    }
+    picked.push(...candidates.slice(0, room - picked.length));
+  }
+  return picked;
+};
+
+function sample(view: PickerView, connection: Connection, { chunks, deadline }: Want): number[] {
+  const length = chunks.end - chunks.start + 1;
+  const twist = deadline === Infinity ? chunks.start + (connection.channel % length) : chunks.start;
+  const found: number[] = [];
+  for (const part of [
+    { start: twist, end: chunks.end },
+    { start: chunks.start, end: twist - 1 },
+  ]) {
+    if (part.end < part.start) continue;
+    for (const gap of view.busy.missing(part)) {
+      for (const range of covered(connection.peerHas, gap)) {
+        for (let chunk = range.start; chunk <= range.end; chunk++) {
+          if (isLeftToOthers(view, connection, chunk)) continue;
+          found.push(chunk);
+          if (found.length >= SAMPLE) return found;
+        }
+      }
+    }
+  }
+  return found;
+}
+
+function isLeftToOthers(view: PickerView, connection: Connection, chunk: number): boolean {
+  if (!connection.download.late.has(chunk)) return false;
+  for (const other of view.connections) {
+    if (other === connection || other.state !== "established" || other.choked) continue;
+    if (other.peerHas.has(chunk) && !other.download.late.has(chunk)) return true;
+  }
+  return false;
+}
+
+function holders(view: PickerView, chunk: number): number {
+  let count = 0;
+  for (const connection of view.connections) if (connection.peerHas.has(chunk)) count++;
+  return count;
+}
+
+/** The parts of `range` that are in `set`, ascending. */
+export function* covered(set: ChunkSet, range: ChunkRange): Generator<ChunkRange> {
+  let start = range.start;
+  for (const gap of set.missing(range)) {
+    if (gap.start > start) yield { start, end: gap.start - 1 };
+    start = gap.end + 1;
+  }
+  if (start <= range.end) yield { start, end: range.end };
+}

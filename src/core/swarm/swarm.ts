@@ -1,0 +1,354 @@
+import { ChunkSet } from "../address/chunk-set.ts";
+import type { ChunkRange } from "../address/range.ts";
+import type { Data, Format } from "../codec/messages.ts";
+import type { ChannelHost } from "../connection/channel-host.ts";
+import type { Connection } from "../connection/connection.ts";
+import { swarmFormat, type SwarmMetadata } from "../connection/metadata.ts";
+import type { CloseReason, Output } from "../connection/outputs.ts";
+import { CHANNEL_SETTINGS, type ChannelSettings, type Millis } from "../connection/settings.ts";
+import { hashFunction } from "../integrity/hashes.ts";
+import { Verifier } from "../integrity/verifier.ts";
+import { deadlineThenRarest, type Picker, type PickerView, type Want } from "./picker.ts";
+
+/** What a swarm is made of. */
+export interface SwarmOptions {
+  readonly metadata: SwarmMetadata;
+  /** Exact bytes of a chunk, where the presentation says so; otherwise every chunk but the last is full. */
+  readonly chunkLength?: (chunk: number) => number;
+  readonly settings?: Partial<ChannelSettings>;
+  /** Wait before new chunks are announced, ms, so that one HAVE covers several. @defaultValue 20 */
+  readonly announceMs?: number;
+  readonly picker?: Picker;
+}
+
+interface Arrival {
+  readonly from: Connection;
+  readonly chunk: number;
+  readonly data: Uint8Array;
+  /** One-way delay sample, microseconds. */
+  readonly delay: bigint;
+  readonly at: Millis;
+  leaf?: Uint8Array;
+}
+
+/** One swarm and its channels: availability, who is asked for what, verification. Driven by Endpoint. */
+export class Swarm implements ChannelHost, PickerView {
+  readonly key: string;
+  readonly metadata: SwarmMetadata;
+  readonly format: Format;
+  readonly settings: ChannelSettings;
+  readonly verifier: Verifier;
+  /** Chunks held and verified. */
+  readonly have = new ChunkSet();
+  readonly busy = new ChunkSet();
+  serving = true;
+  wants: readonly Want[] = [];
+  readonly out: Output[];
+  readonly micros: (now: Millis) => bigint;
+  readonly #byLink = new Map<string, Connection>();
+  readonly #picker: Picker;
+  readonly #chunkLength: ((chunk: number) => number) | undefined;
+  readonly #announceMs: number;
+  /** New chunks that are not announced yet. */
+  readonly #fresh = new ChunkSet();
+  #announceAt: Millis = Infinity;
+  /** Chunks being hashed, by token. */
+  readonly #hashing = new Map<number, Arrival>();
+  /** Chunks whose proof is not complete yet, by chunk; bounded, since each was asked for. */
+  readonly #unproven = new Map<number, Arrival>();
+  readonly #reading = new Map<number, { to: Connection; chunk: number }>();
+  readonly #dirty = new Set<Connection>();
+  #tokens = 0;
+
+  constructor(key: string, options: SwarmOptions, out: Output[], micros: (now: Millis) => bigint) {
+    const { metadata } = options;
+    this.key = key;
+    this.metadata = metadata;
+    this.format = swarmFormat(metadata);
+    this.settings = { ...CHANNEL_SETTINGS, ...options.settings };
+    this.verifier = new Verifier({
+      root: metadata.id,
+      hash: hashFunction(metadata.hash),
+      ...(metadata.chunkCount === undefined ? {} : { chunkCount: metadata.chunkCount }),
+    });
+    this.out = out;
+    this.micros = micros;
+    this.#picker = options.picker ?? deadlineThenRarest;
+    this.#chunkLength = options.chunkLength;
+    this.#announceMs = options.announceMs ?? 20;
+  }
+
+  get chunkSize(): number {
+    return this.metadata.chunkSize;
+  }
+
+  /** The channels, in no order. */
+  get connections(): Iterable<Connection> {
+    return this.#byLink.values();
+  }
+
+  /** The channel over a link, if there is one. */
+  connection(link: string): Connection | undefined {
+    return this.#byLink.get(link);
+  }
+
+  /** Adds a channel. */
+  add(connection: Connection): void {
+    this.#byLink.set(connection.link, connection);
+    this.#dirty.add(connection);
+  }
+
+  /** Something happened on this channel that may let it ask, answer or send. */
+  touch(connection: Connection): void {
+    this.#dirty.add(connection);
+  }
+
+  /** Wants chunks until a deadline; replaces what was wanted of them before. */
+  want(chunks: ChunkRange, deadline: Millis): void {
+    const wants = [...this.#without(chunks), { chunks, deadline }];
+    this.wants = wants.sort((a, b) => a.deadline - b.deadline || a.chunks.start - b.chunks.start);
+    this.#touchAll();
+  }
+
+  /** Wants chunks no more; what was asked for is cancelled. */
+  unwant(chunks: ChunkRange): void {
+    this.wants = this.#without(chunks);
+    for (const connection of this.#byLink.values()) this.#cancel(connection, chunks);
+    this.#touchAll();
+  }
+
+  /** Chunks that came from elsewhere and whose hashes are in the tree already. */
+  obtained(chunks: ChunkRange, now: Millis): void {
+    for (const connection of this.#byLink.values()) this.#cancel(connection, chunks);
+    this.#hold(chunks, now);
+  }
+
+  /**
+   * Chunks that are not held any more. HAVE cannot be withdrawn (RFC 7574 §3.2), so the channels on which they were
+   * announced are closed; returns their links, on which new ones can be opened with what is left.
+   */
+  forget(chunks: ChunkRange, now: Millis): string[] {
+    if (!this.have.intersects(chunks)) return [];
+    this.have.delete(chunks);
+    this.busy.delete(chunks);
+    this.#fresh.delete(chunks);
+    const links: string[] = [];
+    for (const connection of this.#byLink.values()) {
+      links.push(connection.link);
+      connection.close("local", now);
+    }
+    return links;
+  }
+
+  /** Serves peers, or chokes them all. */
+  serve(serving: boolean): void {
+    this.serving = serving;
+    for (const connection of this.#byLink.values()) connection.setChoking(!serving);
+    this.#touchAll();
+  }
+
+  /** The hash of an earlier `digest` output. */
+  digested(token: number, leaf: Uint8Array, now: Millis): void {
+    const arrival = this.#hashing.get(token);
+    if (arrival === undefined) return;
+    this.#hashing.delete(token);
+    arrival.leaf = leaf;
+    this.#verify(arrival, now);
+  }
+
+  /** The bytes of an earlier `read` output; undefined if they could not be had. */
+  wasRead(token: number, data: Uint8Array | undefined, now: Millis): void {
+    const reading = this.#reading.get(token);
+    if (reading === undefined) return;
+    this.#reading.delete(token);
+    const { to, chunk } = reading;
+    to.upload.fetched();
+    if (data !== undefined && this.have.has(chunk)) to.sendData(chunk, data, now);
+    this.#dirty.add(to);
+  }
+
+  read(to: Connection, chunk: number): void {
+    const token = this.#tokens++;
+    this.#reading.set(token, { to, chunk });
+    this.out.push({ type: "read", swarm: this.key, token, chunk });
+  }
+
+  arrived(from: Connection, message: Data, now: Millis): void {
+    const { chunks, data, timestamp } = message;
+    const chunk = chunks.start;
+    if (chunks.end !== chunk) {
+      from.reject("malformed", "DATA names more than one chunk");
+      return;
+    }
+    // Unrequested DATA costs us this look-up and nothing more (DATA.2 of RFC 7574 §13.6.3).
+    if (!from.download.arrived(chunk, data.length, now)) return;
+    const held = this.have.rangeAt(chunk);
+    if (held !== undefined) {
+      from.announce(held);
+      return;
+    }
+    if (this.#isHashing(chunk)) return;
+    this.busy.add({ start: chunk, end: chunk });
+    if (!this.#fits(chunk, data.length)) {
+      this.busy.delete({ start: chunk, end: chunk });
+      from.reject("integrity", `chunk ${chunk} has ${data.length} bytes`, chunk);
+      return;
+    }
+    const delay = BigInt.asUintN(64, this.micros(now) - timestamp);
+    const token = this.#tokens++;
+    this.#hashing.set(token, { from, chunk, data, delay, at: now });
+    this.out.push({ type: "digest", swarm: this.key, token, data });
+  }
+
+  retry(from: Connection, now: Millis): void {
+    for (const arrival of this.#unproven.values()) if (arrival.from === from) this.#verify(arrival, now);
+  }
+
+  released(chunks: readonly number[]): void {
+    if (chunks.length === 0) return;
+    for (const chunk of chunks) if (!this.have.has(chunk)) this.busy.delete({ start: chunk, end: chunk });
+    this.#touchAll();
+  }
+
+  closed(connection: Connection, reason: CloseReason): void {
+    if (this.#byLink.get(connection.link) === connection) this.#byLink.delete(connection.link);
+    this.#dirty.delete(connection);
+    for (const arrival of this.#unproven.values()) if (arrival.from === connection) this.#giveUp(arrival);
+    for (const [token, { to }] of this.#reading) if (to === connection) this.#reading.delete(token);
+    this.out.push({ type: "closed", swarm: this.key, link: connection.link, reason });
+  }
+
+  /** What is due by time: announcements, repeats, lost requests. */
+  timeout(now: Millis): void {
+    for (const arrival of this.#unproven.values()) {
+      if (arrival.at + this.settings.minRequestMs <= now) this.#giveUp(arrival);
+    }
+    for (const connection of this.#byLink.values()) {
+      connection.timeout(now);
+      if (connection.state !== "closed") this.#dirty.add(connection);
+    }
+    if (now >= this.#announceAt) this.#announce();
+  }
+
+  /** Asks, answers and sends on every channel where something changed. */
+  settle(now: Millis): void {
+    for (const connection of this.#dirty) {
+      if (connection.state === "established") {
+        this.#pick(connection, now);
+        connection.pump();
+        connection.flush(now);
+      }
+    }
+    this.#dirty.clear();
+  }
+
+  /** Whether every chunk is held. */
+  get complete(): boolean {
+    return this.have.size === this.verifier.chunkCount;
+  }
+
+  /** When `timeout` must be called next. */
+  get wakeAt(): Millis {
+    let at = this.#announceAt;
+    for (const arrival of this.#unproven.values()) at = Math.min(at, arrival.at + this.settings.minRequestMs);
+    for (const connection of this.#byLink.values()) at = Math.min(at, connection.wakeAt);
+    return at;
+  }
+
+  #pick(connection: Connection, now: Millis): void {
+    if (connection.choked || this.wants.length === 0) return;
+    const room = connection.download.room(this.chunkSize);
+    if (room === 0) return;
+    const chunks = this.#picker(this, connection, room, now);
+    if (chunks.length === 0) return;
+    for (const chunk of chunks) this.busy.add({ start: chunk, end: chunk });
+    connection.request(chunks, now);
+  }
+
+  #verify(arrival: Arrival, now: Millis): void {
+    const { from, chunk, data, leaf, delay } = arrival;
+    if (leaf === undefined || this.have.has(chunk)) return;
+    const ready = from.proofs.tryPeaks(this.verifier);
+    switch (ready ? this.verifier.verify(chunk, leaf, from.proofs.hashes) : "missing") {
+      case "verified":
+        this.#unproven.delete(chunk);
+        this.out.push({ type: "verified", swarm: this.key, link: from.link, chunk, data });
+        this.#hold({ start: chunk, end: chunk }, now);
+        from.acknowledge(this.have.rangeAt(chunk) ?? { start: chunk, end: chunk }, delay);
+        this.#dirty.add(from);
+        // Digests end in any order: what was proven just now may be what an earlier chunk lacked.
+        for (const other of this.#unproven.values()) this.#verify(other, now);
+        break;
+      case "missing":
+        if (from.state === "closed") this.#giveUp(arrival);
+        else this.#unproven.set(chunk, arrival);
+        break;
+      case "mismatch":
+        this.#giveUp(arrival);
+        from.reject("integrity", `chunk ${chunk} does not lead to the swarm's root hash`, chunk);
+        break;
+    }
+  }
+
+  #giveUp({ chunk }: Arrival): void {
+    this.#unproven.delete(chunk);
+    this.released([chunk]);
+  }
+
+  #hold(chunks: ChunkRange, now: Millis): void {
+    this.have.add(chunks);
+    this.busy.add(chunks);
+    this.#fresh.add(chunks);
+    if (this.#announceAt === Infinity) this.#announceAt = now + this.#announceMs;
+  }
+
+  /** HAVE with the biggest complete interval around each new chunk (RFC 7574 §4.3.1), to all but complete peers. */
+  #announce(): void {
+    const ranges: ChunkRange[] = [];
+    for (const fresh of this.#fresh) {
+      const whole = this.have.rangeAt(fresh.start);
+      if (whole !== undefined && ranges.at(-1)?.start !== whole.start) ranges.push(whole);
+    }
+    this.#fresh.clear();
+    this.#announceAt = Infinity;
+    for (const connection of this.#byLink.values()) {
+      if (connection.state !== "established" || connection.peerHas.size === this.verifier.chunkCount) continue;
+      for (const range of ranges) connection.announce(range);
+      this.#dirty.add(connection);
+    }
+  }
+
+  #cancel(connection: Connection, { start, end }: ChunkRange): void {
+    const asked = connection.download.asked(start, end);
+    if (asked.length === 0) return;
+    connection.cancel(asked);
+    this.released(asked);
+  }
+
+  #without(chunks: ChunkRange): Want[] {
+    const wants: Want[] = [];
+    for (const want of this.wants) {
+      const rest = new ChunkSet([want.chunks]);
+      rest.delete(chunks);
+      for (const left of rest) wants.push({ chunks: left, deadline: want.deadline });
+    }
+    return wants;
+  }
+
+  #isHashing(chunk: number): boolean {
+    if (this.#unproven.has(chunk)) return true;
+    for (const arrival of this.#hashing.values()) if (arrival.chunk === chunk) return true;
+    return false;
+  }
+
+  #fits(chunk: number, length: number): boolean {
+    if (this.#chunkLength !== undefined) return length === this.#chunkLength(chunk);
+    if (length === 0 || length > this.chunkSize) return false;
+    const { chunkCount } = this.verifier;
+    return length === this.chunkSize || chunkCount === undefined || chunk === chunkCount - 1;
+  }
+
+  #touchAll(): void {
+    for (const connection of this.#byLink.values()) this.#dirty.add(connection);
+  }
+}

@@ -1,0 +1,149 @@
+import { describe, expect, test } from "vitest";
+import { join, makeContent, seeded, Simulator, type Content, type SimPeer, type Weather } from "./simulator.ts";
+
+const CALM: Weather = { delay: 10, jitter: 0, loss: 0, duplication: 0, uplink: Infinity };
+const STORM: Weather = { delay: 10, jitter: 30, loss: 0.05, duplication: 0.03, uplink: 2_000 };
+
+function complete(peer: SimPeer, content: Content): boolean {
+  return peer.store.size === content.chunks.length;
+}
+
+function expectEqualContent(peer: SimPeer, content: Content): void {
+  content.chunks.forEach((chunk, i) => expect(Buffer.compare(chunk, peer.store.get(i) ?? new Uint8Array())).toBe(0));
+}
+
+function crowd(
+  seed: number,
+  peers: number,
+  weather: Weather,
+): { net: Simulator; content: Content; all: SimPeer[]; done: boolean } {
+  const content = makeContent(600_000, 4_096, seeded(seed));
+  const net = new Simulator(seed, weather);
+  const all = Array.from({ length: peers }, (_, i) => net.join(`peer${i}`, content.options));
+  all[0]!.seed(content);
+  for (let i = 1; i < peers; i++) {
+    all[i]!.leech(content.chunks.length);
+    // Everybody links to the one before, and to three others at random.
+    for (const j of new Set([i - 1, ...Array.from({ length: 3 }, () => Math.floor(net.random() * i))]))
+      net.connect(all[i]!, all[j]!);
+  }
+  const done = net.run(() => all.every((peer) => complete(peer, content)), 600_000);
+  return { net, content, all, done };
+}
+
+describe("two peers", () => {
+  test("the second gets the content of the first, verified, and tells it so", () => {
+    const content = makeContent(100_000, 1_024, seeded(1));
+    const net = new Simulator(1, CALM);
+    const a = net.join("a", content.options);
+    const b = net.join("b", content.options);
+    a.seed(content);
+    b.leech(content.chunks.length);
+    net.connect(b, a);
+    expect(net.run(() => complete(b, content), 60_000)).toBe(true);
+    expectEqualContent(b, content);
+    expect(net.run(() => a.swarm.connection("b")?.peerHas.size === content.chunks.length, 60_000)).toBe(true);
+  });
+
+  test("the number of chunks is found from the peaks where the metadata does not say it", () => {
+    const content = makeContent(7_162, 1_024, seeded(2));
+    const { chunkCount: _, ...metadata } = content.options.metadata;
+    const net = new Simulator(2, CALM);
+    const a = net.join("a", content.options);
+    const b = net.join("b", { metadata });
+    a.seed(content);
+    b.leech(1);
+    net.connect(b, a);
+    expect(net.run(() => b.swarm.verifier.chunkCount !== undefined, 60_000)).toBe(true);
+    expect(b.swarm.verifier.chunkCount).toBe(7);
+    b.leech(7);
+    expect(net.run(() => complete(b, content), 60_000)).toBe(true);
+    expectEqualContent(b, content);
+  });
+
+  test("digests that end in another order than the chunks came cost no repeated request", () => {
+    const content = makeContent(400_000, 4_096, seeded(4));
+    const net = new Simulator(4, CALM);
+    const a = net.join("a", content.options);
+    const b = net.join("b", content.options);
+    a.seed(content);
+    b.leech(content.chunks.length);
+    net.connect(b, a);
+    expect(net.run(() => complete(b, content), 60_000)).toBe(true);
+    const uploaded = a.outputs.filter((output) => output.type === "uploaded").length;
+    expect(uploaded).toBe(content.chunks.length);
+  });
+
+  test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])(
+    "over a line with loss, hashes that were lost come again (seed %i)",
+    (seed) => {
+      const content = makeContent(400_000, 4_096, seeded(seed));
+      const net = new Simulator(seed, STORM);
+      const a = net.join("a", content.options);
+      const b = net.join("b", content.options);
+      a.seed(content);
+      b.leech(content.chunks.length);
+      net.connect(b, a);
+      expect(net.run(() => complete(b, content), 60_000)).toBe(true);
+      expectEqualContent(b, content);
+    },
+  );
+
+  test("a peer that is gone is found dead after 3 minutes and 3 datagrams", () => {
+    const content = makeContent(10_000, 1_024, seeded(3));
+    const net = new Simulator(3, CALM);
+    const a = net.join("a", content.options);
+    const b = net.join("b", content.options);
+    a.seed(content);
+    net.connect(b, a);
+    expect(net.run(() => b.swarm.connection("a")?.state === "established", 10_000)).toBe(true);
+    net.peers.delete("a");
+    const lastHeard = net.now;
+    expect(net.run(() => b.swarm.connection("a") === undefined, 600_000)).toBe(true);
+    expect(net.now - lastHeard).toBeGreaterThanOrEqual(180_000);
+    expect(net.now - lastHeard).toBeLessThan(250_000);
+  });
+});
+
+describe("a crowd of 50 in a storm of loss, duplication and reordering", () => {
+  test("all complete with equal content", () => {
+    const { all, content, done } = crowd(42, 50, STORM);
+    expect(done).toBe(true);
+    for (const peer of all) {
+      expectEqualContent(peer, content);
+      expect(peer.outputs.filter((output) => output.type === "rejected")).toEqual([]);
+    }
+  });
+
+  test("the same seed gives the same trace, another seed another", () => {
+    const first = crowd(7, 12, STORM);
+    const again = crowd(7, 12, STORM);
+    expect(again.net.trace()).toBe(first.net.trace());
+    expect(crowd(8, 12, STORM).net.trace()).not.toBe(first.net.trace());
+  });
+});
+
+describe("a neighbour that sends wrong bytes", () => {
+  test("is refused and dropped, and the content comes from the others", () => {
+    const content = makeContent(200_000, 4_096, seeded(5));
+    const net = new Simulator(5, CALM);
+    const good = net.join("good", content.options);
+    const liar = net.join("liar", content.options);
+    const viewer = net.join("viewer", content.options);
+    good.seed(content);
+    liar.seed(content);
+    liar.tamper = (head, payload) => {
+      const datagram = join(head, payload).slice();
+      if (payload !== undefined) datagram[datagram.length - 1]! ^= 1;
+      return datagram;
+    };
+    viewer.leech(content.chunks.length);
+    net.connect(viewer, liar);
+    net.connect(viewer, good);
+    expect(net.run(() => complete(viewer, content), 60_000)).toBe(true);
+    expectEqualContent(viewer, content);
+    const rejected = viewer.outputs.filter((output) => output.type === "rejected");
+    expect(rejected.map((output) => output.link)).toEqual(["liar"]);
+    expect(viewer.swarm.connection("liar")).toBeUndefined();
+  });
+});
