@@ -1,0 +1,114 @@
+/** PPSP-TP/1.0 messages as values, independent of their encoding (draft-ietf-ppsp-base-tracker-protocol-00 §3). */
+
+/** Version that this tracker and client speak (root attribute @version). */
+export const PROTOCOL_VERSION = "1.0";
+
+/** SEED holds the complete content, LEECH does not yet (Table 2, @peerMode). */
+export type PeerMode = "SEED" | "LEECH";
+
+/** One SwarmID element of a CONNECT: what to do in which swarm (Table 2). */
+export interface SwarmAction {
+  readonly swarmId: string;
+  readonly action: "JOIN" | "LEAVE";
+  readonly peerMode: PeerMode;
+  /** Identifies the action; its Result in the response repeats it. */
+  readonly transactionId: string;
+}
+
+/** How many peers the asker wants at most, and which ones it would prefer (Table 2, PeerNum). */
+export interface PeerNum {
+  readonly count: number;
+  readonly abilityNAT?: "No-NAT" | "STUN" | "TURN" | "PROXY";
+  readonly concurrentLinks?: "HIGH" | "LOW" | "NORMAL";
+  readonly onlineTime?: "HIGH" | "NORMAL";
+  readonly uploadBWlevel?: "HIGH" | "NORMAL";
+}
+
+/** One transport address of a peer (Table 3, PeerAddress). */
+export interface PeerAddress {
+  readonly addrType: "ipv4" | "ipv6";
+  readonly ip: string;
+  /** 0 when the peer takes no connections at a port, such as a browser. */
+  readonly port: number;
+  readonly priority?: number;
+  readonly type?: "HOST" | "REFLEXIVE" | "PROXY";
+  /** Access type, such as ADSL. */
+  readonly connection?: string;
+  readonly asn?: string;
+  readonly peerProtocol?: string;
+}
+
+/** One peer of a peer list, or the asker itself where `swarmId` is absent (Table 3, PeerInfo). */
+export interface PeerInfo {
+  readonly swarmId?: string;
+  readonly peerId: string;
+  readonly addresses: readonly PeerAddress[];
+}
+
+/** What a peer reports about one swarm (Table 5). */
+export interface StreamStatistics {
+  readonly swarmId?: string;
+  /** Bytes sent to the swarm. */
+  readonly uploadedBytes?: number;
+  /** Bytes received from the swarm. */
+  readonly downloadedBytes?: number;
+  /** Upstream bandwidth, bit/s. */
+  readonly availBandwidth?: number;
+}
+
+/**
+ * Our Registration extension (docs/PROTOCOL.md). In a request: without `token` it asks for one, with `token` it shows
+ * it. In a response: the token to show from now on, and how long the tracker waits for a sign of life.
+ */
+export interface Registration {
+  readonly token?: string;
+  /** Seconds. */
+  readonly trackTimer?: number;
+}
+
+/** Registers a peer, or changes which swarms it is in (§4.1). */
+export interface ConnectRequest {
+  readonly method: "CONNECT";
+  readonly transactionId: string;
+  readonly peerId: string;
+  readonly actions: readonly SwarmAction[];
+  readonly peerNum?: PeerNum;
+  /** Addresses that the peer says it has; the tracker knows only that it was heard from one. */
+  readonly addresses: readonly PeerAddress[];
+  readonly registration?: Registration;
+}
+
+/** Sign of life of a registered peer, with or without numbers (§4.2). */
+export interface StatReport {
+  readonly method: "STAT_REPORT";
+  readonly transactionId: string;
+  readonly peerId: string;
+  readonly stats: readonly StreamStatistics[];
+  readonly registration?: Registration;
+}
+
+/** Table 6. */
+export type TrackerRequest = ConnectRequest | StatReport;
+
+/** A response that has a body (Table 7). */
+export interface TrackerResponse {
+  readonly response: "SUCCESSFUL" | "AUTHENTICATION REQUIRED";
+  readonly transactionId: string;
+  /** Of CONNECT: TransactionIDs of the actions that were done, in the order of the request. */
+  readonly results?: readonly string[];
+  /** Of CONNECT: the asker with its public address first, then the peer list. */
+  readonly peers?: readonly PeerInfo[];
+  readonly registration?: Registration;
+}
+
+/** How messages become text and back; one per media type. */
+export interface Codec {
+  /** Value of Content-Type in responses. */
+  readonly contentType: string;
+  /** @throws TrackerError "malformed" or "version". */
+  decodeRequest(text: string): TrackerRequest;
+  encodeRequest(request: TrackerRequest): string;
+  /** @throws TrackerError "malformed" or "version". */
+  decodeResponse(text: string): TrackerResponse;
+  encodeResponse(response: TrackerResponse): string;
+}

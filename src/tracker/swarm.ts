@@ -1,0 +1,222 @@
+import { reflexiveAddress } from "./address.ts";
+import { DEFAULT_PEERS, MAX_MEMBERS, MAX_PEERS } from "./limits.ts";
+import { judge } from "./machine.ts";
+import type { ConnectRequest, PeerAddress, PeerInfo, PeerMode, StatReport, StreamStatistics } from "./messages.ts";
+import { type Entry, NOT_ALLOWED, NOT_REGISTERED, NOT_YOURS, type Outcome, refusal } from "./objects.ts";
+import { SampleSet } from "./roster.ts";
+
+/** What a swarm keeps of one member; plain data, so that it can be stored. */
+export interface Member {
+  readonly peerId: string;
+  readonly peerMode: PeerMode;
+  /** Absent: a peer of the base protocol, whose Peer object keeps its machine and timer. */
+  readonly token?: string;
+  /** IP address at registration. */
+  readonly source: string;
+  readonly address: PeerAddress;
+  /** TransactionID of the CONNECT that registered it, which makes a repeated one recognisable (§4.3). */
+  readonly transactionId?: string;
+  /** Peers that it wants to hear of. */
+  readonly wanted: number;
+  /** Join time, milliseconds since 1970. */
+  readonly since: number;
+  /** Last request, milliseconds since 1970. */
+  readonly seen: number;
+  readonly stat?: StreamStatistics;
+}
+
+/** Where members survive the end of the process or object. Synchronous, as SQLite in a Durable Object is. */
+export interface SwarmStorage {
+  /** Members in any order. */
+  load(): Iterable<Member>;
+  put(member: Member): void;
+  delete(peerId: string): void;
+}
+
+/** What a swarm needs from its host. */
+export interface SwarmHost {
+  readonly storage: SwarmStorage;
+  /** Milliseconds of silence after which a member is forgotten. */
+  readonly trackTimer: number;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** A number in [0, 1). */
+  random(): number;
+  /** An unguessable token of visible characters. */
+  newToken(): string;
+  /** Last sign of life on the member's signalling socket, milliseconds since 1970; 0 when it has none. */
+  heard(peerId: string): number;
+  /** Called when a member's registration has ended. */
+  ended(peerId: string): void;
+}
+
+/** One swarm at the tracker: roster, peer lists, and the machines of members with tokens (§2.4). */
+export class SwarmTracker {
+  readonly #host: SwarmHost;
+  readonly #members = new Map<string, Member>();
+  /** Members with a track timer, longest silent first: only the front is ever looked at. */
+  readonly #timed = new Set<string>();
+  readonly #listed: SampleSet;
+  /** Members with an open signalling socket. */
+  readonly #reachable: SampleSet;
+
+  constructor(host: SwarmHost) {
+    this.#host = host;
+    this.#listed = new SampleSet(() => host.random());
+    this.#reachable = new SampleSet(() => host.random());
+    for (const member of [...host.storage.load()].sort((a, b) => a.seen - b.seen)) this.#keep(member);
+  }
+
+  /** Number of members. */
+  get size(): number {
+    return this.#members.size;
+  }
+
+  /** CONNECT of a peer that asks for a token or shows one (§4.1 and our Registration extension). */
+  onConnect(request: ConnectRequest, source: string): Outcome {
+    this.expire();
+    const { peerId, transactionId, peerNum } = request;
+    const swarmId = request.actions[0]?.swarmId ?? "";
+    const member = this.#members.get(peerId);
+    const repeated = member?.transactionId === transactionId && member.source === source;
+    if (member !== undefined && !repeated && !holds(member, request.registration?.token)) return NOT_YOURS;
+    const joined = new Map(member === undefined ? [] : [[swarmId, member.peerMode]]);
+    const verdict = judge(request.actions, joined, true);
+    if (verdict.state === "TERMINATE") this.#forget(peerId);
+    if (!verdict.valid) return NOT_ALLOWED;
+    const results = request.actions.map((action) => action.transactionId);
+    const address = reflexiveAddress(source, request.addresses);
+    const self: PeerInfo = { peerId, addresses: [address] };
+    const peerMode = verdict.join.get(swarmId);
+    if (peerMode === undefined) {
+      return { ok: true, response: { response: "SUCCESSFUL", transactionId, results, peers: [self] } };
+    }
+    if (member === undefined && this.#members.size >= MAX_MEMBERS) return refusal("unavailable", "Swarm is full");
+    const now = this.#host.now();
+    const token = member?.token ?? this.#host.newToken();
+    const wanted = listLength(peerMode, peerNum?.count);
+    this.#store({
+      ...member,
+      peerId,
+      peerMode,
+      token,
+      source,
+      address,
+      transactionId,
+      wanted,
+      since: member?.since ?? now,
+      seen: now,
+    });
+    const peers = [self, ...this.#list(swarmId, peerId, wanted)];
+    const registration = { token, trackTimer: Math.ceil(this.#host.trackTimer / 1000) };
+    return { ok: true, response: { response: "SUCCESSFUL", transactionId, results, peers, registration } };
+  }
+
+  /** STAT_REPORT of such a peer (§4.2). */
+  onReport(request: StatReport): Outcome {
+    this.expire();
+    const { peerId, transactionId } = request;
+    const member = this.#members.get(peerId);
+    if (member === undefined) return NOT_REGISTERED;
+    if (!holds(member, request.registration?.token)) return NOT_YOURS;
+    const stat = request.stats[0] ?? member.stat;
+    this.#store({ ...member, seen: this.#host.now(), ...(stat !== undefined && { stat }) });
+    return { ok: true, response: { response: "SUCCESSFUL", transactionId } };
+  }
+
+  /** See SwarmPort. */
+  enter(swarmId: string, entry: Entry, wanted: number): readonly PeerInfo[] | "unauthorized" | "unavailable" {
+    this.expire();
+    const member = this.#members.get(entry.peerId);
+    if (member?.token !== undefined) return "unauthorized";
+    if (member === undefined && this.#members.size >= MAX_MEMBERS) return "unavailable";
+    const now = this.#host.now();
+    this.#store({ ...member, ...entry, wanted, since: member?.since ?? now, seen: now });
+    return this.#list(swarmId, entry.peerId, wanted);
+  }
+
+  /** See SwarmPort. */
+  remove(peerId: string): void {
+    if (this.#members.get(peerId)?.token === undefined) this.#forget(peerId);
+  }
+
+  /** See SwarmPort. */
+  note(peerId: string, stat: StreamStatistics): void {
+    const member = this.#members.get(peerId);
+    if (member !== undefined && member.token === undefined) this.#store({ ...member, stat, seen: this.#host.now() });
+  }
+
+  /** Whether this peer may open a signalling socket. */
+  admits(peerId: string, token: string): boolean {
+    this.expire();
+    const member = this.#members.get(peerId);
+    return member !== undefined && holds(member, token);
+  }
+
+  /** A member's signalling socket is open: the other members that can be signalled, as many as it wants. */
+  opened(peerId: string): readonly string[] {
+    this.#reachable.add(peerId);
+    return this.#reachable.sample(this.#members.get(peerId)?.wanted ?? 0, peerId);
+  }
+
+  /** A member's signalling socket has closed. */
+  closed(peerId: string): void {
+    this.#reachable.delete(peerId);
+  }
+
+  /** Forgets members that were silent for longer than the track timer; when to call again at the latest. */
+  expire(): number | undefined {
+    const { trackTimer } = this.#host;
+    const now = this.#host.now();
+    for (const peerId of this.#timed) {
+      const member = this.#members.get(peerId);
+      if (member === undefined) continue;
+      if (member.seen + trackTimer > now) return member.seen + trackTimer;
+      const heard = this.#host.heard(peerId);
+      if (heard + trackTimer > now) this.#store({ ...member, seen: heard });
+      else this.#forget(peerId);
+    }
+    return undefined;
+  }
+
+  #list(swarmId: string, asker: string, count: number): PeerInfo[] {
+    return this.#listed.sample(count, asker).flatMap((peerId) => {
+      const member = this.#members.get(peerId);
+      return member === undefined ? [] : [{ swarmId, peerId, addresses: [member.address] }];
+    });
+  }
+
+  #keep(member: Member): void {
+    const { peerId } = member;
+    this.#members.set(peerId, member);
+    this.#listed.add(peerId);
+    this.#timed.delete(peerId);
+    if (member.token !== undefined) this.#timed.add(peerId);
+  }
+
+  #store(member: Member): void {
+    this.#keep(member);
+    this.#host.storage.put(member);
+  }
+
+  #forget(peerId: string): void {
+    if (!this.#members.delete(peerId)) return;
+    this.#timed.delete(peerId);
+    this.#listed.delete(peerId);
+    this.#reachable.delete(peerId);
+    this.#host.storage.delete(peerId);
+    this.#host.ended(peerId);
+  }
+}
+
+/** How many peers to list for a CONNECT (§4.1): seeders get none unless they ask. */
+export const listLength = (peerMode: PeerMode, wanted: number | undefined): number =>
+  Math.min(wanted ?? (peerMode === "LEECH" ? DEFAULT_PEERS : 0), MAX_PEERS);
+
+/** Whether `token` is the member's; in constant time, so that it cannot be guessed digit by digit. */
+function holds(member: Member, token: string | undefined): boolean {
+  if (member.token === undefined || token === undefined || token.length !== member.token.length) return false;
+  let difference = 0;
+  for (let at = 0; at < token.length; at += 1) difference |= token.charCodeAt(at) ^ member.token.charCodeAt(at);
+  return difference === 0;
+}

@@ -1,0 +1,102 @@
+import { SaxesParser } from "saxes";
+import { malformed } from "../errors.ts";
+import { MAX_DEPTH, MAX_ELEMENTS } from "../limits.ts";
+
+/** Namespace of the base protocol's elements; the draft leaves it "TBD". */
+export const NAMESPACE = "urn:ppsp-player:tracker:1.0";
+/** Namespace of our Registration extension. */
+export const REGISTRATION_NAMESPACE = "urn:ppsp-player:tracker:registration:1";
+/** No namespace, and the draft's own placeholder, stand for the base protocol too. */
+const BASE_NAMESPACES: readonly string[] = [NAMESPACE, "", "TBD"];
+
+/** An XML element, without what PPSP-TP has no use for: comments, order of text and children, prefixes. */
+export interface Element {
+  /** Local name; elements of namespaces that we do not know are not kept. */
+  readonly name: string;
+  readonly extension: boolean;
+  readonly attributes: ReadonlyMap<string, string>;
+  readonly children: Element[];
+  text: string;
+}
+
+/**
+ * Parses a message body into its root element. Refuses document types, processing instructions, encodings other than
+ * UTF-8, bodies without XML declaration, and anything too deep or too large.
+ *
+ * @throws TrackerError "malformed".
+ */
+export function parseDocument(body: string): Element {
+  const parser = new SaxesParser({ xmlns: true });
+  const open: (Element | undefined)[] = [];
+  let root: Element | undefined;
+  let elements = 0;
+  let declared = false;
+  parser.on("error", (error) => {
+    throw malformed(`XML: ${error.message}`);
+  });
+  parser.on("doctype", () => {
+    throw malformed("XML: document types are not allowed");
+  });
+  parser.on("processinginstruction", () => {
+    throw malformed("XML: processing instructions are not allowed");
+  });
+  parser.on("xmldecl", (declaration) => {
+    declared = true;
+    if (declaration.version !== "1.0") throw malformed("XML: version is not 1.0");
+    const encoding = declaration.encoding ?? "UTF-8";
+    if (encoding.toUpperCase() !== "UTF-8") throw malformed("XML: encoding is not UTF-8");
+  });
+  parser.on("opentag", (tag) => {
+    elements += 1;
+    if (!declared) throw malformed("XML: declaration is missing");
+    if (elements > MAX_ELEMENTS) throw malformed("XML: too many elements");
+    if (open.length >= MAX_DEPTH) throw malformed("XML: nested too deeply");
+    const extension = tag.uri === REGISTRATION_NAMESPACE;
+    const known = extension || BASE_NAMESPACES.includes(tag.uri);
+    const attributes = new Map<string, string>();
+    if (known) {
+      for (const attribute of Object.values(tag.attributes)) {
+        if (attribute.prefix === "") attributes.set(attribute.local, attribute.value);
+      }
+    }
+    const element: Element | undefined = known
+      ? { name: tag.local, extension, attributes, children: [], text: "" }
+      : undefined;
+    const parent = open.at(-1);
+    if (element !== undefined) {
+      if (open.length === 0) root = element;
+      else parent?.children.push(element);
+    }
+    open.push(element);
+  });
+  parser.on("closetag", () => {
+    open.pop();
+  });
+  const addText = (text: string): void => {
+    const element = open.at(-1);
+    if (element !== undefined) element.text += text;
+  };
+  parser.on("text", addText);
+  parser.on("cdata", addText);
+  parser.write(body).close();
+  if (root === undefined) throw malformed("XML: namespace of the root element is not known");
+  return root;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+
+/** Escapes text for an element's content or a quoted attribute. */
+export const escapeXml = (text: string): string => text.replace(/[&<>"]/gu, (character) => ESCAPES[character] ?? "");
+
+/** Writes one element: attributes that are undefined are left out; `content` is XML already. */
+export function writeElement(
+  name: string,
+  attributes: Readonly<Record<string, string | number | undefined>>,
+  content: string,
+): string {
+  let tag = name;
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== undefined) tag += ` ${key}="${escapeXml(String(value))}"`;
+  }
+  return content === "" ? `<${tag}/>` : `<${tag}>${content}</${name}>`;
+}

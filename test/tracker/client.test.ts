@@ -1,0 +1,135 @@
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, test } from "vitest";
+import { eventually, runTracker, TestClient } from "./world.ts";
+
+/** What a test has opened; closed after it, last first. */
+const open: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close();
+});
+
+async function tracker(options: Parameters<typeof runTracker>[0] = {}): ReturnType<typeof runTracker> {
+  const running = await runTracker(options);
+  open.push(() => running.close());
+  return running;
+}
+
+function client(...options: ConstructorParameters<typeof TestClient>): TestClient {
+  const made = new TestClient(...options);
+  open.push(() => made.client.leave());
+  return made;
+}
+
+/** A server that answers whatever it is told to. */
+async function impostor(listener: RequestListener): Promise<string> {
+  const server = createServer(listener).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  open.push(() => server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+describe("a tracker client at a tracker in workerd", () => {
+  test("two peers meet and signal each other in both directions", async () => {
+    const { url } = await tracker();
+    const first = client(url, "first");
+    await first.reaches("open");
+    expect(first.peers).toEqual([[]]);
+    const second = client(url, "second");
+    await second.reaches("open");
+    expect(second.peers).toEqual([["first"]]);
+    expect(second.client.signal("first", { sdp: "offer" })).toBe(true);
+    await eventually(() => first.signals.length === 1);
+    expect(first.signals).toEqual([["second", { sdp: "offer" }]]);
+    first.client.signal("second", "answer");
+    await eventually(() => second.signals.length === 1);
+    expect(second.signals).toEqual([["first", "answer"]]);
+    expect([...first.warnings, ...second.warnings]).toEqual([]);
+  });
+
+  test("a peer that left is no longer listed, and signals to it come back as gone", async () => {
+    const { url } = await tracker();
+    const first = client(url, "first");
+    await first.reaches("open");
+    const second = client(url, "second");
+    await second.reaches("open");
+    first.client.leave();
+    await eventually(() => {
+      second.client.signal("first", "still there?");
+      return second.gone.length > 0;
+    });
+    const third = client(url, "third");
+    await third.reaches("open");
+    expect(third.peers).toEqual([["second"]]);
+    expect(first.client.signal("second", "no")).toBe(false);
+  });
+
+  test("when the tracker dies, the client says so once, keeps trying, and joins the next one", async () => {
+    const running = await tracker();
+    const peer = client(running.url, "peer");
+    await peer.reaches("open");
+    await running.close();
+    await peer.reaches("offline");
+    expect(peer.client.signal("other", 1)).toBe(false);
+    await tracker({ port: running.port });
+    await peer.reaches("open", 2);
+    expect(peer.states).toEqual(["connecting", "open", "connecting", "offline", "open"]);
+    expect(peer.warnings).toHaveLength(1);
+    expect(peer.peers).toEqual([[], []]);
+  });
+
+  test("a tracker that does not serve the swarm is asked once only (PPSP-TP T76 SHOULD NOT)", async () => {
+    const { url } = await tracker({ open: false, swarms: ["aa"] });
+    const peer = client(url, "peer");
+    await peer.reaches("offline");
+    expect(peer.warnings).toEqual([expect.stringContaining("does not serve this video (Swarm not served here)")]);
+  });
+
+  test("PPSP-TP T3 MUST: STAT_REPORT is sent periodically, more often than the track timer", async () => {
+    const { url } = await tracker({ trackTimer: 3 });
+    const peer = client(url, "peer");
+    await eventually(() => peer.reports >= 3);
+    expect(peer.states).toEqual(["connecting", "open"]);
+  });
+});
+
+describe("a tracker client at a hostile server", () => {
+  const answers: Record<string, RequestListener> = {
+    "no PPSP-TP": (_, response) => response.end("<html>"),
+    "an answer to another request": (_, response) =>
+      response.end(
+        `<?xml version="1.0"?><PPSPTrackerProtocol version="1.0"><Response>SUCCESSFUL</Response>` +
+          `<TransactionID>1</TransactionID></PPSPTrackerProtocol>`,
+      ),
+    "an endless answer": (_, response) => {
+      const more = (): void => {
+        while (response.write("x".repeat(16_384)) && !response.closed);
+      };
+      response.on("drain", more);
+      more();
+    },
+    "a token that no socket can carry": (request, response) => {
+      let body = "";
+      request.on("data", (part) => (body += part));
+      request.on("end", () => {
+        const id = /<TransactionID>(\w+)</u.exec(body)?.[1];
+        response.end(
+          `<?xml version="1.0"?><PPSPTrackerProtocol version="1.0"><Response>SUCCESSFUL</Response><TransactionID>` +
+            `<Result transactionID="${id}">200 OK</Result></TransactionID><Registration token="a,b" ` +
+            `xmlns="urn:ppsp-player:tracker:registration:1"/></PPSPTrackerProtocol>`,
+        );
+      });
+    },
+    "status 500": (_, response) => response.writeHead(500).end(),
+    "status 418": (_, response) => response.writeHead(418).end("x".repeat(100_000)),
+    "no answer but an end": (request) => request.socket.destroy(),
+  };
+
+  test.each(Object.entries(answers))("%s means offline and one warning", async (_, answer) => {
+    const url = await impostor(answer);
+    const peer = client(url, "peer");
+    await peer.reaches("offline");
+    expect(peer.states).toEqual(["connecting", "offline"]);
+    expect(peer.warnings).toHaveLength(1);
+  });
+});

@@ -1,0 +1,217 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { TrackerError } from "../../src/tracker/errors.ts";
+import type { ConnectRequest, PeerAddress, PeerInfo, StatReport, TrackerResponse } from "../../src/tracker/messages.ts";
+import { xmlCodec } from "../../src/tracker/xml/codec.ts";
+
+/** Any visible ASCII characters, markup among them. */
+const id = fc.string({
+  unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
+  minLength: 1,
+  maxLength: 64,
+});
+const amount = fc.maxSafeNat();
+const peerMode = fc.constantFrom("SEED" as const, "LEECH" as const);
+
+/** A record of which any of the optional properties may be absent, never undefined. */
+const record = <T, K extends keyof T>(model: { [P in keyof T]: fc.Arbitrary<T[P]> }, requiredKeys: K[]) =>
+  fc.record(model, { requiredKeys, noNullPrototype: true });
+
+const address: fc.Arbitrary<PeerAddress> = fc
+  .tuple(
+    fc.oneof(
+      fc.ipV4().map((ip) => ({ addrType: "ipv4" as const, ip })),
+      fc
+        .constantFrom("::", "::1", "2001:db8::2", "fe80::1:2:3:4", "::ffff:192.0.2.1")
+        .map((ip) => ({ addrType: "ipv6" as const, ip })),
+    ),
+    record(
+      {
+        port: fc.integer({ min: 0, max: 65_535 }),
+        priority: fc.integer({ min: 0, max: 0xffffffff }),
+        type: fc.constantFrom("HOST" as const, "REFLEXIVE" as const, "PROXY" as const),
+        connection: id,
+        asn: id,
+        peerProtocol: id,
+      },
+      ["port"],
+    ),
+  )
+  .map(([ip, rest]) => ({ ...ip, ...rest }));
+
+const registration = record({ token: id, trackTimer: fc.integer({ min: 0, max: 86_400 }) }, []);
+
+const connect: fc.Arbitrary<ConnectRequest> = record(
+  {
+    method: fc.constant("CONNECT" as const),
+    transactionId: id,
+    peerId: id,
+    actions: fc.array(
+      fc.record(
+        { swarmId: id, action: fc.constantFrom("JOIN" as const, "LEAVE" as const), peerMode, transactionId: id },
+        { noNullPrototype: true },
+      ),
+      { minLength: 1, maxLength: 5 },
+    ),
+    peerNum: record(
+      {
+        count: amount,
+        abilityNAT: fc.constantFrom("No-NAT" as const, "STUN" as const, "TURN" as const, "PROXY" as const),
+        concurrentLinks: fc.constantFrom("HIGH" as const, "LOW" as const, "NORMAL" as const),
+        onlineTime: fc.constantFrom("HIGH" as const, "NORMAL" as const),
+        uploadBWlevel: fc.constantFrom("HIGH" as const, "NORMAL" as const),
+      },
+      ["count"],
+    ),
+    addresses: fc.array(address, { maxLength: 3 }),
+    registration,
+  },
+  ["method", "transactionId", "peerId", "actions", "addresses"],
+);
+
+const report: fc.Arbitrary<StatReport> = record(
+  {
+    method: fc.constant("STAT_REPORT" as const),
+    transactionId: id,
+    peerId: id,
+    stats: fc.array(
+      record({ swarmId: id, uploadedBytes: amount, downloadedBytes: amount, availBandwidth: amount }, []),
+      { maxLength: 3 },
+    ),
+    registration,
+  },
+  ["method", "transactionId", "peerId", "stats"],
+);
+
+const peer: fc.Arbitrary<PeerInfo> = record(
+  { swarmId: id, peerId: id, addresses: fc.array(address, { maxLength: 3 }) },
+  ["peerId", "addresses"],
+);
+
+const response: fc.Arbitrary<TrackerResponse> = fc
+  .tuple(
+    record(
+      {
+        response: fc.constantFrom("SUCCESSFUL" as const, "AUTHENTICATION REQUIRED" as const),
+        transactionId: id,
+        registration,
+      },
+      ["response", "transactionId"],
+    ),
+    fc.option(fc.record({ results: fc.array(id, { maxLength: 3 }), peers: fc.array(peer, { maxLength: 3 }) })),
+  )
+  .map(([head, lists]) => ({ ...head, ...lists }));
+
+const code = (text: string): string => {
+  try {
+    xmlCodec.decodeRequest(text);
+  } catch (error) {
+    return error instanceof TrackerError ? `${error.code}: ${error.message}` : String(error);
+  }
+  return "accepted";
+};
+
+const KEEP_ALIVE =
+  `<PPSPTrackerProtocol version="1.0"><Request>STAT_REPORT</Request><PeerID>p</PeerID>` +
+  `<TransactionID>1</TransactionID></PPSPTrackerProtocol>`;
+const DECLARATION = `<?xml version="1.0" encoding="UTF-8"?>`;
+
+describe("the XML codec", () => {
+  test("every request survives encoding and decoding", () => {
+    fc.assert(
+      fc.property(fc.oneof(connect, report), (request) => {
+        expect(xmlCodec.decodeRequest(xmlCodec.encodeRequest(request))).toEqual(request);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("every response survives encoding and decoding", () => {
+    fc.assert(
+      fc.property(response, (message) => {
+        expect(xmlCodec.decodeResponse(xmlCodec.encodeResponse(message))).toEqual(message);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("PPSP-TP T5 T7 T8 MUST: messages begin with a declaration and PPSPTrackerProtocol with a version, in UTF-8 (T6)", () => {
+    const text = xmlCodec.encodeRequest({ method: "STAT_REPORT", transactionId: "1", peerId: "p", stats: [] });
+    expect(text).toMatch(/^<\?xml version="1\.0" encoding="UTF-8"\?>\n<PPSPTrackerProtocol [^>]*version="1\.0">/u);
+    expect(code(KEEP_ALIVE)).toBe("malformed: XML: declaration is missing");
+    expect(code(DECLARATION + KEEP_ALIVE.replaceAll("PPSPTracker", "ppsptracker"))).toContain("Root is not");
+    expect(code(DECLARATION + KEEP_ALIVE.replace(' version="1.0"', ""))).toContain(
+      "Missing PPSPTrackerProtocol version",
+    );
+  });
+
+  test("the draft's namespace TBD, ours and none are taken, others are not", () => {
+    for (const namespace of ['xmlns="TBD"', 'xmlns="urn:ppsp-player:tracker:1.0"', ""]) {
+      expect(code(DECLARATION + KEEP_ALIVE.replace("Protocol ", `Protocol ${namespace} `))).toBe("accepted");
+    }
+    expect(code(DECLARATION + KEEP_ALIVE.replace("Protocol ", 'Protocol xmlns="urn:other" '))).toContain("namespace");
+  });
+
+  test("PPSP-TP T92 rule: PeerNum is sent, PeerNUM is taken too; other names are compared with case", () => {
+    const request: ConnectRequest = {
+      method: "CONNECT",
+      transactionId: "1",
+      peerId: "p",
+      addresses: [],
+      peerNum: { count: 3 },
+      actions: [{ swarmId: "1", action: "JOIN", peerMode: "LEECH", transactionId: "2" }],
+    };
+    const text = xmlCodec.encodeRequest(request);
+    expect(text).toContain("<PeerNum>3</PeerNum>");
+    expect(xmlCodec.decodeRequest(text.replaceAll("PeerNum", "PeerNUM"))).toEqual(request);
+    expect(xmlCodec.decodeRequest(text.replaceAll("PeerNum", "peernum"))).not.toHaveProperty("peerNum");
+    expect(code(text.replaceAll("PeerID", "PeerId"))).toBe("malformed: Missing PeerID");
+  });
+
+  test("PPSP-TP T56 MUST: unknown elements, attributes and properties are ignored, our extension's own too", () => {
+    const extended = KEEP_ALIVE.replace(
+      "</PPSPT",
+      `<Later><deeper a="1"/></Later><StatisticsGroup><Stat property="ContentMap"><SegmentInfo>A/8D</SegmentInfo></Stat>` +
+        `<Stat property="StreamStatistics"><OnlineTime>3600</OnlineTime><UploadedBytes>7</UploadedBytes></Stat></StatisticsGroup>` +
+        `<x:PeerID xmlns:x="urn:other">q</x:PeerID>` +
+        `<r:Registration xmlns:r="urn:ppsp-player:tracker:registration:1" later="1" token="t"><r:more/></r:Registration></PPSPT`,
+    );
+    expect(xmlCodec.decodeRequest(DECLARATION + extended)).toEqual({
+      method: "STAT_REPORT",
+      transactionId: "1",
+      peerId: "p",
+      stats: [{ uploadedBytes: 7 }],
+      registration: { token: "t" },
+    });
+  });
+
+  const hostile: Record<string, string> = {
+    "a document type": `<!DOCTYPE PPSPTrackerProtocol>${KEEP_ALIVE}`,
+    "entities that grow": `<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]>${KEEP_ALIVE.replace(">p<", ">&b;<")}`,
+    "an external entity": `<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>${KEEP_ALIVE.replace(">p<", ">&x;<")}`,
+    "an entity that is not defined": KEEP_ALIVE.replace(">p<", ">&x;<"),
+    "a processing instruction": `<?php exit ?>${KEEP_ALIVE}`,
+    "deep nesting": KEEP_ALIVE.replace("<Request>", `${"<a>".repeat(20)}${"</a>".repeat(20)}<Request>`),
+    "many elements": KEEP_ALIVE.replace("<Request>", `${"<a/>".repeat(2000)}<Request>`),
+    "two roots": KEEP_ALIVE + KEEP_ALIVE,
+    "two Peer-IDs": KEEP_ALIVE.replace("<PeerID>p</PeerID>", "<PeerID>p</PeerID><PeerID>q</PeerID>"),
+    "a Peer-ID with control characters": KEEP_ALIVE.replace(">p<", ">p&#10;q<"),
+    "a Peer-ID without end": KEEP_ALIVE.replace(">p<", `>${"p".repeat(129)}<`),
+    "an empty Peer-ID": KEEP_ALIVE.replace(">p<", "><"),
+    "a namespace prefix that is not declared": KEEP_ALIVE.replaceAll("PeerID", "x:PeerID"),
+    "an attribute twice": KEEP_ALIVE.replace("version=", 'version="1.0" version='),
+    "nothing else": "",
+  };
+  test.each(Object.entries(hostile))("%s is malformed", (_, text) => {
+    expect(code(DECLARATION + text)).toMatch(/^malformed: /u);
+  });
+
+  test("another XML version or encoding is malformed", () => {
+    expect(code(`<?xml version="1.1"?>${KEEP_ALIVE}`)).toMatch(/^malformed/u);
+    expect(code(`<?xml version="1.0" encoding="UTF-16"?>${KEEP_ALIVE}`)).toMatch(/^malformed/u);
+  });
+
+  test("an entity that XML itself defines is text", () => {
+    expect(xmlCodec.decodeRequest(DECLARATION + KEEP_ALIVE.replace(">p<", ">&lt;&#x41;&amp;<")).peerId).toBe("<A&");
+  });
+});

@@ -1,0 +1,19 @@
+import { fileURLToPath } from "node:url";
+import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
+import { defineConfig } from "vitest/config";
+
+const configPath = fileURLToPath(new URL("../../tracker-worker/wrangler.jsonc", import.meta.url));
+
+/** Tests that run inside workerd, against the real Durable Objects. */
+export default defineConfig({
+  root: fileURLToPath(new URL(".", import.meta.url)),
+  plugins: [
+    cloudflareTest({
+      wrangler: { configPath },
+      miniflare: {
+        bindings: { SWARMS: "1111 2222 3333 abcdef aa11 aa22 aa33 aa44 aa55 aa66 aa77 aa88 aa99 empty1 empty2" },
+      },
+    }),
+  ],
+  test: { include: ["**/*.test.ts"] },
+});

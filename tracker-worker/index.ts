@@ -1,0 +1,34 @@
+import { handleTracker, refuse } from "../src/tracker/handler.ts";
+import type { TrackerObjects } from "../src/tracker/objects.ts";
+import { type Environment, servedSwarms } from "./environment.ts";
+
+export { PeerObject } from "./peer-object.ts";
+export { Swarm } from "./swarm-object.ts";
+
+/** PPSP-TP at `/`, signalling sockets at `/signal`. */
+export default {
+  fetch(request, environment) {
+    const url = new URL(request.url);
+    const serves = servedSwarms(environment);
+    if (url.pathname === "/signal") return openSignalling(request, url, environment, serves);
+    const objects: TrackerObjects = {
+      swarm: (swarmId) => environment.SWARM.getByName(swarmId),
+      peer: (peerId) => environment.PEER.getByName(peerId),
+    };
+    // The edge sets this field and drops one that a client sends.
+    const source = request.headers.get("CF-Connecting-IP") ?? "0.0.0.0";
+    return handleTracker(request, source, objects, serves);
+  },
+} satisfies ExportedHandler<Environment>;
+
+function openSignalling(
+  request: Request,
+  url: URL,
+  environment: Environment,
+  serves: (swarmId: string) => boolean,
+): Response | Promise<Response> {
+  const swarmId = url.searchParams.get("swarm") ?? "";
+  if (request.headers.get("Upgrade")?.toLowerCase() !== "websocket") return refuse("malformed", "Not a WebSocket");
+  if (!serves(swarmId)) return refuse("forbidden", "Swarm not served here");
+  return environment.SWARM.getByName(swarmId).fetch(request);
+}

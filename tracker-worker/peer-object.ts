@@ -1,0 +1,55 @@
+import { DurableObject } from "cloudflare:workers";
+import type { ConnectRequest, StatReport } from "../src/tracker/messages.ts";
+import type { Outcome, PeerPort } from "../src/tracker/objects.ts";
+import { type PeerRecord, PeerTracker } from "../src/tracker/peer.ts";
+import { type Environment, trackTimer } from "./environment.ts";
+
+const KEY = "peer";
+
+/** One Peer-ID of the base protocol: storage and timer for a {@link PeerTracker} (docs/adr/0003-tracker-objects.md). */
+export class PeerObject extends DurableObject<Environment> implements PeerPort {
+  readonly #peer: PeerTracker;
+  #alarm: number | undefined;
+
+  constructor(state: DurableObjectState, environment: Environment) {
+    super(state, environment);
+    const { storage } = state;
+    this.#peer = new PeerTracker({
+      load: () => storage.kv.get<PeerRecord>(KEY),
+      save: (record) => {
+        if (record !== undefined) {
+          storage.kv.put(KEY, record);
+          return;
+        }
+        // Nothing is left behind, not even the alarm; replies wait for it as for every write.
+        this.#alarm = undefined;
+        void storage.deleteAll();
+      },
+      swarm: (swarmId) => environment.SWARM.getByName(swarmId),
+      trackTimer: trackTimer(environment),
+      now: () => Date.now(),
+    });
+  }
+
+  async onConnect(request: ConnectRequest, source: string): Promise<Outcome> {
+    return this.#timed(await this.#peer.onConnect(request, source));
+  }
+
+  async onReport(request: StatReport, source: string): Promise<Outcome> {
+    return this.#timed(await this.#peer.onReport(request, source));
+  }
+
+  override async alarm(): Promise<void> {
+    this.#alarm = undefined;
+    await this.#timed(undefined);
+  }
+
+  async #timed<T>(result: T): Promise<T> {
+    const due = await this.#peer.expire();
+    if (due !== undefined && (this.#alarm === undefined || due < this.#alarm)) {
+      this.#alarm = due;
+      await this.ctx.storage.setAlarm(due);
+    }
+    return result;
+  }
+}

@@ -1,0 +1,165 @@
+import { DurableObject } from "cloudflare:workers";
+import { refuse } from "../src/tracker/handler.ts";
+import type { ConnectRequest, PeerInfo, StatReport, StreamStatistics } from "../src/tracker/messages.ts";
+import type { Entry, Outcome, SwarmPort } from "../src/tracker/objects.ts";
+import {
+  CLOSE,
+  PING,
+  PONG,
+  readSignal,
+  SIGNAL_PROTOCOL,
+  SignalAllowance,
+  TOKEN_PREFIX,
+} from "../src/tracker/signal.ts";
+import { SwarmTracker } from "../src/tracker/swarm.ts";
+import { type Environment, trackTimer } from "./environment.ts";
+import { SqlMembers } from "./sql-members.ts";
+
+/** One swarm: storage, timer and sockets for a {@link SwarmTracker}. Evicted at any time, it comes back the same. */
+export class Swarm extends DurableObject<Environment> implements SwarmPort {
+  readonly #swarm: SwarmTracker;
+  readonly #members: SqlMembers;
+  readonly #allowances = new WeakMap<WebSocket, SignalAllowance>();
+  /** When the alarm is due; unknown after an eviction. */
+  #alarm: number | undefined;
+
+  constructor(state: DurableObjectState, environment: Environment) {
+    super(state, environment);
+    state.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
+    this.#members = new SqlMembers(state.storage);
+    this.#swarm = new SwarmTracker({
+      storage: this.#members,
+      trackTimer: trackTimer(environment),
+      now: () => Date.now(),
+      random: () => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32,
+      newToken,
+      heard: (peerId) => Math.max(0, ...state.getWebSockets(peerId).map((socket) => this.#heard(socket))),
+      ended: (peerId) => {
+        for (const socket of state.getWebSockets(peerId)) socket.close(CLOSE.ended, "registration ended");
+      },
+    });
+    for (const socket of state.getWebSockets()) {
+      if (socket.readyState === WebSocket.OPEN) this.#swarm.opened(peerOf(socket));
+    }
+  }
+
+  async onConnect(request: ConnectRequest, source: string): Promise<Outcome> {
+    return this.#timed(this.#swarm.onConnect(request, source));
+  }
+
+  async onReport(request: StatReport): Promise<Outcome> {
+    return this.#timed(this.#swarm.onReport(request));
+  }
+
+  async enter(entry: Entry, wanted: number): Promise<readonly PeerInfo[] | "unauthorized" | "unavailable"> {
+    return this.#swarm.enter(this.ctx.id.name ?? "", entry, wanted);
+  }
+
+  async remove(peerId: string): Promise<void> {
+    this.#swarm.remove(peerId);
+    await this.#tidy();
+  }
+
+  async note(peerId: string, stat: StreamStatistics): Promise<void> {
+    this.#swarm.note(peerId, stat);
+  }
+
+  /** Opens a member's signalling socket. */
+  override async fetch(request: Request): Promise<Response> {
+    const peerId = new URL(request.url).searchParams.get("peer") ?? "";
+    const protocols = (request.headers.get("Sec-WebSocket-Protocol") ?? "").split(",").map((name) => name.trim());
+    const token = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length) ?? "";
+    if (!protocols.includes(SIGNAL_PROTOCOL)) return refuse("malformed", "Subprotocol not supported");
+    if (!this.#swarm.admits(peerId, token)) return refuse("forbidden", "Peer not registered");
+    for (const socket of this.ctx.getWebSockets(peerId)) socket.close(CLOSE.replaced, "replaced by a newer socket");
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server, [peerId]);
+    server.serializeAttachment({ peerId, opened: Date.now() } satisfies Attachment);
+    server.send(JSON.stringify({ peers: this.#swarm.opened(peerId) }));
+    return new Response(null, {
+      status: 101,
+      webSocket: client,
+      headers: { "Sec-WebSocket-Protocol": SIGNAL_PROTOCOL },
+    });
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    // More may come before the peer learns that its socket is closed.
+    if (socket.readyState !== WebSocket.OPEN) return;
+    const now = Date.now();
+    const from = peerOf(socket);
+    const allowance = this.#allowances.get(socket) ?? new SignalAllowance(now);
+    this.#allowances.set(socket, allowance);
+    if (!allowance.take(now)) {
+      socket.close(CLOSE.tooMany, "too many signals");
+      return;
+    }
+    const relay = readSignal(from, message);
+    if (relay.kind === "close") {
+      socket.close(relay.code, relay.reason);
+      return;
+    }
+    const [receiver] = this.#open(relay.to);
+    if (receiver === undefined) socket.send(JSON.stringify({ gone: relay.to }));
+    else receiver.send(relay.text);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    // Completes the closing handshake.
+    socket.close(1000);
+    const peerId = peerOf(socket);
+    if (this.#open(peerId).every((other) => other === socket)) this.#swarm.closed(peerId);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.webSocketClose(socket);
+  }
+
+  override async alarm(): Promise<void> {
+    this.#alarm = undefined;
+    await this.#timed(undefined);
+    await this.#tidy();
+  }
+
+  /** Leaves nothing in storage, not even the alarm, when nobody is left. */
+  async #tidy(): Promise<void> {
+    if (this.#swarm.size > 0) return;
+    this.#alarm = undefined;
+    await this.#members.clear();
+  }
+
+  /** Lets silent members go, and sets the one alarm of this object to when the next may have to. */
+  async #timed<T>(result: T): Promise<T> {
+    const due = this.#swarm.expire();
+    if (due !== undefined && (this.#alarm === undefined || due < this.#alarm)) {
+      this.#alarm = due;
+      await this.ctx.storage.setAlarm(due);
+    }
+    return result;
+  }
+
+  #open(peerId: string): WebSocket[] {
+    return this.ctx.getWebSockets(peerId).filter((socket) => socket.readyState === WebSocket.OPEN);
+  }
+
+  #heard(socket: WebSocket): number {
+    const ping = this.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
+    return Math.max(ping, attachment(socket).opened);
+  }
+}
+
+interface Attachment {
+  readonly peerId: string;
+  /** Milliseconds since 1970. */
+  readonly opened: number;
+}
+
+const attachment = (socket: WebSocket): Attachment => socket.deserializeAttachment() as Attachment;
+
+const peerOf = (socket: WebSocket): string => attachment(socket).peerId;
+
+/** 128 random bits in characters that a WebSocket subprotocol may hold. */
+function newToken(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
