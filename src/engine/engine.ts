@@ -1,0 +1,401 @@
+import { covered } from "../core/swarm/picker.ts";
+import type { ChunkRange } from "../core/address/range.ts";
+import { leafBin } from "../core/address/bin.ts";
+import { Layout } from "../core/content/layout.ts";
+import type { Presentation } from "../core/content/presentation.ts";
+import type { SwarmMetadata } from "../core/connection/metadata.ts";
+import { sameBytes } from "../core/connection/metadata.ts";
+import { ChunkSet } from "../core/address/chunk-set.ts";
+import { Delivery, type DeliveryContext, type FetchRequest, type Piece } from "./delivery.ts";
+import { PlaybackError } from "./errors.ts";
+import { Emitter } from "./events.ts";
+import { HashSource } from "./hash-source.ts";
+import { Host, type News } from "./host.ts";
+import { HttpSource } from "./http-source.ts";
+import type { ChunkStore, Clock, Digest, EvictionPolicy, Membership, Playhead, Random32, Rendezvous } from "./ports.ts";
+import type { EngineStats } from "./stats.ts";
+
+/** What an engine works with; `openEngine` fills in what a page needs. */
+export interface EngineOptions {
+  readonly presentation: Presentation;
+  /** Absolute URL of ppsp.json. */
+  readonly baseUrl: string;
+  readonly store: ChunkStore;
+  readonly eviction: EvictionPolicy;
+  /** Most bytes in the store. */
+  readonly memoryLimit: number;
+  /** Refuse bytes from the origin that do not match the presentation, instead of playing them without keeping them. */
+  readonly strict: boolean;
+  readonly clock: Clock;
+  readonly digest: Digest;
+  readonly random32: Random32;
+  readonly fetch: typeof fetch;
+  /** Absent: HTTP only. */
+  readonly rendezvous?: Rendezvous | undefined;
+}
+
+/** What an engine tells. */
+export interface EngineEvents {
+  /** A channel to a neighbour opened or closed. */
+  peerchange: { readonly neighbours: number };
+  /** A neighbour sent bytes that do not lead to the root hash, or broke the protocol; it is gone for good. */
+  chunkrejected: { readonly neighbour: string; readonly reason: string; readonly chunk?: number };
+  /** The origin's bytes differ from the presentation; told once. */
+  contentmismatch: { readonly file: string };
+  /** One line for the console. */
+  warning: string;
+  statschange: EngineStats;
+}
+
+/** A neighbour may still turn up within this time after joining, ms: who has time waits for it. */
+const SEARCH_MS = 2_500;
+/** `statschange` comes at most this often, ms. */
+const STATS_MS = 250;
+/** A page wants to know soon when a neighbour is gone: keep-alive every 5 s, dead after 15 s of silence. */
+const LIVENESS = { keepAliveMs: 5_000, deadMs: 15_000 } as const;
+
+/** Gives the bytes of one presentation's files, from the swarm and the origin side by side, and serves the swarm with them. */
+export class Engine implements DeliveryContext {
+  readonly presentation: Presentation;
+  readonly baseUrl: string;
+  readonly stats: EngineStats = {
+    httpBytes: 0,
+    peerBytes: 0,
+    cacheBytes: 0,
+    uploadedBytes: 0,
+    neighbours: 0,
+    verifiedChunks: 0,
+    rejectedChunks: 0,
+  };
+  readonly layout: Layout;
+  readonly #options: EngineOptions;
+  readonly #host: Host;
+  readonly #http: HttpSource;
+  readonly #hashes: HashSource;
+  readonly #emitter = new Emitter<EngineEvents>();
+  readonly #deliveries = new Set<Delivery>();
+  /** Chunks in the store that came from peers; the others came from the origin. */
+  readonly #fromPeers = new ChunkSet();
+  /** Chunks that were handed out. */
+  readonly #handed = new ChunkSet();
+  readonly #ended = new AbortController();
+  #membership: Membership | undefined;
+  #expectingUntil = 0;
+  #playhead: Playhead = { file: 0 };
+  #statsPending = false;
+  #mismatchTold = false;
+  #unprovable = false;
+  #downloadedBytes = 0;
+
+  constructor(options: EngineOptions) {
+    const { presentation, baseUrl, store, clock, digest, random32 } = options;
+    this.#options = options;
+    this.presentation = presentation;
+    this.baseUrl = baseUrl;
+    this.layout = new Layout(presentation);
+    this.#host = new Host({
+      swarm: {
+        metadata: metadataOf(presentation),
+        chunkLength: (chunk) => this.chunkLength(chunk),
+        settings: LIVENESS,
+      },
+      store,
+      clock,
+      digest,
+      random32,
+      news: (news) => this.#news(news),
+    });
+    this.#http = new HttpSource(options.fetch, clock);
+    this.#hashes = new HashSource({
+      url: new URL(presentation.hashes, baseUrl).href,
+      http: this.#http,
+      verifier: this.#host.swarm.verifier,
+      hash: presentation.swarm.hash,
+      chunkCount: presentation.swarm.chunkCount,
+      signal: this.#ended.signal,
+      received: (bytes) => this.received(bytes),
+    });
+    if (presentation.policy.p2p) this.#join();
+  }
+
+  /** The file for an absolute URL, its query ignored, or for the byte range that starts at `offset` of that resource. */
+  fileAt(url: string, offset?: number): number | undefined {
+    const { origin, pathname } = new URL(url);
+    const base = new URL(".", this.baseUrl);
+    if (origin !== base.origin || !pathname.startsWith(base.pathname)) return undefined;
+    return this.layout.find(pathname.slice(base.pathname.length), offset);
+  }
+
+  /** Bytes of a file, in order, from whoever can give them in time. @throws PlaybackError, RangeError for bytes it does not have */
+  async *fetch(file: number, request: FetchRequest): AsyncGenerator<Piece, void, undefined> {
+    const entry = this.presentation.files[file];
+    if (entry === undefined) throw new RangeError(`no file ${file}`);
+    if (this.#ended.signal.aborted) throw new PlaybackError("aborted", "the engine is closed");
+    const offset = request.offset ?? 0;
+    const length = request.length ?? entry.length - offset;
+    const chunks = this.layout.chunksOf(file, offset, length);
+    const fileChunks = this.layout.fileChunks(file);
+    const { chunkSize } = this.presentation.swarm;
+    const delivery = new Delivery(
+      this,
+      {
+        url: request.url ?? new URL(entry.uri, this.baseUrl).href,
+        whole: entry.offset === undefined,
+        fileOffset: entry.offset ?? 0,
+        fileChunks,
+        chunkSize,
+        chunks,
+      },
+      request,
+    );
+    this.#deliveries.add(delivery);
+    let at = (chunks.start - fileChunks.start) * chunkSize;
+    try {
+      for await (const { bytes, source } of delivery.pieces()) {
+        const part = bytes.subarray(Math.max(0, offset - at), Math.min(bytes.length, offset + length - at));
+        at += bytes.length;
+        if (source === "peer") this.stats.peerBytes += part.length;
+        if (source === "cache") this.stats.cacheBytes += part.length;
+        this.#statsChanged();
+        yield { bytes: part, source };
+      }
+    } finally {
+      this.#deliveries.delete(delivery);
+      delivery.close();
+    }
+  }
+
+  /** Says what is being played, so that memory is freed of what is least useful. */
+  setPlayhead(playhead: Playhead): void {
+    this.#playhead = playhead;
+  }
+
+  /** Adds a listener; returns a function that removes it. */
+  on<Name extends keyof EngineEvents>(name: Name, listener: (detail: EngineEvents[Name]) => void): () => void {
+    return this.#emitter.on(name, listener);
+  }
+
+  /** Answers neighbours' requests from now on, or chokes them all. */
+  setServing(serving: boolean): void {
+    this.#host.step({ type: "serve", swarm: this.#host.swarm.key, serving });
+  }
+
+  /** Says goodbye to everybody and frees all memory. Idempotent, safe on `pagehide`. */
+  close(): void {
+    if (this.#ended.signal.aborted) return;
+    this.#ended.abort();
+    for (const delivery of this.#deliveries) delivery.close();
+    this.#host.close();
+    this.#membership?.leave();
+    this.#options.store.clear();
+    this.stats.neighbours = 0;
+  }
+
+  // What deliveries need.
+
+  now(): number {
+    return this.#options.clock.now();
+  }
+
+  after(delayMs: number, wake: () => void): () => void {
+    return this.#options.clock.after(delayMs, wake);
+  }
+
+  take(chunk: number): Piece | undefined {
+    const bytes = this.#options.store.get(chunk);
+    if (bytes === undefined) return undefined;
+    const source = this.#handed.has(chunk) ? "cache" : this.#fromPeers.has(chunk) ? "peer" : "http";
+    this.#handed.add({ start: chunk, end: chunk });
+    return { bytes, source };
+  }
+
+  holds(chunk: number): boolean {
+    return this.#options.store.get(chunk) !== undefined;
+  }
+
+  covered(range: ChunkRange): ChunkRange[] {
+    const all = new ChunkSet();
+    for (const connection of this.#host.swarm.connections) {
+      if (connection.state !== "established" || connection.choked) continue;
+      for (const part of covered(connection.peerHas, range)) all.add(part);
+    }
+    return [...all];
+  }
+
+  get expecting(): boolean {
+    return this.stats.neighbours === 0 && this.now() < this.#expectingUntil;
+  }
+
+  want(chunks: ChunkRange, deadline: number): void {
+    if (!this.#ended.signal.aborted) this.#host.step({ type: "want", swarm: this.#host.swarm.key, chunks, deadline });
+  }
+
+  unwant(chunks: ChunkRange): void {
+    if (!this.#ended.signal.aborted) this.#host.step({ type: "unwant", swarm: this.#host.swarm.key, chunks });
+  }
+
+  async fromOrigin(chunk: number, bytes: Uint8Array): Promise<boolean> {
+    const { digest, strict, store } = this.#options;
+    const range = { start: chunk, end: chunk };
+    const proof = this.#hashes.prove(range).catch((error: unknown) => this.#cannotProve(error));
+    const [hash] = await Promise.all([digest(this.presentation.swarm.hash, bytes), proof]);
+    const proven = this.#host.swarm.verifier.tree?.get(leafBin(chunk));
+    if (this.#ended.signal.aborted || store.get(chunk) !== undefined) return true;
+    if (proven === undefined) return !strict;
+    if (!sameBytes(proven, hash)) {
+      this.#mismatch(chunk);
+      return !strict;
+    }
+    store.put(chunk, bytes);
+    this.#fromPeers.delete(range);
+    // It is on its way to the player already.
+    this.#handed.add(range);
+    this.stats.verifiedChunks++;
+    this.#host.step({ type: "have", swarm: this.#host.swarm.key, chunks: range });
+    this.#stored();
+    return true;
+  }
+
+  received(httpBytes: number): void {
+    this.stats.httpBytes += httpBytes;
+    this.#statsChanged();
+  }
+
+  chunkLength(chunk: number): number {
+    return this.layout.chunkSize(chunk);
+  }
+
+  get read(): DeliveryContext["read"] {
+    return (request) => this.#http.read(request);
+  }
+
+  get strict(): boolean {
+    return this.#options.strict;
+  }
+
+  expectedHttpMs(bytes: number): number {
+    return this.#http.expectedMs(bytes);
+  }
+
+  get httpDownUntil(): number {
+    return this.#http.downUntil;
+  }
+
+  #join(): void {
+    this.#expectingUntil = this.now() + SEARCH_MS;
+    this.#membership = this.#options.rendezvous?.join(this.presentation.swarm.id, {
+      link: (link, initiator) => this.#host.add(link, initiator),
+      state: (state) => {
+        if (state === "alone" || state === "offline") this.#expectingUntil = 0;
+        if (state === "joined") this.#expectingUntil = this.now() + SEARCH_MS;
+        this.#wakeDeliveries();
+      },
+      warning: (message) => this.#emitter.emit("warning", message),
+      report: () => ({
+        uploadedBytes: this.stats.uploadedBytes,
+        downloadedBytes: this.#downloadedBytes,
+        availBandwidth: 0,
+      }),
+    });
+    if (this.#membership === undefined) this.#expectingUntil = 0;
+  }
+
+  #news(news: News): void {
+    switch (news.type) {
+      case "verified":
+        this.#downloadedBytes += news.data.length;
+        this.#fromPeers.add({ start: news.chunk, end: news.chunk });
+        this.#handed.delete({ start: news.chunk, end: news.chunk });
+        this.stats.verifiedChunks++;
+        this.#stored();
+        return;
+      case "opened":
+      case "closed":
+        this.stats.neighbours = this.#countNeighbours();
+        this.#emitter.emit("peerchange", { neighbours: this.stats.neighbours });
+        this.#wakeDeliveries();
+        break;
+      case "peerhas":
+        this.#wakeDeliveries();
+        return;
+      case "uploaded":
+        this.stats.uploadedBytes += news.bytes;
+        break;
+      case "rejected": {
+        const { link, detail, chunk } = news;
+        if (chunk !== undefined) this.stats.rejectedChunks++;
+        const rejected = { neighbour: link, reason: detail, ...(chunk === undefined ? {} : { chunk }) };
+        this.#emitter.emit("chunkrejected", rejected);
+        this.#membership?.ban(link);
+        this.#host.drop(link);
+        break;
+      }
+    }
+    this.#statsChanged();
+  }
+
+  #countNeighbours(): number {
+    let count = 0;
+    for (const connection of this.#host.swarm.connections) if (connection.state === "established") count++;
+    return count;
+  }
+
+  #stored(): void {
+    const { store, memoryLimit, eviction } = this.#options;
+    if (store.size > memoryLimit) {
+      const have = this.#host.swarm.have;
+      const held = this.presentation.files.map(
+        (_, file) => [file, [...covered(have, this.layout.fileChunks(file))]] as const,
+      );
+      const target = store.size - memoryLimit + memoryLimit / 8;
+      for (const chunks of eviction.plan(held, this.#playhead, target)) {
+        store.delete(chunks);
+        this.#handed.delete(chunks);
+        this.#fromPeers.delete(chunks);
+        this.#host.step({ type: "forget", swarm: this.#host.swarm.key, chunks });
+      }
+    }
+    this.#wakeDeliveries();
+    this.#statsChanged();
+  }
+
+  #wakeDeliveries(): void {
+    for (const delivery of this.#deliveries) delivery.changed();
+  }
+
+  #mismatch(chunk: number): void {
+    if (this.#mismatchTold) return;
+    this.#mismatchTold = true;
+    const file = this.presentation.files[this.layout.locate(chunk).file]?.uri ?? "";
+    this.#emitter.emit("contentmismatch", { file });
+    this.#emitter.emit("warning", `${file} on the server is not what was published: it is played but not shared`);
+  }
+
+  #cannotProve(error: unknown): void {
+    if (this.#unprovable || this.#ended.signal.aborted) return;
+    this.#unprovable = true;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#emitter.emit("warning", `what comes from the server cannot be checked and is not shared: ${reason}`);
+  }
+
+  #statsChanged(): void {
+    if (this.#statsPending || this.#ended.signal.aborted) return;
+    this.#statsPending = true;
+    this.after(STATS_MS, () => {
+      this.#statsPending = false;
+      if (!this.#ended.signal.aborted) this.#emitter.emit("statschange", this.stats);
+    });
+  }
+}
+
+/** The swarm metadata record of a presentation (RFC 7574 §8.4). */
+function metadataOf({ swarm, files }: Presentation): SwarmMetadata {
+  return {
+    id: swarm.id,
+    chunkSize: swarm.chunkSize,
+    variableSize: files.length > 1,
+    addressing: swarm.addressing,
+    hash: swarm.hash,
+    chunkCount: swarm.chunkCount,
+  };
+}

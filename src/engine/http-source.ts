@@ -1,0 +1,102 @@
+import { PlaybackError } from "./errors.ts";
+import type { Clock } from "./ports.ts";
+
+/** Bytes of one resource. */
+export interface HttpRequest {
+  readonly url: string;
+  /** First byte in the resource. */
+  readonly offset: number;
+  readonly length: number;
+  /** Whether these bytes are the whole resource, so that no Range header is needed. */
+  readonly whole: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** No byte for this long ends an attempt, ms. */
+const SILENCE_MS = 8_000;
+/** Pauses after failed attempts, ms. */
+const FIRST_PAUSE_MS = 1_000;
+const LAST_PAUSE_MS = 8_000;
+/** Assumed until the first answer: 2 Mbit/s, bytes per ms, and 100 ms. */
+const FIRST_RATE = 250;
+const FIRST_DELAY_MS = 100;
+const WEIGHT = 1 / 3;
+
+/** The origin: gives byte ranges, and knows how fast it has been. */
+export class HttpSource {
+  readonly #fetch: typeof fetch;
+  readonly #clock: Clock;
+  #rate = FIRST_RATE;
+  #delay = FIRST_DELAY_MS;
+  #failures = 0;
+  #downUntil = 0;
+
+  constructor(fetcher: typeof fetch, clock: Clock) {
+    this.#fetch = fetcher;
+    this.#clock = clock;
+  }
+
+  /** How long so many bytes take, ms. */
+  expectedMs(bytes: number): number {
+    return this.#delay + bytes / this.#rate;
+  }
+
+  /** Time from which on the next attempt makes sense; later than now only after failures. */
+  get downUntil(): number {
+    return this.#downUntil;
+  }
+
+  /** The bytes as they come in, exactly `length` of them. @throws PlaybackError */
+  async *read(request: HttpRequest): AsyncGenerator<Uint8Array, void, undefined> {
+    const { url, offset, length, whole, signal } = request;
+    const abort = new AbortController();
+    const cancel = (): void => abort.abort();
+    signal.addEventListener("abort", cancel, { once: true });
+    let stopWatch = this.#clock.after(SILENCE_MS, cancel);
+    const began = this.#clock.now();
+    let got = 0;
+    try {
+      const headers: Record<string, string> = whole ? {} : { Range: `bytes=${offset}-${offset + length - 1}` };
+      const response = await this.#fetch(url, { headers, signal: abort.signal });
+      if (!response.ok || response.body === null) {
+        throw new PlaybackError("http", `${url} answered ${response.status} ${response.statusText}`.trimEnd());
+      }
+      const firstByteAt = this.#clock.now();
+      // A server without Range support answers 200 and begins at byte 0.
+      let skip = response.status === 206 ? 0 : offset;
+      const reader = response.body.getReader();
+      while (got < length) {
+        const { done, value: part } = await reader.read();
+        if (done) throw new PlaybackError("network", `${url} ended after ${got} of ${length} bytes`);
+        stopWatch();
+        stopWatch = this.#clock.after(SILENCE_MS, cancel);
+        const useful = part.subarray(Math.min(skip, part.length), skip + length - got);
+        skip = Math.max(0, skip - part.length);
+        got += useful.length;
+        if (useful.length > 0) yield useful;
+      }
+      this.#succeeded(length, firstByteAt - began, this.#clock.now() - firstByteAt);
+    } catch (error) {
+      if (signal.aborted) throw new PlaybackError("aborted", `${url} is not needed any more`);
+      this.#failed();
+      if (error instanceof PlaybackError) throw error;
+      throw new PlaybackError("network", `${url} could not be read`, { cause: error });
+    } finally {
+      stopWatch();
+      signal.removeEventListener("abort", cancel);
+      abort.abort();
+    }
+  }
+
+  #succeeded(bytes: number, delay: number, elapsed: number): void {
+    this.#failures = 0;
+    this.#downUntil = 0;
+    this.#delay += (delay - this.#delay) * WEIGHT;
+    this.#rate += (bytes / Math.max(elapsed, 1) - this.#rate) * WEIGHT;
+  }
+
+  #failed(): void {
+    this.#downUntil = this.#clock.now() + Math.min(LAST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures);
+    this.#failures++;
+  }
+}

@@ -1,0 +1,66 @@
+import { Layout } from "../core/content/layout.ts";
+import { parsePresentation, type Presentation } from "../core/content/presentation.ts";
+import { Engine } from "./engine.ts";
+import { PlaybackError } from "./errors.ts";
+import type { ChunkStore, EvictionPolicy, Rendezvous } from "./ports.ts";
+import { systemClock, systemRandom32, webDigest } from "./system.ts";
+
+/** How to open a presentation in a page. */
+export interface OpenOptions {
+  /** Absolute URL of ppsp.json. */
+  readonly presentationUrl: string;
+  readonly store: ChunkStore;
+  /** What goes first when memory is short. */
+  readonly eviction: (presentation: Presentation, layout: Layout) => EvictionPolicy;
+  /** How to meet the other viewers; undefined where there is no way, which leaves HTTP. */
+  readonly rendezvous?: (presentation: Presentation) => Rendezvous | undefined;
+  /** Most bytes of media in memory. @defaultValue 268435456 (256 MiB): a film must not fill a tab */
+  readonly memoryLimit?: number;
+  /** Refuse bytes from the origin that do not match the presentation. @defaultValue false: the publisher's own server is not the enemy */
+  readonly strict?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** Default memory limit, bytes. */
+export const MEMORY_LIMIT = 256 * 1024 * 1024;
+/** Largest ppsp.json that is read, bytes: a film of ten hours in ten renditions has 12 MB. */
+const MAX_PRESENTATION_BYTES = 32 * 1024 * 1024;
+
+/** Reads ppsp.json and starts an engine on the host's own clock, WebCrypto and fetch. @throws PlaybackError, ContentError */
+export async function openEngine(options: OpenOptions): Promise<Engine> {
+  const { presentationUrl, memoryLimit = MEMORY_LIMIT, strict = false } = options;
+  const presentation = parsePresentation(await readJson(presentationUrl, options.signal));
+  return new Engine({
+    presentation,
+    baseUrl: presentationUrl,
+    store: options.store,
+    eviction: options.eviction(presentation, new Layout(presentation)),
+    memoryLimit,
+    strict,
+    clock: systemClock,
+    digest: webDigest,
+    random32: systemRandom32,
+    fetch: (input, init) => fetch(input, init),
+    rendezvous: options.rendezvous?.(presentation),
+  });
+}
+
+async function readJson(url: string, signal: AbortSignal | undefined): Promise<unknown> {
+  let text: string;
+  try {
+    const response = await fetch(url, signal === undefined ? {} : { signal });
+    if (!response.ok) throw new PlaybackError("presentation", `${url} answered ${response.status}`);
+    if (Number(response.headers.get("Content-Length") ?? 0) > MAX_PRESENTATION_BYTES) {
+      throw new PlaybackError("presentation", `${url} is too large`);
+    }
+    text = await response.text();
+  } catch (error) {
+    if (error instanceof PlaybackError) throw error;
+    throw new PlaybackError("presentation", `${url} could not be read`, { cause: error });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new PlaybackError("presentation", `${url} is not JSON`, { cause: error });
+  }
+}

@@ -1,0 +1,84 @@
+import { TrackerError } from "../tracker/errors.ts";
+import type { TrackerRequest, TrackerResponse } from "../tracker/messages.ts";
+import { xmlCodec } from "../tracker/xml/codec.ts";
+
+/** A tracker that takes longer is as good as none, ms. */
+const TIMEOUT_MS = 10_000;
+/** Bytes of an answer: 50 peers need about 16 KiB. */
+const MAX_ANSWER = 128 * 1024;
+/** Header with the reason of a refusal. */
+const REASON_HEADER = "PPSP-Reason";
+
+/** How requests leave: the host's own fetch, or another in tests. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/**
+ * Sends one request to a tracker and reads the answer, trusting nothing about it.
+ *
+ * @param keepalive - whether the request outlives the page
+ * @throws TrackerError "unreachable", "unauthorized", "forbidden", "unavailable" or "bad-response".
+ */
+export async function askTracker(
+  fetch: Fetch,
+  url: string,
+  request: TrackerRequest,
+  keepalive = false,
+): Promise<TrackerResponse> {
+  const body = xmlCodec.encodeRequest(request);
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), TIMEOUT_MS);
+  try {
+    // text/plain makes it a simple request: browsers ask no permission first (CORS preflight).
+    const headers = { "Content-Type": "text/plain; charset=utf-8" };
+    const { signal } = timeout;
+    const init = { method: "POST", body, headers, keepalive, signal, credentials: "omit", cache: "no-store" } as const;
+    const response = await fetch(url, init);
+    const { status } = response;
+    if (status !== 200) {
+      void response.body?.cancel().catch(() => undefined);
+      throw refused(status, response.headers.get(REASON_HEADER)?.slice(0, 200));
+    }
+    const answer = readAnswer(await readText(response));
+    if (answer.response !== "SUCCESSFUL" || answer.transactionId !== request.transactionId) {
+      throw new TrackerError("bad-response", "the answer is not to this request");
+    }
+    return answer;
+  } catch (error) {
+    if (error instanceof TrackerError) throw error;
+    throw new TrackerError("unreachable", "no answer", { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function refused(status: number, reason = `HTTP status ${status}`): TrackerError {
+  if (status === 401) return new TrackerError("unauthorized", reason);
+  if (status === 403) return new TrackerError("forbidden", reason);
+  return new TrackerError(status >= 500 ? "unavailable" : "bad-response", reason);
+}
+
+function readAnswer(text: string): TrackerResponse {
+  try {
+    return xmlCodec.decodeResponse(text);
+  } catch (error) {
+    throw new TrackerError("bad-response", "the answer is not PPSP-TP", { cause: error });
+  }
+}
+
+/** Reads a body up to the limit. @throws TrackerError "bad-response" beyond it. */
+async function readText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  const reader = response.body?.getReader();
+  let text = "";
+  let size = 0;
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true };
+    if (done || value === undefined) return text + decoder.decode();
+    size += value.byteLength;
+    if (size > MAX_ANSWER) {
+      void reader?.cancel().catch(() => undefined);
+      throw new TrackerError("bad-response", "the answer is too large");
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+}

@@ -1,0 +1,115 @@
+import { MAX_ID, MAX_PEERS, MAX_SIGNAL } from "../tracker/limits.ts";
+import { PING, PONG, SIGNAL_PROTOCOL, TOKEN_PREFIX } from "../tracker/signal.ts";
+
+/** A socket that has not opened by then never will, ms. */
+const OPEN_MS = 10_000;
+/** Between two pings; a ping that is not answered before the next ends the socket, ms. */
+const PING_MS = 25_000;
+/** Characters of a message: a signal, and the sender's name around it. */
+const MAX_MESSAGE = MAX_SIGNAL + MAX_ID + 64;
+
+/** How sockets are made: the host's own WebSocket, or another in tests. */
+export type OpenSocket = (url: string, protocols: string[]) => WebSocket;
+
+/** What comes out of a signalling socket. */
+export interface SignalSocketEvents {
+  /** It is open: the members of the swarm that can be signalled. */
+  peers(peerIds: readonly string[]): void;
+  signal(from: string, payload: unknown): void;
+  /** A signal could not be delivered: this member has no socket. */
+  gone(peerId: string): void;
+  /** It is over, or never opened; called once. */
+  closed(): void;
+}
+
+/** A member's signalling socket to its tracker (docs/PROTOCOL.md, signalling). */
+export class SignalSocket {
+  readonly #socket: WebSocket;
+  readonly #events: SignalSocketEvents;
+  #timer: ReturnType<typeof setTimeout>;
+  #answered = true;
+  #open = false;
+  #closed = false;
+
+  /** @throws DOMException when the URL or the token cannot be used for a WebSocket. */
+  constructor(open: OpenSocket, url: string, token: string, events: SignalSocketEvents) {
+    this.#events = events;
+    this.#socket = open(url, [SIGNAL_PROTOCOL, TOKEN_PREFIX + token]);
+    this.#timer = setTimeout(() => this.close(), OPEN_MS);
+    this.#socket.addEventListener("message", ({ data }) => this.#receive(data));
+    this.#socket.addEventListener("close", () => this.close());
+    this.#socket.addEventListener("error", () => this.close());
+  }
+
+  /** Hands a payload to the tracker; false if that is not possible now or it is too big. */
+  send(to: string, payload: unknown): boolean {
+    const text = JSON.stringify({ to, payload });
+    if (!this.#open || this.#socket.readyState !== 1 || text.length > MAX_SIGNAL) return false;
+    this.#socket.send(text);
+    return true;
+  }
+
+  /** Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#open = false;
+    clearTimeout(this.#timer);
+    this.#socket.close();
+    this.#events.closed();
+  }
+
+  #receive(data: unknown): void {
+    if (this.#closed) return;
+    if (data === PONG) {
+      this.#answered = true;
+      return;
+    }
+    const message = parse(data);
+    if (message === undefined) {
+      this.close();
+    } else if (isPeers(message["peers"])) {
+      if (!this.#open) this.#opened();
+      this.#events.peers(message["peers"]);
+    } else if (isPeerId(message["from"])) {
+      this.#events.signal(message["from"], message["payload"]);
+    } else if (isPeerId(message["gone"])) {
+      this.#events.gone(message["gone"]);
+    }
+  }
+
+  #opened(): void {
+    this.#open = true;
+    clearTimeout(this.#timer);
+    this.#ping();
+  }
+
+  #ping(): void {
+    this.#timer = setTimeout(() => {
+      if (!this.#answered) {
+        this.close();
+        return;
+      }
+      this.#answered = false;
+      this.#socket.send(PING);
+      this.#ping();
+    }, PING_MS);
+  }
+}
+
+/** A JSON object of bounded size; undefined for anything else. */
+function parse(data: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (typeof data !== "string" || data.length > MAX_MESSAGE) return undefined;
+  try {
+    const value: unknown = JSON.parse(data);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isPeerId = (value: unknown): value is string =>
+  typeof value === "string" && value.length > 0 && value.length <= MAX_ID;
+
+const isPeers = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.length <= MAX_PEERS && value.every(isPeerId);

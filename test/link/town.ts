@@ -1,0 +1,163 @@
+import type { Link, Membership, RendezvousEvents } from "../../src/engine/ports.ts";
+import { BaseLink } from "../../src/link/base.ts";
+import { memoryPair } from "../../src/link/memory.ts";
+import type { LinkOptions, SignalledLink } from "../../src/link/neighbourhood.ts";
+import { SwarmMembership, type Surroundings } from "../../src/link/rendezvous.ts";
+import type { Signal } from "../../src/link/signal.ts";
+
+type Tracker = ReturnType<Surroundings["tracker"]>;
+type TrackerOptions = Parameters<Surroundings["tracker"]>[0];
+
+/** Ends of memory pairs that wait for whoever got the offer with their number. */
+const offered = new Map<string, BaseLink>();
+let offers = 0;
+
+/** A link in memory that comes about by offer and answer, as WebRTC's do. */
+class OfferedLink extends BaseLink implements SignalledLink {
+  readonly maxDatagram = 256 * 1024;
+  readonly #options: LinkOptions;
+  #wire: BaseLink | undefined;
+
+  constructor(options: LinkOptions) {
+    super(options.id);
+    this.#options = options;
+    if (!options.initiator) return;
+    const [mine, other] = memoryPair();
+    this.#wire = mine;
+    const sdp = `m=application ${offers++}`;
+    offered.set(sdp, other);
+    queueMicrotask(() => options.signal({ type: "offer", sdp }));
+  }
+
+  receive(signal: Signal): void {
+    if (signal.type === "candidate") return;
+    if (signal.type === "offer") {
+      this.#wire = offered.get(signal.sdp);
+      offered.delete(signal.sdp);
+      this.#options.signal({ type: "answer", sdp: signal.sdp });
+    }
+    const wire = this.#wire;
+    if (!wire) return;
+    setTimeout(() => {
+      if (this.closed) return;
+      wire.onDatagram = (datagram) => this.deliver(datagram);
+      wire.onClose = () => this.close();
+      this.#options.open(this);
+    }, 5);
+  }
+
+  send(head: Uint8Array, payload?: Uint8Array): void {
+    this.#wire?.send(head, payload);
+  }
+
+  close(): void {
+    if (!this.end()) return;
+    this.#wire?.close();
+    this.#options.ended();
+  }
+}
+
+/** A resident of the town, with what its engine would see. */
+export interface Resident {
+  readonly id: string;
+  readonly membership: Membership;
+  /** Open links by neighbour; true: we made the offer. */
+  readonly links: Map<string, boolean>;
+  readonly states: string[];
+  readonly met: string[];
+  /** Ends the link with this neighbour. */
+  close(id: string): void;
+}
+
+/** A tracker's table and relay in memory, with members that use the real membership logic. */
+export class Town {
+  readonly #rolls = new Map<string, Map<string, TrackerOptions>>();
+  /** URLs of trackers that answer nothing at all, and of those that refuse at once. */
+  readonly silent = new Set<string>();
+  readonly dead = new Set<string>();
+  /** All that was relayed. */
+  readonly relayed: { from: string; to: string; payload: { type: string } }[] = [];
+  readonly contacted: string[] = [];
+  /** Members to list, though nobody answers to the name. */
+  ghosts: string[] = [];
+  /** Members to list that the relay says are gone. */
+  gone: string[] = [];
+
+  #tracker(options: TrackerOptions): Tracker {
+    const roll = this.#rolls.get(options.url) ?? new Map<string, TrackerOptions>();
+    this.#rolls.set(options.url, roll);
+    return {
+      start: () => {
+        this.contacted.push(options.url);
+        options.events.state("connecting");
+        setTimeout(() => {
+          if (this.silent.has(options.url)) return;
+          if (this.dead.has(options.url)) {
+            options.events.state("offline");
+            return;
+          }
+          const others = [...roll.keys(), ...this.ghosts, ...this.gone].filter((id) => id !== options.peerId);
+          roll.set(options.peerId, options);
+          options.events.peers(others.slice(-options.peerNum));
+          options.events.state("open");
+        }, 20);
+      },
+      signal: (to, payload) => {
+        if (this.dead.has(options.url) || !roll.has(options.peerId)) return false;
+        this.say(options.peerId, to, payload, options.url);
+        return true;
+      },
+      leave: () => void roll.delete(options.peerId),
+    };
+  }
+
+  /** Relays a payload as if `from` had said it. */
+  say(from: string, to: string, payload: unknown, url = "tracker"): void {
+    this.relayed.push({ from, to, payload: payload as { type: string } });
+    setTimeout(() => {
+      const roll = this.#rolls.get(url);
+      const receiver = roll?.get(to);
+      if (receiver) receiver.events.signal(from, structuredClone(payload));
+      else if (this.gone.includes(to)) roll?.get(from)?.events.gone?.(to);
+    }, 10);
+  }
+
+  /** Ends a tracker for good, or until it is no longer `dead`. */
+  kill(url = "tracker"): void {
+    this.dead.add(url);
+    for (const { events } of this.#rolls.get(url)?.values() ?? []) events.state("offline");
+  }
+
+  /** Brings every member's view of the others up to date. */
+  relist(url = "tracker"): void {
+    const roll = this.#rolls.get(url) ?? new Map<string, TrackerOptions>();
+    for (const [id, { events }] of roll) events.peers([...roll.keys()].filter((other) => other !== id));
+  }
+
+  /** Adds a member. */
+  join(id: string, options: { trackers?: string[][]; maxNeighbours?: number } = {}): Resident {
+    const links = new Map<string, boolean>();
+    const open = new Map<string, Link>();
+    const states: string[] = [];
+    const met: string[] = [];
+    const events: RendezvousEvents = {
+      link: (link, initiator) => {
+        met.push(link.id);
+        links.set(link.id, initiator);
+        open.set(link.id, link);
+        link.onDatagram = () => {};
+        link.onClose = () => links.delete(link.id);
+      },
+      state: (state) => states.push(state),
+      warning: () => {},
+      report: () => ({ uploadedBytes: 0, downloadedBytes: 0, availBandwidth: 0 }),
+    };
+    const membership = new SwarmMembership(
+      { trackers: [["tracker"]], iceServers: [], warn: () => {}, peerId: id, ...options },
+      { tracker: (client) => this.#tracker(client), link: (link) => new OfferedLink(link) },
+      Uint8Array.of(1, 2, 3),
+      events,
+    );
+    return { id, membership, links, states, met, close: (other) => open.get(other)?.close() };
+  }
+}
