@@ -1,0 +1,95 @@
+import { parseArgs } from "node:util";
+import { ContentError } from "../../core/content/error.ts";
+import { parsePresentation, type Presentation } from "../../core/content/presentation.ts";
+import { isRelativeUri } from "../../core/content/uri.ts";
+import { CommandError } from "../publish/command-error.ts";
+import { Progress } from "../publish/progress.ts";
+import { presentationUri } from "../publish/session-data.ts";
+import { checkFiles, checkHashes } from "./content.ts";
+import { Findings } from "./findings.ts";
+import { checkPlaylists, readText } from "./playlists.ts";
+import { checkServer, checkTrackers } from "./server.ts";
+import { readTarget, type Source, type Target } from "./source.ts";
+
+/** Text of `ppsp check --help`. */
+export const CHECK_HELP = `ppsp check URL|DIR
+
+Verifies a published presentation: every file against its root, the hash tree, the trackers, and at a
+URL also what the server lets browsers do. URL or DIR is its folder, its ppsp.json or its master playlist.
+Prints one line per finding. Exit code 0: all is well, 1: something failed, 2: wrong arguments.
+`;
+
+/** Runs `ppsp check`; gives the exit code. @throws CommandError */
+export async function checkCommand(args: string[], signal: AbortSignal): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { help: { type: "boolean", short: "h", default: false } },
+  });
+  if (values.help) {
+    process.stdout.write(CHECK_HELP);
+    return 0;
+  }
+  const [place, ...rest] = positionals;
+  if (place === undefined || rest.length > 0)
+    throw new CommandError("check wants one URL or DIR: see ppsp check --help");
+  const findings = await check(await readTarget(place, signal), signal, (line) => process.stdout.write(`${line}\n`));
+  return findings.failed > 0 ? 1 : 0;
+}
+
+/** Checks everything, and prints a line per finding. */
+export async function check(target: Target, signal: AbortSignal, print: (line: string) => void): Promise<Findings> {
+  const { source } = target;
+  const progress = new Progress();
+  const findings = new Findings((line) => {
+    progress.clear();
+    print(line);
+  });
+  const name = target.presentation ?? (await findPresentation(target, findings));
+  const presentation = name === undefined ? undefined : await readPresentation(source, name, findings);
+  if (name === undefined || presentation === undefined) return findings;
+  const tree = await checkHashes(source, presentation, findings);
+  progress.expect(presentation.files.reduce((sum, { length }) => sum + length, 0));
+  await checkFiles(source, presentation, tree, findings, (bytes) => {
+    signal.throwIfAborted();
+    progress.advance(bytes);
+  });
+  progress.clear();
+  await checkPlaylists(source, presentation, findings);
+  if (source.base !== undefined) {
+    const names = target.playlist === undefined ? [name] : [name, target.playlist];
+    await checkServer(source.base, presentation, names, findings, signal);
+  }
+  await checkTrackers(presentation, findings, signal);
+  return findings;
+}
+
+async function findPresentation({ source, playlist }: Target, findings: Findings): Promise<string | undefined> {
+  const text = await readText(source, playlist!, findings);
+  if (text === undefined) return undefined;
+  const uri = presentationUri(text);
+  if (uri !== undefined && isRelativeUri(uri)) {
+    findings.ok(playlist!, `names ${uri}`);
+    return uri;
+  }
+  findings.fail(
+    playlist!,
+    uri === undefined ? "names no ppsp.json: run ppsp publish" : `names ${uri}, which is not beside it`,
+  );
+  return undefined;
+}
+
+async function readPresentation(source: Source, name: string, findings: Findings): Promise<Presentation | undefined> {
+  const text = await readText(source, name, findings);
+  if (text === undefined) return undefined;
+  try {
+    const presentation = parsePresentation(JSON.parse(text));
+    findings.ok(name, `${presentation.files.length} files in ${presentation.swarm.chunkCount} chunks`);
+    if (!presentation.policy.p2p) findings.warn(name, "policy.p2p is false: viewers use no peers");
+    return presentation;
+  } catch (error) {
+    if (!(error instanceof ContentError || error instanceof SyntaxError)) throw error;
+    findings.fail(name, error.message.split("\n")[0]!);
+    return undefined;
+  }
+}

@@ -1,0 +1,133 @@
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { ChunkAddressing, type HashCode } from "../../core/codec/messages.ts";
+import { ContentError } from "../../core/content/error.ts";
+import {
+  chunksIn,
+  MAX_CHUNKS,
+  MAX_FILES,
+  MAX_RENDITIONS,
+  parsePresentation,
+  serialisePresentation,
+  type Presentation,
+} from "../../core/content/presentation.ts";
+import { mhashParts } from "../../core/integrity/mhash.ts";
+import { readAsset, shown, type Asset } from "./asset.ts";
+import { CommandError, systemReason } from "./command-error.ts";
+import { hashFiles } from "./hash-files.ts";
+import { Output } from "./output.ts";
+import { Progress } from "./progress.ts";
+import { withSessionData } from "./session-data.ts";
+
+/** Name of the presentation's description, beside its master playlist. */
+export const PRESENTATION_NAME = "ppsp.json";
+/** Name of the hash tree, beside PRESENTATION_NAME. */
+export const HASHES_NAME = "ppsp.mhash";
+
+/** What `publish` is to do. */
+export interface PublishOptions {
+  /** HLS folder, HLS playlist, MP4 or WebM file. */
+  readonly input: string;
+  /** Folder for a complete presentation; absent: beside the input. */
+  readonly out?: string;
+  /** Nominal chunk size, bytes. */
+  readonly chunkSize: number;
+  readonly hash: HashCode;
+  /** Tracker URLs, best first; none: those of the ppsp.json that is replaced. */
+  readonly trackers: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** What `publish` has written. */
+export interface Published {
+  readonly presentation: Presentation;
+  /** Bytes of all files together. */
+  readonly bytes: number;
+  /** Paths: ppsp.json, ppsp.mhash, and for HLS the master playlist. */
+  readonly written: readonly string[];
+}
+
+/**
+ * Publishes HLS, MP4 or WebM: hashes everything, then writes ppsp.json, ppsp.mhash and the master playlist, which appear
+ * together at the end or not at all. With `out` the media and playlists are hard-linked there, or copied where that is
+ * not possible. What an operator may have set by hand in a ppsp.json that is replaced (trackers, ICE servers, policy) is kept.
+ * @throws CommandError; the signal's reason
+ */
+export async function publish({ input, out, chunkSize, hash, trackers, signal }: PublishOptions): Promise<Published> {
+  const asset = await readAsset(input);
+  const bytes = asset.files.reduce((sum, { length }) => sum + length, 0);
+  const chunkCount = asset.files.reduce((sum, { length }) => sum + chunksIn(length, chunkSize), 0);
+  if (chunkCount > MAX_CHUNKS)
+    throw new CommandError(`${chunkCount} chunks, more than ${MAX_CHUNKS}: use a larger --chunk-size`, input);
+  if (asset.files.length > MAX_FILES)
+    throw new CommandError(`${asset.files.length} files, more than ${MAX_FILES}`, input);
+  if (asset.renditions.length > MAX_RENDITIONS) throw new CommandError(`more than ${MAX_RENDITIONS} renditions`, input);
+  const folder = out === undefined ? asset.folder : resolve(out);
+  const previous = await readPrevious(folder, asset);
+
+  const output = await Output.open(folder);
+  const progress = new Progress();
+  progress.expect(bytes);
+  try {
+    const advance = (done: number): void => progress.advance(done);
+    const tree = await hashFiles({ folder: asset.folder, files: asset.files, chunkSize, hash, signal, advance });
+    const presentation: Presentation = {
+      version: 1,
+      swarm: { id: tree.root(), chunkSize, addressing: ChunkAddressing.chunk32, hash, chunkCount },
+      hashes: HASHES_NAME,
+      files: asset.files,
+      renditions: asset.renditions,
+      trackers: trackers.length > 0 ? trackers.map((url) => [url]) : (previous?.trackers ?? []),
+      iceServers: previous?.iceServers ?? [],
+      policy: previous?.policy ?? { p2p: true },
+    };
+    if (folder !== asset.folder) await linkMedia(output, asset, signal);
+    await output.write(HASHES_NAME, mhashParts(tree));
+    await output.write(PRESENTATION_NAME, [serialisePresentation(presentation)]);
+    const written = [join(folder, PRESENTATION_NAME), join(folder, HASHES_NAME)];
+    if (asset.master !== undefined) {
+      const path = join(folder, asset.master.name);
+      const text = withSessionData(asset.master.text);
+      // An unchanged playlist keeps its time stamp.
+      if (text !== (await readFile(path, "utf8").catch(() => undefined))) await output.write(asset.master.name, [text]);
+      written.push(path);
+    }
+    signal.throwIfAborted();
+    await output.commit();
+    return { presentation, bytes, written };
+  } catch (error) {
+    await output.discard();
+    throw error;
+  } finally {
+    progress.clear();
+  }
+}
+
+async function linkMedia(
+  output: Output,
+  { folder, files, renditions, others }: Asset,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const uri of new Set([...[...files, ...renditions].map((named) => named.uri), ...others])) {
+    signal.throwIfAborted();
+    const name = decodeURIComponent(uri);
+    await output.link(name, join(folder, name));
+  }
+}
+
+/** The presentation that is in the folder already. @throws CommandError if it is one of other files, which would be lost */
+async function readPrevious(folder: string, asset: Asset): Promise<Presentation | undefined> {
+  const path = join(folder, PRESENTATION_NAME);
+  let previous: Presentation;
+  try {
+    previous = parsePresentation(JSON.parse(await readFile(path, "utf8")));
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    const reason = error instanceof ContentError || error instanceof SyntaxError ? error.message : systemReason(error);
+    throw new CommandError(`${reason}: delete this file to publish anew`, shown(path));
+  }
+  const uris = new Set(asset.files.map(({ uri }) => uri));
+  if (previous.files.some(({ uri }) => uris.has(uri))) return previous;
+  throw new CommandError("publishes other files: use --out, or delete it to give that up", shown(path));
+}
