@@ -23,6 +23,6 @@ export function trackTimer(environment: Environment): number {
 /** Which swarms the tracker is there for: all in open mode, else those of the list. */
 export function servedSwarms(environment: Environment): (swarmId: string) => boolean {
   if (environment.OPEN === "true") return () => true;
-  const listed = new Set((environment.SWARMS ?? "").split(/\s+/u));
+  const listed = new Set(environment.SWARMS?.match(/\S+/gu));
   return (swarmId) => listed.has(swarmId);
 }

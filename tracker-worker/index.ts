@@ -21,14 +21,20 @@ export default {
   },
 } satisfies ExportedHandler<Environment>;
 
-function openSignalling(
+async function openSignalling(
   request: Request,
   url: URL,
   environment: Environment,
   serves: (swarmId: string) => boolean,
-): Response | Promise<Response> {
+): Promise<Response> {
   const swarmId = url.searchParams.get("swarm") ?? "";
   if (request.headers.get("Upgrade")?.toLowerCase() !== "websocket") return refuse("malformed", "Not a WebSocket");
+  if (swarmId === "") return refuse("malformed", "Missing swarm");
   if (!serves(swarmId)) return refuse("forbidden", "Swarm not served here");
-  return environment.SWARM.getByName(swarmId).fetch(request);
+  try {
+    return await environment.SWARM.getByName(swarmId).fetch(request);
+  } catch (error) {
+    console.error("tracker: signalling socket not opened", error);
+    return refuse("internal", "Unexpected condition");
+  }
 }

@@ -85,8 +85,9 @@ export class TrackerClient {
     if (this.#left) return;
     this.#left = true;
     this.#wake();
-    this.#socket?.close();
+    // In this order: Firefox sends nothing more from a page that closed a WebSocket in its pagehide.
     this.#sayGoodbye();
+    this.#socket?.close();
   }
 
   async #run(): Promise<void> {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Log, LogLevel, Miniflare } from "miniflare";
@@ -49,6 +50,7 @@ export interface RunningTracker {
 export async function startTracker(options: TrackerOptions): Promise<RunningTracker> {
   const { port, host = "127.0.0.1", open = false, swarms = [], trackTimer } = options;
   await checkPort(port, host);
+  const scriptPath = workerPath();
   const miniflare = new Miniflare({
     host,
     port,
@@ -56,7 +58,9 @@ export async function startTracker(options: TrackerOptions): Promise<RunningTrac
     telemetry: { enabled: false },
     log: new Log(LogLevel.ERROR),
     modules: true,
-    scriptPath: workerPath(),
+    // Without a root, Miniflare takes the working directory, and fails where the bundle is not below it.
+    modulesRoot: dirname(scriptPath),
+    scriptPath,
     compatibilityDate: "2026-04-01",
     durableObjects: {
       SWARM: { className: "Swarm", useSQLite: true },

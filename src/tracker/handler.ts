@@ -130,16 +130,20 @@ async function dispatch(
 }
 
 function respond(outcome: Outcome, codec: Codec, transactionId: string): Response {
-  if (outcome.ok) return withBody(200, codec.contentType, codec.encodeResponse(outcome.response));
+  if (outcome.ok) return withBody(codec.encodeResponse(outcome.response), codec.contentType);
   if (outcome.code !== "unauthorized") return refuse(outcome.code, outcome.reason);
   const body = codec.encodeResponse({ response: "AUTHENTICATION REQUIRED", transactionId });
-  return withBody(401, codec.contentType, body, {
-    [REASON_HEADER]: outcome.reason,
-    "WWW-Authenticate": "PPSP-Registration",
-  });
+  const headers = { [REASON_HEADER]: outcome.reason, "WWW-Authenticate": "PPSP-Registration" };
+  return withBody(body, codec.contentType, { status: 401, statusText: outcome.reason, headers });
 }
 
-function withBody(status: 200 | 401, contentType: string, body: string, extra: Record<string, string> = {}): Response {
-  const headers = { ...CORS, "Content-Type": contentType, "Cache-Control": "no-store", ...extra };
-  return new Response(body, { status, headers });
+function withBody(
+  body: string,
+  contentType: string,
+  { headers, ...init }: { status?: number; statusText?: string; headers?: Record<string, string> } = {},
+): Response {
+  return new Response(body, {
+    ...init,
+    headers: { ...CORS, "Content-Type": contentType, "Cache-Control": "no-store", ...headers },
+  });
 }

@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { main } from "../../src/node/cli.ts";
@@ -73,8 +75,10 @@ describe("ppsp tracker", () => {
     ]);
   });
 
-  test("prints ready URL, serves, and ends with workerd on Ctrl-C", async () => {
-    const child = spawn(process.execPath, ["bin/ppsp.js", "tracker", "--port", "0", "--open"]);
+  test("prints ready URL in any working directory, serves, and ends with workerd on Ctrl-C", async () => {
+    const child = spawn(process.execPath, [resolve("bin/ppsp.js"), "tracker", "--port", "0", "--open"], {
+      cwd: tmpdir(),
+    });
     let output = "";
     child.stdout.on("data", (part) => (output += String(part)));
     await eventually(() => /^ready http:\/\/127\.0\.0\.1:\d+\/$/mu.test(output), "ready");

@@ -39,6 +39,7 @@ describe("signalling", () => {
     expect(await openSocket("1111", "nobody", token)).toBe(403);
     expect(await openSocket("1111", peer, "wrong")).toBe(403);
     expect(await openSocket("9999", peer, token)).toBe(403);
+    expect(await openSocket("", peer, token)).toBe(400);
     const base = unique("base");
     await connect(base, ["JOIN LEECH 1111"]);
     expect(await openSocket("1111", base, "")).toBe(403);
