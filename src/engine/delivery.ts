@@ -112,12 +112,19 @@ export class Delivery {
     this.#notify();
   }
 
+  /** Another delivery took back a want for these chunks: if they are wanted here, that must be said again. */
+  unwanted(chunks: ChunkRange): void {
+    this.#wanted.delete(chunks);
+  }
+
   /** Ends everything that runs on behalf of this delivery. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#http?.abort.abort();
-    for (const range of this.#wanted) this.#context.unwant(range);
+    const wanted = this.#wanted;
+    this.#wanted = new ChunkSet();
+    for (const range of wanted) this.#context.unwant(range);
     this.#raw.clear();
     this.#notify();
   }
@@ -146,7 +153,7 @@ export class Delivery {
     const raw = this.#raw.get(chunk);
     if (raw === undefined) return this.#context.take(chunk);
     this.#raw.delete(chunk);
-    return this.#context.take(chunk) ?? { bytes: raw, source: "http" };
+    return { bytes: raw, source: "http" };
   }
 
   /** Sets the sources to work; returns when to look again, ms. */
@@ -190,7 +197,7 @@ export class Delivery {
 
   #want(ranges: readonly ChunkRange[], deadline: number, now: number): void {
     const wanted = new ChunkSet(ranges);
-    for (const old of this.#wanted) for (const gone of minus([old], ranges)) this.#context.unwant(gone);
+    for (const gone of minus([...this.#wanted], ranges)) this.#context.unwant(gone);
     // A deadline that moved a little is the same deadline.
     const moved = deadline !== this.#wantedDeadline && !(Math.abs(deadline - this.#wantedDeadline) < LOOK_MS);
     for (const range of ranges) {

@@ -12,40 +12,9 @@ import { Emitter } from "./events.ts";
 import { HashSource } from "./hash-source.ts";
 import { Host, type News } from "./host.ts";
 import { HttpSource } from "./http-source.ts";
-import type { ChunkStore, Clock, Digest, EvictionPolicy, Membership, Playhead, Random32, Rendezvous } from "./ports.ts";
+import type { EngineEvents, EngineOptions } from "./options.ts";
+import type { Membership, Playhead } from "./ports.ts";
 import type { EngineStats } from "./stats.ts";
-
-/** What an engine works with; `openEngine` fills in what a page needs. */
-export interface EngineOptions {
-  readonly presentation: Presentation;
-  /** Absolute URL of ppsp.json. */
-  readonly baseUrl: string;
-  readonly store: ChunkStore;
-  readonly eviction: EvictionPolicy;
-  /** Most bytes in the store. */
-  readonly memoryLimit: number;
-  /** Refuse bytes from the origin that do not match the presentation, instead of playing them without keeping them. */
-  readonly strict: boolean;
-  readonly clock: Clock;
-  readonly digest: Digest;
-  readonly random32: Random32;
-  readonly fetch: typeof fetch;
-  /** Absent: HTTP only. */
-  readonly rendezvous?: Rendezvous | undefined;
-}
-
-/** What an engine tells. */
-export interface EngineEvents {
-  /** A channel to a neighbour opened or closed. */
-  peerchange: { readonly neighbours: number };
-  /** A neighbour sent bytes that do not lead to the root hash, or broke the protocol; it is gone for good. */
-  chunkrejected: { readonly neighbour: string; readonly reason: string; readonly chunk?: number };
-  /** The origin's bytes differ from the presentation; told once. */
-  contentmismatch: { readonly file: string };
-  /** One line for the console. */
-  warning: string;
-  statschange: EngineStats;
-}
 
 /** A neighbour may still turn up within this time after joining, ms: who has time waits for it. */
 const SEARCH_MS = 2_500;
@@ -231,7 +200,10 @@ export class Engine implements DeliveryContext {
   }
 
   unwant(chunks: ChunkRange): void {
-    if (!this.#ended.signal.aborted) this.#host.step({ type: "unwant", swarm: this.#host.swarm.key, chunks });
+    if (this.#ended.signal.aborted) return;
+    this.#host.step({ type: "unwant", swarm: this.#host.swarm.key, chunks });
+    for (const delivery of this.#deliveries) delivery.unwanted(chunks);
+    this.#wakeDeliveries();
   }
 
   async fromOrigin(chunk: number, bytes: Uint8Array): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { performance } from "node:perf_hooks";
-import { Engine, type EngineOptions } from "../../src/engine/engine.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import type { EngineOptions } from "../../src/engine/options.ts";
 import type { Link, Rendezvous, RendezvousEvents } from "../../src/engine/ports.ts";
 import { parsePresentation, type Presentation } from "../../src/core/content/presentation.ts";
 import { HashCode } from "../../src/core/codec/messages.ts";
