@@ -1,0 +1,13 @@
+import type { HlsConfig } from "hls.js";
+
+/** Settings that have no attribute. A change takes effect with the next `load()` or `src`. */
+export interface PlayerConfig {
+  /** Handed to hls.js; `fLoader` is ours. @defaultValue {} */
+  readonly hls?: Partial<Omit<HlsConfig, "fLoader">>;
+  /** Most bytes of media that are kept for others. @defaultValue 268435456, because a film must not fill a tab */
+  readonly memoryLimit?: number;
+  /** Most neighbours at a time. @defaultValue the link layer's */
+  readonly maxNeighbours?: number;
+  /** Replaces the ICE servers of ppsp.json. @defaultValue those of ppsp.json; none there means none at all */
+  readonly iceServers?: readonly RTCIceServer[];
+}

@@ -1,0 +1,214 @@
+import type {
+  FragmentLoaderConstructor,
+  FragmentLoaderContext,
+  HlsConfig,
+  Loader,
+  LoaderCallbacks,
+  LoaderConfiguration,
+  LoaderStats,
+} from "hls.js";
+import type { Engine } from "../engine/engine.ts";
+import { BYPASS } from "../sw/protocol.ts";
+import { locate } from "../sw/range.ts";
+import { slackMs, type Playhead } from "./deadline.ts";
+import { LoadClock, type NetworkEstimate } from "./load-clock.ts";
+
+/** What the fragment loader needs to know about the player around it. */
+export interface LoaderHost {
+  /** The engine of this presentation; resolves without one when there is none or it is no longer worth waiting for. */
+  engine(): Promise<Engine | undefined>;
+  readonly playhead: Playhead;
+  /** What hls.js believes. */
+  estimate(): NetworkEstimate;
+  /** Media bytes came from the origin without the engine. */
+  plainBytes(bytes: number): void;
+  /** The engine failed in a way that is its own fault; the origin took over. */
+  engineFailed(error: unknown): void;
+}
+
+/** The bytes of a file that a fragment asks for, relative to the file's own start. */
+interface Source {
+  readonly engine: Engine;
+  readonly file: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A load is in hurry when less than twice the time that it should take is left, plus this, ms: the engine's own rule. */
+const HURRY_MS = 1000;
+/** How often a load is checked for being too slow, ms. */
+const WATCH_MS = 500;
+
+/**
+ * An hls.js `fLoader` that takes segments, init sections and byte ranges from the engine where it knows them, and leaves
+ * everything else to the loader that hls.js is configured with.
+ */
+export function fragmentLoader(host: LoaderHost): FragmentLoaderConstructor {
+  return class extends SwarmLoader {
+    constructor(config: HlsConfig) {
+      super(host, config);
+    }
+  };
+}
+
+class SwarmLoader implements Loader<FragmentLoaderContext> {
+  context: FragmentLoaderContext | null = null;
+  stats: LoaderStats;
+  readonly #host: LoaderHost;
+  readonly #plain: Loader<FragmentLoaderContext>;
+  #plainRuns = false;
+  #callbacks: LoaderCallbacks<FragmentLoaderContext> | undefined;
+  readonly #abort = new AbortController();
+
+  constructor(host: LoaderHost, config: HlsConfig) {
+    this.#host = host;
+    this.#plain = new config.loader(config) as Loader<FragmentLoaderContext>;
+    // hls.js keeps this very object as the fragment's stats, before it calls load().
+    this.stats = this.#plain.stats;
+  }
+
+  load(
+    context: FragmentLoaderContext,
+    config: LoaderConfiguration,
+    callbacks: LoaderCallbacks<FragmentLoaderContext>,
+  ): void {
+    this.context = context;
+    this.#callbacks = callbacks;
+    void this.#load(context, config);
+  }
+
+  abort(): void {
+    const callbacks = this.#callbacks;
+    const context = this.context;
+    if (callbacks === undefined || context === null) return;
+    if (this.#plainRuns) {
+      this.#plain.abort();
+      return;
+    }
+    this.#stop();
+    callbacks.onAbort?.(this.stats, context, null);
+  }
+
+  destroy(): void {
+    this.#stop();
+    this.#plain.destroy();
+    this.context = null;
+  }
+
+  /** Ends the load if it still runs; after this no callback is called. */
+  #stop(): LoaderCallbacks<FragmentLoaderContext> | undefined {
+    const callbacks = this.#callbacks;
+    if (callbacks === undefined) return undefined;
+    this.#callbacks = undefined;
+    if (!this.#plainRuns) {
+      this.stats.aborted = true;
+      this.#abort.abort();
+    }
+    return callbacks;
+  }
+
+  async #load(context: FragmentLoaderContext, config: LoaderConfiguration): Promise<void> {
+    const engine = await this.#host.engine();
+    if (this.#callbacks === undefined) return;
+    const source = engine === undefined ? undefined : find(engine, context);
+    if (source === undefined) this.#loadPlain(context, config);
+    else await this.#loadFromEngine(source, context, config);
+  }
+
+  #loadPlain(context: FragmentLoaderContext, config: LoaderConfiguration): void {
+    const callbacks = this.#callbacks;
+    if (callbacks === undefined) return;
+    this.#plainRuns = true;
+    this.#plain.load(context, config, {
+      ...callbacks,
+      onSuccess: (response, stats, ...rest) => {
+        this.#host.plainBytes(stats.loaded);
+        callbacks.onSuccess(response, stats, ...rest);
+      },
+      onAbort: (stats, ...rest) => {
+        this.#host.plainBytes(stats.loaded);
+        callbacks.onAbort?.(stats, ...rest);
+      },
+    });
+  }
+
+  async #loadFromEngine(source: Source, context: FragmentLoaderContext, config: LoaderConfiguration): Promise<void> {
+    const { stats } = this;
+    const { engine, file, offset, length } = source;
+    const host = this.#host;
+    // An init section has no time of its own: it is needed with the next segment.
+    const start = context.frag.sn === "initSegment" ? undefined : (context.part ?? context.frag).start;
+    const slack = (): number => slackMs(host.playhead, start);
+    const clock = new LoadClock({
+      now: () => performance.now(),
+      estimate: () => host.estimate(),
+      originMs: (bytes) => engine.expectedHttpMs(bytes) - engine.expectedHttpMs(0),
+      isHurried: () => {
+        const { bandwidth, ttfb } = host.estimate();
+        const needMs = ttfb + ((length - stats.loaded) * 8000) / bandwidth;
+        const alone = engine.stats.neighbours === 0 && !engine.expecting;
+        return alone || slack() < 2 * needMs + HURRY_MS;
+      },
+    });
+    stats.loading = clock;
+    stats.total = length;
+    const watch = setInterval(() => {
+      const { maxLoadTimeMs, maxTimeToFirstByteMs } = config.loadPolicy;
+      const limit = clock.started ? maxLoadTimeMs : maxTimeToFirstByteMs;
+      if (clock.hurriedMs > limit) this.#stop()?.onTimeout(stats, context, null);
+    }, WATCH_MS);
+    try {
+      const data = new Uint8Array(length);
+      let filled = 0;
+      const request = {
+        offset,
+        length,
+        deadline: () => performance.now() + slack(),
+        signal: this.#abort.signal,
+        // With its signed query; a Service Worker of ours must let it pass.
+        url: context.url + BYPASS,
+      };
+      for await (const piece of engine.fetch(file, request)) {
+        data.set(piece.bytes, filled);
+        filled += piece.bytes.length;
+        clock.received(piece.bytes.length, piece.source);
+        stats.loaded = clock.networkBytes;
+      }
+      if (filled !== length) throw new RangeError(`engine gave ${filled} of ${length} bytes`);
+      clock.stop();
+      const callbacks = this.#callbacks;
+      this.#callbacks = undefined;
+      callbacks?.onProgress?.(stats, context, data.buffer, null);
+      callbacks?.onSuccess({ url: context.url, data: data.buffer, code: 200 }, stats, context, null);
+    } catch (error) {
+      this.#failed(error, context, config);
+    } finally {
+      clearInterval(watch);
+    }
+  }
+
+  #failed(error: unknown, context: FragmentLoaderContext, config: LoaderConfiguration): void {
+    if (this.#callbacks === undefined) return;
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "http" || code === "network" || code === "mismatch") {
+      const callbacks = this.#stop();
+      const text = error instanceof Error ? error.message : String(error);
+      callbacks?.onError({ code: 0, text }, context, null, this.stats);
+      return;
+    }
+    // The engine was closed under the load, or is broken: the origin can still answer.
+    if (code !== "aborted") this.#host.engineFailed(error);
+    this.stats.loading = { start: 0, first: 0, end: 0 };
+    this.stats.loaded = this.stats.total = 0;
+    this.#loadPlain(context, config);
+  }
+}
+
+/** The file that holds all bytes of a fragment request, if the engine knows one. */
+function find(engine: Engine, { url, rangeStart = 0, rangeEnd = 0 }: FragmentLoaderContext): Source | undefined {
+  const range = rangeEnd > rangeStart ? { first: rangeStart, last: rangeEnd - 1 } : undefined;
+  const file = range === undefined ? engine.fileAt(url) : engine.fileAt(url, range.first);
+  const entry = file === undefined ? undefined : engine.presentation.files[file];
+  const part = entry === undefined ? undefined : locate(entry, range);
+  return file === undefined || part === undefined ? undefined : { engine, file, ...part };
+}

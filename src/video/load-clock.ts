@@ -1,0 +1,120 @@
+import type { HlsProgressivePerformanceTiming } from "hls.js";
+import type { PieceSource } from "../engine/delivery.ts";
+
+/** What hls.js believes about the network at this moment. */
+export interface NetworkEstimate {
+  /** bit/s. */
+  readonly bandwidth: number;
+  /** Time to first byte, ms. */
+  readonly ttfb: number;
+}
+
+/**
+ * Measures one load so that hls.js's bandwidth estimator learns the truth about the network and nothing else.
+ *
+ * hls.js takes one sample per fragment, `stats.loaded` over the time from `loading.start` to the end less the time to
+ * first byte, and it abandons a load whose rate so far is below what the buffer needs. Both would be fooled by a swarm:
+ * - *Bytes from the cache* took no network. They are left out of `networkBytes`, which is what the loader reports as
+ *   loaded, and a load without any other bytes has the time to first byte that hls.js already believes in: no sample.
+ * - *Time spent by choice.* While a deadline is far away the engine waits for slow peers although the origin could
+ *   answer at once. Such leisure tells of a fast network (bytes may come faster than estimated) but never of a slow one.
+ *   So it counts at most as long as its bytes would have taken: those from the origin at the rate that the engine
+ *   measures for it, those from peers at hls.js's own estimate.
+ * - *Hurry.* Once every byte is fetched as fast as it can be, time counts in full, whatever the source.
+ *
+ * It stands in for `stats.loading`, which hls.js reads while the load runs: `start` and `first` move forward as long as
+ * time is not counted.
+ */
+export class LoadClock implements HlsProgressivePerformanceTiming {
+  /** Bytes that crossed the network. */
+  networkBytes = 0;
+  readonly #now: () => number;
+  readonly #estimate: () => NetworkEstimate;
+  readonly #originMs: (bytes: number) => number;
+  readonly #isHurried: () => boolean;
+  /** Time up to which everything is counted, and whether it was in hurry since then. */
+  #mark: number;
+  #hurried: boolean;
+  #hurriedMs = 0;
+  #leisureMs = 0;
+  /** What the bytes that came at leisure would have taken in hurry. */
+  #leisureDueMs = 0;
+  #ttfb: number | undefined;
+  #end = 0;
+
+  constructor(options: {
+    /** `performance.now`. */
+    readonly now: () => number;
+    readonly estimate: () => NetworkEstimate;
+    /** How long bytes take from the origin, ms, once it has begun to answer. */
+    readonly originMs: (bytes: number) => number;
+    /** Whether at this moment bytes are fetched as fast as they can be. */
+    readonly isHurried: () => boolean;
+  }) {
+    const { now, estimate, originMs, isHurried } = options;
+    this.#now = now;
+    this.#estimate = estimate;
+    this.#originMs = originMs;
+    this.#isHurried = isHurried;
+    this.#mark = now();
+    this.#hurried = isHurried();
+  }
+
+  /** When the load would have begun if it had never been at leisure, ms; moves while it is. */
+  get start(): number {
+    this.#count();
+    const leisureMs = Math.min(this.#leisureMs, this.#leisureDueMs);
+    return this.#mark - this.#hurriedMs - leisureMs - (this.#ttfb ?? 0);
+  }
+
+  /** When the first byte would have come, ms; 0 until one has. */
+  get first(): number {
+    return this.#ttfb === undefined ? 0 : this.start + this.#ttfb;
+  }
+
+  /** When the load ended, ms; 0 while it runs. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Time in hurry without the time before the first byte from the network, ms. */
+  get hurriedMs(): number {
+    this.#count();
+    return this.#hurriedMs;
+  }
+
+  /** Whether any byte has come from the network. */
+  get started(): boolean {
+    return this.networkBytes > 0;
+  }
+
+  /** Notes bytes that have just arrived. */
+  received(bytes: number, source: PieceSource): void {
+    this.#count();
+    if (source === "cache") return;
+    if (this.networkBytes === 0) {
+      this.#ttfb = this.#hurried ? this.#hurriedMs : this.#estimate().ttfb;
+      this.#hurriedMs = 0;
+      this.#leisureMs = 0;
+    }
+    this.networkBytes += bytes;
+    if (this.#hurried) return;
+    this.#leisureDueMs += source === "http" ? this.#originMs(bytes) : (bytes * 8000) / this.#estimate().bandwidth;
+  }
+
+  /** Stops the clock. */
+  stop(): void {
+    this.#count();
+    this.#ttfb ??= this.#estimate().ttfb;
+    this.#end = this.#mark;
+  }
+
+  #count(): void {
+    if (this.#end > 0) return;
+    const now = this.#now();
+    if (this.#hurried) this.#hurriedMs += now - this.#mark;
+    else this.#leisureMs += now - this.#mark;
+    this.#mark = now;
+    this.#hurried = this.#isHurried();
+  }
+}

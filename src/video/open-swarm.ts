@@ -1,0 +1,52 @@
+import { openEngine } from "../engine/open.ts";
+import type { Engine } from "../engine/engine.ts";
+import { createRendezvous } from "../link/rendezvous.ts";
+import { Eviction } from "../store/eviction.ts";
+import { MemoryStore } from "../store/memory-store.ts";
+import type { PlayerConfig } from "./config.ts";
+
+/** Where a presentation and its viewers are found. */
+export interface SwarmOptions extends Pick<PlayerConfig, "memoryLimit" | "maxNeighbours" | "iceServers"> {
+  /** Absolute URL of ppsp.json. */
+  readonly presentation: string;
+  /** Instead of the trackers of ppsp.json. */
+  readonly trackers: readonly string[];
+}
+
+/** Says one thing to whoever reads the console; the same thing only once. */
+export type Warn = (message: string) => void;
+
+/** A viewer who has met nobody for this long, ms, is told so. */
+const LONELY_MS = 10_000;
+
+/**
+ * Opens the engine of a presentation and joins its swarm, if there is a way to.
+ * @throws ContentError or PlaybackError where there is no usable ppsp.json
+ */
+export async function openSwarm(options: SwarmOptions, report: Warn): Promise<Engine> {
+  const { memoryLimit, maxNeighbours } = options;
+  let warned = false;
+  const warn: Warn = (message) => {
+    warned = true;
+    report(message);
+  };
+  const engine = await openEngine({
+    presentationUrl: options.presentation,
+    store: new MemoryStore(),
+    eviction: (presentation, layout) => new Eviction(presentation, layout),
+    rendezvous: (presentation) =>
+      createRendezvous({
+        trackers: options.trackers.length > 0 ? [options.trackers] : presentation.trackers,
+        iceServers: options.iceServers ?? presentation.iceServers,
+        ...(maxNeighbours === undefined ? {} : { maxNeighbours }),
+        warn,
+      }),
+    ...(memoryLimit === undefined ? {} : { memoryLimit }),
+  });
+  engine.on("warning", warn);
+  setTimeout(() => {
+    // Whatever has been said explains it.
+    if (!warned && engine.stats.neighbours === 0) warn("Nobody else is watching yet: the video plays over HTTP only.");
+  }, LONELY_MS);
+  return engine;
+}

@@ -1,0 +1,212 @@
+import Hls, { type HlsConfig, type ManifestLoadedData } from "hls.js";
+import { SESSION_DATA_ID } from "../core/content/presentation.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { PlayerConfig } from "./config.ts";
+import { fragmentLoader } from "./hls-loader.ts";
+import { openSwarm, type Warn } from "./open-swarm.ts";
+import { PlayerError } from "./player-error.ts";
+import { Recovery } from "./recovery.ts";
+import { swarmAbr } from "./swarm-abr.ts";
+
+/** What is played. */
+export interface SessionOptions {
+  /** Absolute URL. */
+  readonly src: string;
+  /** Absolute URL of ppsp.json; undefined to take what the playlist names. */
+  readonly presentation: string | undefined;
+  readonly trackers: readonly string[];
+  readonly config: PlayerConfig;
+}
+
+/** What a session tells its element. */
+export interface SessionEvents {
+  readonly warn: Warn;
+  /** An engine is there; after a return from the back/forward cache it is a new one. */
+  engine(engine: Engine): void;
+  /** Playback has ended for good. */
+  failed(error: PlayerError): void;
+  /** `httpBytes` has grown without an engine. */
+  plainBytes(bytes: number): void;
+}
+
+/** The first fragment waits at most this long for ppsp.json, ms; it is one small fetch, and playback never waits for a peer. */
+const PRESENTATION_WAIT_MS = 1500;
+/** What hls.js does with a URL that is one media file is to fail; the browser plays it. */
+const SINGLE_FILE = /\.(mp4|m4v|m4a|webm|mov|ogv)$/i;
+
+/** One source in one media element, from `src` to the next `src`: hls.js, the engine, and what happens when either fails. */
+export class Session {
+  readonly #video: HTMLVideoElement;
+  readonly #options: SessionOptions;
+  readonly #events: SessionEvents;
+  #hls: Hls | undefined;
+  #recovery: Recovery | undefined;
+  #engine: Engine | undefined;
+  #presentation: string | undefined;
+  /** The engine that is being opened, or nothing after a while. */
+  #opening: Promise<Engine | undefined> = Promise.resolve(undefined);
+  #closed = false;
+  #hidden = false;
+
+  constructor(video: HTMLVideoElement, options: SessionOptions, events: SessionEvents) {
+    this.#video = video;
+    this.#options = options;
+    this.#events = events;
+    if (SINGLE_FILE.test(new URL(options.src).pathname)) this.#playFile();
+    else if (Hls.isSupported()) this.#playHls();
+    else if (video.canPlayType("application/vnd.apple.mpegurl") !== "") {
+      this.#warn("This browser has no Media Source Extensions: it plays HLS itself, over HTTP only.");
+      video.src = options.src;
+    } else {
+      queueMicrotask(() => this.#failed(new PlayerError("unsupported", "This browser cannot play HLS.")));
+    }
+  }
+
+  get hls(): Hls | undefined {
+    return this.#hls;
+  }
+
+  get engine(): Engine | undefined {
+    return this.#engine;
+  }
+
+  /** Begins to load media where `preload="none"` held it back. */
+  start(): void {
+    this.#hls?.startLoad();
+  }
+
+  /** The page is hidden, for good or in the back/forward cache: neighbours and tracker learn it now, not by a timeout. */
+  hide(): void {
+    this.#hidden = true;
+    this.#engine?.close();
+    this.#engine = undefined;
+    this.#opening = Promise.resolve(undefined);
+  }
+
+  /** The page came back from the back/forward cache. */
+  show(): void {
+    this.#hidden = false;
+    if (this.#presentation !== undefined && this.#engine === undefined) this.#open(this.#presentation);
+  }
+
+  /** Ends playback and leaves the swarm. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#recovery?.close();
+    this.#hls?.destroy();
+    this.hide();
+  }
+
+  #playFile(): void {
+    const { presentation, src } = this.#options;
+    if (presentation !== undefined) {
+      this.#warn("A single media file plays over HTTP only here: publish it as HLS, or use the Service Worker.");
+    }
+    this.#video.src = src;
+  }
+
+  #playHls(): void {
+    const { src, config, presentation } = this.#options;
+    const fLoader = fragmentLoader({
+      playhead: this.#video,
+      engine: () => this.#opening,
+      estimate: () => ({ bandwidth: hls.bandwidthEstimate, ttfb: hls.ttfbEstimate }),
+      plainBytes: (bytes) => this.#events.plainBytes(bytes),
+      engineFailed: (error) => this.#warn(`The engine failed: the video plays over HTTP. ${text(error)}`),
+    });
+    const hls: Hls = new Hls({
+      ...hlsDefaults(this.#video),
+      abrController: swarmAbr(() => this.#engine),
+      ...config.hls,
+      fLoader,
+    });
+    this.#hls = hls;
+    this.#recovery = new Recovery(hls, src, {
+      neighbours: () => this.#engine?.stats.neighbours ?? 0,
+      gaveUp: (error) => this.#failed(error),
+    });
+    if (presentation !== undefined) this.#open(presentation);
+    else hls.once(Hls.Events.MANIFEST_LOADED, (_event, data) => this.#findPresentation(data));
+    hls.on(Hls.Events.FRAG_CHANGED, (_event, { frag }) => {
+      const [begin] = frag.byteRange;
+      const file = begin === undefined ? this.#engine?.fileAt(frag.url) : this.#engine?.fileAt(frag.url, begin);
+      if (file !== undefined) this.#engine?.setPlayhead({ file });
+    });
+    hls.loadSource(src);
+    hls.attachMedia(this.#video);
+  }
+
+  #findPresentation(data: ManifestLoadedData): void {
+    const uri = data.sessionData?.[SESSION_DATA_ID]?.["URI"];
+    if (uri === undefined) {
+      this.#warn("The playlist names no ppsp.json: the video plays over HTTP only.");
+      return;
+    }
+    this.#open(new URL(uri, data.url || this.#options.src).href);
+  }
+
+  #open(presentation: string): void {
+    this.#presentation = presentation;
+    const { trackers, config } = this.#options;
+    const engine = openSwarm({ ...config, presentation, trackers }, (message) => this.#warn(message)).then(
+      (opened) => this.#opened(opened),
+      (error: unknown) => {
+        this.#warn(`No usable ppsp.json: the video plays over HTTP only. ${text(error)}`);
+        return undefined;
+      },
+    );
+    this.#opening = Promise.race([engine, after(PRESENTATION_WAIT_MS)]);
+    void engine.then((opened) => (this.#opening = Promise.resolve(opened)));
+  }
+
+  #opened(engine: Engine): Engine | undefined {
+    if (this.#closed || this.#hidden || this.#engine !== undefined) {
+      engine.close();
+      return this.#engine;
+    }
+    this.#engine = engine;
+    this.#events.engine(engine);
+    return engine;
+  }
+
+  #failed(error: PlayerError): void {
+    if (this.#closed) return;
+    this.close();
+    this.#events.failed(error);
+  }
+
+  #warn(message: string): void {
+    if (!this.#closed) this.#events.warn(message);
+  }
+}
+
+function hlsDefaults(video: HTMLVideoElement): Partial<HlsConfig> {
+  const { fragLoadPolicy } = Hls.DefaultConfig;
+  const { errorRetry } = fragLoadPolicy.default;
+  return {
+    // Nobody sees more pixels than the element has, and publishers pay for every byte.
+    capLevelToPlayerSize: true,
+    autoStartLoad: video.preload !== "none" || video.autoplay,
+    // hls.js never returns to a rendition that failed once. An origin that was away for a moment is back after a minute.
+    errorPenaltyExpireMs: 60_000,
+    fragLoadPolicy: {
+      default: {
+        ...fragLoadPolicy.default,
+        errorRetry: errorRetry && {
+          ...errorRetry,
+          // hls.js gives a rendition up when a connection fails (status 0); a second try costs a second.
+          shouldRetry: (_config, count, _isTimeout, response, retry) => retry || (response?.code === 0 && count < 2),
+        },
+      },
+    },
+  };
+}
+
+function after(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, ms, undefined));
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

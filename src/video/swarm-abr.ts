@@ -1,0 +1,62 @@
+import Hls, { type AbrController } from "hls.js";
+import type { Engine } from "../engine/engine.ts";
+import { startTimes } from "../sw/timeline.ts";
+
+/** Segments are looked up this far behind the end of the buffer, seconds: playlists round their durations. */
+const LOOK_UP_S = 0.3;
+
+/**
+ * hls.js's own choice of a level, except that it does not take the speed of neighbours for the speed of everything. They
+ * may be ten times as fast as the origin and have other renditions than the one that would be next: what none of them has
+ * must come from the origin in time.
+ */
+export function swarmAbr(currentEngine: () => Engine | undefined): typeof AbrController {
+  return class SwarmAbrController extends Hls.DefaultConfig.abrController {
+    override get nextAutoLevel(): number {
+      const choice = super.nextAutoLevel;
+      const engine = currentEngine();
+      // No neighbour, no doubt; and hls.js is null once it is destroyed.
+      if (engine === undefined || engine.stats.neighbours === 0 || choice < 0) return choice;
+      const { hls } = this;
+      const { levels, loadLevel, minAutoLevel, config } = hls;
+      const time = (hls.mainForwardBufferInfo?.end ?? hls.media?.currentTime ?? 0) + LOOK_UP_S;
+      for (let level = choice; level > minAutoLevel; level--) {
+        const share = level > loadLevel ? config.abrBandWidthUpFactor : config.abrBandWidthFactor;
+        const playlist = levels[level]?.uri;
+        if (playlist === undefined || fits(engine, playlist, time, share)) return level;
+      }
+      return Math.min(choice, minAutoLevel);
+    }
+
+    override set nextAutoLevel(level: number) {
+      super.nextAutoLevel = level;
+    }
+  };
+}
+
+/** The part of an engine that tells what a segment costs. */
+export type Costs = Pick<Engine, "presentation" | "baseUrl" | "layout" | "covered" | "expectedHttpMs">;
+
+/**
+ * Whether the origin can give, within `share` (0 to 1) of its duration, what no neighbour has of the segment that plays
+ * at `time` (seconds) in the rendition of a media playlist. True where the presentation does not tell.
+ */
+export function fits(engine: Costs, playlist: string, time: number, share: number): boolean {
+  const { presentation, baseUrl, layout } = engine;
+  const rendition = presentation.renditions.findIndex(({ uri }) => samePath(new URL(uri, baseUrl).href, playlist));
+  const starts = startTimes(presentation);
+  const file = presentation.files.findIndex(({ rendition: owner, duration = 0 }, i) => {
+    const start = starts[i];
+    return owner === rendition && start !== undefined && start <= time && time < start + duration;
+  });
+  const { length = 0, duration = 0 } = presentation.files[file] ?? {};
+  if (rendition < 0 || duration === 0) return true;
+  const chunks = layout.fileChunks(file);
+  const covered = engine.covered(chunks).reduce((sum, { start, end }) => sum + end - start + 1, 0);
+  const missing = 1 - covered / (chunks.end - chunks.start + 1);
+  return engine.expectedHttpMs(length * missing) <= duration * 1000 * share;
+}
+
+function samePath(one: string, other: string): boolean {
+  return new URL(one).pathname === new URL(other).pathname;
+}

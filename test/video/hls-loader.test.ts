@@ -1,0 +1,199 @@
+import Hls, {
+  type FragmentLoaderContext,
+  type HlsConfig,
+  type Loader,
+  type LoaderCallbacks,
+  type LoaderConfiguration,
+  type LoaderStats,
+} from "hls.js";
+import { describe, expect, test } from "vitest";
+import { fragmentLoader } from "../../src/video/hls-loader.ts";
+
+type Engine = NonNullable<Awaited<ReturnType<Parameters<typeof fragmentLoader>[0]["engine"]>>>;
+type Pieces = ReturnType<Engine["fetch"]>;
+
+const FILES = [
+  { uri: "init.mp4", length: 4 },
+  { uri: "0.m4s", length: 6, duration: 4, rendition: 0 },
+  { uri: "all.mp4", offset: 100, length: 6, duration: 4, rendition: 0 },
+];
+
+/** The part of an engine that the loader uses, with `fetch` as given. */
+function engineWith(fetch: Engine["fetch"]): Engine {
+  return {
+    presentation: { files: FILES },
+    stats: { neighbours: 1 },
+    expectedHttpMs: (bytes: number) => 100 + bytes / 50,
+    fileAt: (url: string, offset?: number) => {
+      const found = FILES.findIndex((file) => url === `http://o/${file.uri}` && (file.offset ?? offset) === offset);
+      return found < 0 ? undefined : found;
+    },
+    fetch,
+  } as unknown as Engine;
+}
+
+/** Stands where hls.js's own XHR loader stands, which Node does not have. */
+class PlainLoader implements Loader<FragmentLoaderContext> {
+  static loads: PlainLoader[] = [];
+  context: FragmentLoaderContext | null = null;
+  stats = { aborted: false, loaded: 0, retry: 0, total: 0, loading: { start: 0, first: 0, end: 0 } } as LoaderStats;
+  callbacks: LoaderCallbacks<FragmentLoaderContext> | undefined;
+  load(
+    context: FragmentLoaderContext,
+    _config: LoaderConfiguration,
+    callbacks: LoaderCallbacks<FragmentLoaderContext>,
+  ) {
+    this.context = context;
+    this.callbacks = callbacks;
+    PlainLoader.loads.push(this);
+  }
+  abort() {
+    this.callbacks?.onAbort?.(this.stats, this.context!, null);
+  }
+  destroy() {}
+}
+
+function setUp(engine: Promise<Engine | undefined>, uri: string, rangeStart = 0, rangeEnd = 0) {
+  PlainLoader.loads = [];
+  const events: string[] = [];
+  const world = { currentTime: 0, plainBytes: 0, failure: undefined as unknown };
+  const FragmentLoader = fragmentLoader({
+    engine: () => engine,
+    playhead: {
+      paused: false,
+      playbackRate: 1,
+      buffered: { length: 1, start: () => 0, end: () => 20 },
+      get currentTime() {
+        return world.currentTime;
+      },
+    },
+    estimate: () => ({ bandwidth: 1e6, ttfb: 50 }),
+    plainBytes: (bytes) => (world.plainBytes += bytes),
+    engineFailed: (error) => (world.failure = error),
+  });
+  const loader = new FragmentLoader({ loader: PlainLoader } as unknown as HlsConfig);
+  const context = { url: `http://o/${uri}`, rangeStart, rangeEnd, frag: { sn: 1, start: 20 } } as FragmentLoaderContext;
+  const result = new Promise<{ data?: unknown; text?: string }>((resolve) => {
+    const callbacks: LoaderCallbacks<FragmentLoaderContext> = {
+      onSuccess: ({ data }) => (events.push("success"), resolve({ data })),
+      onError: ({ text }) => (events.push("error"), resolve({ text })),
+      onTimeout: () => (events.push("timeout"), resolve({})),
+      onAbort: () => (events.push("abort"), resolve({})),
+    };
+    loader.load(context, { loadPolicy: Hls.DefaultConfig.fragLoadPolicy.default } as LoaderConfiguration, callbacks);
+  });
+  return { loader, events, world, result };
+}
+
+async function* pieces(...list: readonly [number[], "http" | "peer" | "cache"][]): Pieces {
+  for (const [values, source] of list) yield { bytes: new Uint8Array(values), source };
+}
+
+describe("fragmentLoader", () => {
+  test("assembles what the engine gives and counts what crossed the network", async () => {
+    const engine = engineWith(() => pieces([[1, 2], "cache"], [[3], "peer"], [[4, 5, 6], "http"]));
+    const { loader, result, events } = setUp(Promise.resolve(engine), "0.m4s");
+    const { stats } = loader;
+    expect((await result).data).toEqual(new Uint8Array([1, 2, 3, 4, 5, 6]).buffer);
+    expect(events).toEqual(["success"]);
+    expect(stats.total).toBe(6);
+    expect(stats.loaded).toBe(4);
+    expect(stats.loading.end).toBeGreaterThan(0);
+    expect(PlainLoader.loads).toEqual([]);
+  });
+
+  test("asks for the range of a published range that a fragment is", async () => {
+    const asked: unknown[] = [];
+    const engine = engineWith((file, { offset, length }) => {
+      asked.push({ file, offset, length });
+      return pieces([[1, 2, 3], "http"]);
+    });
+    await setUp(Promise.resolve(engine), "all.mp4", 100, 103).result;
+    expect(asked).toEqual([{ file: 2, offset: 0, length: 3 }]);
+  });
+
+  test("tells the deadline from where the playhead is when it is asked", async () => {
+    const slacks: number[] = [];
+    const set = setUp(
+      Promise.resolve(
+        engineWith(async function* (_file, { deadline }) {
+          slacks.push(deadline() - performance.now());
+          set.world.currentTime = 15;
+          slacks.push(deadline() - performance.now());
+          set.world.currentTime = 20;
+          slacks.push(deadline() - performance.now());
+          yield* pieces([[1, 2, 3, 4, 5, 6], "http"]);
+        }),
+      ),
+      "0.m4s",
+    );
+    await set.result;
+    expect(slacks.map((slack) => Math.abs(Math.round(slack / 100) * 100))).toEqual([19_700, 4700, 0]);
+  });
+
+  test.each([
+    ["there is no engine", Promise.resolve(undefined), "0.m4s", 0, 0],
+    ["the engine does not know the URL", Promise.resolve(engineWith(() => pieces())), "other.m4s", 0, 0],
+    ["only a part of the range is published", Promise.resolve(engineWith(() => pieces())), "all.mp4", 100, 110],
+  ])("leaves a load to hls.js's own loader where %s", async (_when, engine, uri, start, end) => {
+    const { result, world } = setUp(engine, uri, start, end);
+    await expect.poll(() => PlainLoader.loads.length).toBe(1);
+    const [plain] = PlainLoader.loads;
+    plain!.stats.loaded = 7;
+    plain!.callbacks!.onSuccess({ url: "", data: new ArrayBuffer(7) }, plain!.stats, plain!.context!, null);
+    expect((await result).data).toEqual(new ArrayBuffer(7));
+    expect(world.plainBytes).toBe(7);
+  });
+
+  test("an engine that breaks or is closed leaves the load to hls.js's own loader", async () => {
+    const broken = new TypeError("broken");
+    const closed = Object.assign(new Error("closed"), { code: "aborted" });
+    for (const [error, reported] of [
+      [broken, broken],
+      [closed, undefined],
+    ]) {
+      const engine = engineWith(async function* () {
+        yield* pieces([[1, 2], "peer"]);
+        throw error;
+      });
+      const { world, loader } = setUp(Promise.resolve(engine), "0.m4s");
+      await expect.poll(() => PlainLoader.loads.length).toBe(1);
+      expect(world.failure).toBe(reported);
+      expect(loader.stats).toMatchObject({ loaded: 0, loading: { start: 0 } });
+    }
+  });
+
+  test("a dead origin is an error for hls.js to act on", async () => {
+    const engine = engineWith(async function* () {
+      yield* pieces([[1, 2], "peer"]);
+      throw Object.assign(new Error("no connection"), { code: "network" });
+    });
+    const { result, events } = setUp(Promise.resolve(engine), "0.m4s");
+    expect(await result).toEqual({ text: "no connection" });
+    expect(events).toEqual(["error"]);
+  });
+
+  test("an abort ends the engine's fetch, and no callback comes after it", async () => {
+    let signal: AbortSignal | undefined;
+    const engine = engineWith(async function* (_file, request) {
+      signal = request.signal;
+      yield* pieces([[1, 2], "peer"]);
+      await new Promise((_resolve, reject) => signal!.addEventListener("abort", () => reject(new Error("aborted"))));
+    });
+    const { loader, events, result } = setUp(Promise.resolve(engine), "0.m4s");
+    await expect.poll(() => signal).toBeDefined();
+    loader.abort();
+    loader.destroy();
+    await result;
+    expect(signal!.aborted).toBe(true);
+    expect(loader.stats.aborted).toBe(true);
+    await Promise.resolve();
+    expect(events).toEqual(["abort"]);
+  });
+
+  test("an abort while ppsp.json is awaited is an abort", async () => {
+    const { loader, events } = setUp(new Promise(() => {}), "0.m4s");
+    loader.abort();
+    expect(events).toEqual(["abort"]);
+  });
+});
