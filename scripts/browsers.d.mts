@@ -1,0 +1,4 @@
+/** The path of a system's browser; undefined where there is none. */
+export function systemBrowser(kind: "chromium" | "firefox"): string | undefined;
+/** Makes sure that there is a Chromium and a Firefox. Throws with what to do when there is not. */
+export function ensureBrowsers(): Promise<void>;

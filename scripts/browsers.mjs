@@ -1,0 +1,50 @@
+/** Finds the browsers that the tests drive: the system's, else Playwright's own, else Debian's packages, else a clear message. */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+const names = {
+  chromium: ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"],
+  firefox: ["firefox-esr", "firefox"],
+};
+
+/** Some systems put a script of that name in the path which only advertises a package: it must answer. */
+const answers = (path) => spawnSync(path, ["--version"], { timeout: 30_000 }).status === 0;
+
+function inPath(name) {
+  return (process.env.PATH ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, name))
+    .filter(existsSync);
+}
+
+/** The path of a system's browser; undefined where there is none. */
+export function systemBrowser(kind) {
+  return names[kind].flatMap(inPath).find(answers);
+}
+
+async function missing() {
+  const playwright = await import("@playwright/test");
+  return Object.keys(names).filter(
+    (kind) => systemBrowser(kind) === undefined && !existsSync(playwright[kind].executablePath()),
+  );
+}
+
+/** Makes sure that there is a Chromium and a Firefox. Throws with what to do when there is not. */
+export async function ensureBrowsers() {
+  let lacking = await missing();
+  if (lacking.length === 0) return;
+  if (process.getuid?.() === 0 && existsSync("/etc/debian_version")) {
+    const packages = lacking.map((kind) => names[kind][0]);
+    console.log(`Installing ${packages.join(" and ")} ...`);
+    const apt = (...args) =>
+      spawnSync("apt-get", args, { stdio: "inherit", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } })
+        .status === 0;
+    if (apt("update")) apt("install", "-y", "--no-install-recommends", ...packages);
+    lacking = await missing();
+  }
+  if (lacking.length > 0)
+    throw new Error(
+      `No ${lacking.join(" and no ")} was found. Install ${lacking.length > 1 ? "them" : "it"}, or run: npx playwright install --with-deps ${lacking.join(" ")}`,
+    );
+}
