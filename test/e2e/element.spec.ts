@@ -1,0 +1,206 @@
+import { readFileSync } from "node:fs";
+import type { Page } from "@playwright/test";
+import type { PpspPlayer } from "../../src/video/index.ts";
+import { expect, test, type Viewer } from "./swarm-fixture.ts";
+
+const sample: object = JSON.parse(readFileSync(new URL("../../dist/sample/ppsp.json", import.meta.url), "utf8"));
+
+/** Sets attributes of the one element, `src` last. */
+async function play(viewer: Viewer, attributes: Readonly<Record<string, string>>): Promise<void> {
+  await viewer.page.evaluate((given) => {
+    const player = document.querySelector("ppsp-player")!;
+    for (const [name, value] of Object.entries(given)) player.setAttribute(name, value);
+  }, attributes);
+}
+
+interface Absence {
+  readonly absent: string;
+  readonly warning: RegExp;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly arrange?: () => Promise<unknown>;
+  readonly undo?: () => Promise<void>;
+}
+
+/** What the swarm can do without, and how each is taken away from a page. */
+function absences(page: Page, tracker: string): readonly Absence[] {
+  const undo = (): Promise<void> => page.unrouteAll();
+  return [
+    { absent: "no tracker", warning: /no tracker/i, attributes: {} },
+    { absent: "a dead tracker", warning: /tracker/i, attributes: { tracker: "http://127.0.0.1:9/" } },
+    { absent: "no neighbour", warning: /nobody else/i, attributes: { tracker } },
+    {
+      absent: "no ppsp.json",
+      warning: /ppsp\.json/,
+      attributes: { tracker },
+      arrange: () => page.route("**/ppsp.json", (route) => route.fulfill({ status: 404 })),
+      undo,
+    },
+    {
+      absent: "a broken ppsp.json",
+      warning: /ppsp\.json/,
+      attributes: { tracker },
+      arrange: () => page.route("**/ppsp.json", (route) => route.fulfill({ json: { ...sample, swarm: { id: "x" } } })),
+      undo,
+    },
+    {
+      absent: "no WebRTC",
+      warning: /WebRTC/,
+      attributes: { tracker },
+      arrange: () => page.evaluate(() => Reflect.deleteProperty(globalThis, "RTCPeerConnection")),
+    },
+  ];
+}
+
+for (const name of ["chromium", "firefox"] as const) {
+  test(`the element is a media element (${name})`, async ({ swarm }) => {
+    const origin = await swarm.startOrigin();
+    const tracker = await swarm.startTracker();
+    const viewer = await swarm.openViewer(name, `${origin.url}pages/element.html`);
+    await viewer.page.evaluate(() => {
+      const player = document.querySelector("ppsp-player")!;
+      const seen: string[] = ((globalThis as unknown as { seen: string[] }).seen = []);
+      for (const type of [
+        "loadstart",
+        "loadedmetadata",
+        "canplay",
+        "play",
+        "playing",
+        "timeupdate",
+        "pause",
+        "seeked",
+      ]) {
+        player.addEventListener(type, () => seen.includes(type) || seen.push(type));
+      }
+    });
+    await play(viewer, { tracker: tracker.url, src: "/sample/master.m3u8" });
+    const state = await viewer.until("two seconds are played", ({ currentTime }) => currentTime > 2);
+    expect(state.stats.timeToFirstFrameMs).toBeGreaterThan(0);
+    expect(state.stats.httpBytes).toBeGreaterThan(0);
+    expect(state.stats.verifiedChunks).toBeGreaterThan(0);
+    expect(state.duration).toBeCloseTo(48, 0);
+
+    const seen = await viewer.page.evaluate(async () => {
+      const player = document.querySelector("ppsp-player")!;
+      player.currentTime = 20;
+      await new Promise((resolve) => player.addEventListener("seeked", resolve, { once: true }));
+      player.pause();
+      await new Promise((resolve) => setTimeout(resolve));
+      return {
+        paused: player.paused,
+        currentTime: player.currentTime,
+        buffered: player.buffered.length,
+        seekable: player.seekable.end(0),
+        networkState: player.networkState,
+        readyState: player.readyState,
+        width: player.videoWidth,
+        muted: player.muted,
+        loop: [player.loop, ((player.loop = true), player.hasAttribute("loop")), player.video.loop],
+        src: player.src,
+        error: player.error,
+        events: (globalThis as unknown as { seen: string[] }).seen,
+      };
+    });
+    expect(seen).toMatchObject({ paused: true, muted: true, error: null, src: `${origin.url}sample/master.m3u8` });
+    expect(seen.currentTime).toBeCloseTo(20, 0);
+    expect(seen.seekable).toBeCloseTo(48, 0);
+    expect(seen.loop).toEqual([false, true, true]);
+    expect(seen.width).toBeGreaterThan(0);
+    expect(seen.readyState).toBeGreaterThanOrEqual(2);
+    for (const type of ["loadedmetadata", "canplay", "play", "playing", "timeupdate", "seeked"]) {
+      expect(seen.events).toContain(type);
+    }
+    await viewer.page.evaluate(() => document.querySelector("ppsp-player")!.play());
+    const end = await viewer.until("it plays on after the seek", ({ currentTime }) => currentTime > 22);
+    expect(end.stats.stalls).toBe(0);
+    expect(viewer.errors).toEqual([]);
+    await viewer.close();
+  });
+
+  test(`whatever is absent, the video plays, with one warning (${name})`, async ({ swarm }) => {
+    const origin = await swarm.startOrigin({ json: { "/sample/ppsp.json": { ...sample, trackers: [] } } });
+    const tracker = (await swarm.startTracker()).url;
+    const viewer = await swarm.openViewer(name, `${origin.url}pages/element.html`);
+    const { page } = viewer;
+    for (const { absent, warning, attributes, arrange, undo } of absences(page, tracker)) {
+      await test.step(absent, async () => {
+        await page.goto(`${origin.url}pages/element.html`);
+        const said = viewer.console.length;
+        await arrange?.();
+        await play(viewer, { ...attributes, src: "/sample/master.m3u8" });
+        const state = await viewer.until(`it plays with ${absent}`, ({ currentTime }) => currentTime > 1, 20_000);
+        expect(state.stats).toMatchObject({ peerBytes: 0, stalls: 0 });
+        expect(state.stats.httpBytes).toBeGreaterThan(0);
+        const warnings = () => viewer.console.slice(said).filter((line) => line.startsWith("warning: ppsp-player:"));
+        await expect.poll(warnings, { timeout: 20_000 }).toEqual([expect.stringMatching(warning)]);
+        await undo?.();
+      });
+    }
+    expect(viewer.errors).toEqual([]);
+    await viewer.close();
+  });
+
+  test(`a ppsp.json that takes its time does not delay the start (${name})`, async ({ swarm }) => {
+    const origin = await swarm.startOrigin();
+    const viewer = await swarm.openViewer(name, `${origin.url}pages/element.html`);
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    await viewer.page.route("**/ppsp.json", async (route) => {
+      await held;
+      await route.continue();
+    });
+    await play(viewer, { src: "/sample/master.m3u8" });
+    const state = await viewer.until("a second is played", ({ currentTime }) => currentTime > 1, 20_000);
+    expect(state.stats.timeToFirstFrameMs).toBeLessThan(6000);
+    expect(state.stats.verifiedChunks).toBe(0);
+    release();
+    await expect
+      .poll(() => viewer.page.evaluate(() => document.querySelector("ppsp-player")!.engine !== undefined))
+      .toBe(true);
+    await viewer.close();
+  });
+}
+
+test("a source that does not exist is a fatal error, once, with a reason", async ({ swarm }) => {
+  const origin = await swarm.startOrigin();
+  const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`);
+  await viewer.page.evaluate(() => {
+    const player = document.querySelector("ppsp-player")!;
+    player.addEventListener(
+      "error",
+      () => (
+        ((globalThis as unknown as { errors: number }).errors ??= 0),
+        (globalThis as unknown as { errors: number }).errors++
+      ),
+    );
+    player.src = "/sample/none.m3u8";
+  });
+  await viewer.until("it fails", ({ error }) => error !== undefined);
+  const error = await viewer.page.evaluate(() => {
+    const { error: reason } = document.querySelector("ppsp-player") as PpspPlayer;
+    return {
+      fatal: reason !== null && "fatal" in reason && reason.fatal,
+      message: reason?.message,
+      count: (globalThis as unknown as { errors: number }).errors,
+    };
+  });
+  expect(error).toMatchObject({ fatal: true, count: 1, message: expect.stringContaining("404") });
+  await viewer.close();
+});
+
+test("an origin that is away for a while costs no more than that", async ({ swarm }) => {
+  const origin = await swarm.startOrigin();
+  const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`);
+  await viewer.page.evaluate(() => {
+    const player = document.querySelector("ppsp-player")!;
+    player.config = { hls: { maxBufferLength: 4, maxMaxBufferLength: 4 } };
+  });
+  await play(viewer, { src: "/sample/master.m3u8" });
+  await viewer.until("it plays", ({ currentTime }) => currentTime > 1);
+  await viewer.page.route("**/*.m4s", (route) => route.abort("connectionrefused"));
+  await viewer.until("the buffer is spent", ({ stats }) => stats.stalls > 0);
+  await viewer.page.unroute("**/*.m4s");
+  const state = await viewer.until("it plays on", ({ currentTime }) => currentTime > 14);
+  expect(state.error).toBeUndefined();
+  expect(state.stats.stalledMs).toBeGreaterThan(0);
+  await viewer.close();
+});
