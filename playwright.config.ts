@@ -4,7 +4,11 @@ import { defineConfig } from "@playwright/test";
 export default defineConfig({
   testDir: "test/e2e",
   testMatch: "**/*.spec.ts",
-  // Most of the time tests wait for a film to play; two at a time still leave two cores room.
+  projects: [
+    { name: "pages", testIgnore: "**/swarm.spec.ts" },
+    // These measure stalls; two browsers that decode video leave no room on two cores for a second test.
+    { name: "swarms", testMatch: "**/swarm.spec.ts", workers: 1 },
+  ],
   workers: 2,
   timeout: 120_000,
   expect: { timeout: 30_000 },

@@ -96,7 +96,7 @@ const playwright = (name) =>
   suite(
     name,
     "@playwright/test/cli.js",
-    () => ["test", "--reporter=list,json"],
+    () => ["test", `--project=${name}`, "--reporter=list,json"],
     (file) => ({ PLAYWRIGHT_JSON_OUTPUT_NAME: file }),
     ({ stats }) => ({ passed: stats.expected, failed: stats.unexpected + stats.flaky, skipped: stats.skipped }),
   );
@@ -115,7 +115,8 @@ async function main() {
   await vitest("tests");
   if (!fast) {
     await vitest("workerd", "--config", "test/workers/vitest.config.mts");
-    await playwright("browsers");
+    await playwright("pages");
+    await playwright("swarms");
   }
 }
 

@@ -18,6 +18,8 @@ import type { EngineStats } from "./stats.ts";
 
 /** A neighbour may still turn up within this time after joining, ms: who has time waits for it. */
 const SEARCH_MS = 2_500;
+/** Share of the memory limit that is freed at once: channels that said HAVE for a chunk must reopen when it goes, so this must be rare. */
+const EVICTION_SHARE = 1 / 8;
 /** `statschange` comes at most this often, ms. */
 const STATS_MS = 250;
 /** A page wants to know soon when a neighbour is gone: keep-alive every 5 s, dead after 15 s of silence. */
@@ -84,6 +86,7 @@ export class Engine implements DeliveryContext {
       signal: this.#ended.signal,
       received: (bytes) => this.received(bytes),
     });
+    if (!options.upload) this.#host.step({ type: "serve", swarm: this.#host.swarm.key, serving: false });
     if (presentation.policy.p2p) this.#join();
   }
 
@@ -142,11 +145,6 @@ export class Engine implements DeliveryContext {
   /** Adds a listener; returns a function that removes it. */
   on<Name extends keyof EngineEvents>(name: Name, listener: (detail: EngineEvents[Name]) => void): () => void {
     return this.#emitter.on(name, listener);
-  }
-
-  /** Answers neighbours' requests from now on, or chokes them all. */
-  setServing(serving: boolean): void {
-    this.#host.step({ type: "serve", swarm: this.#host.swarm.key, serving });
   }
 
   /** Says goodbye to everybody and frees all memory. Idempotent, safe on `pagehide`. */
@@ -294,11 +292,13 @@ export class Engine implements DeliveryContext {
         this.stats.uploadedBytes += news.bytes;
         break;
       case "rejected": {
-        const { link, detail, chunk } = news;
-        if (chunk !== undefined) this.stats.rejectedChunks++;
-        const rejected = { neighbour: link, reason: detail, ...(chunk === undefined ? {} : { chunk }) };
-        this.#emitter.emit("chunkrejected", rejected);
-        this.#membership?.ban(link);
+        const { link, reason, detail, chunk } = news;
+        if (chunk !== undefined) {
+          this.stats.rejectedChunks++;
+          this.#emitter.emit("chunkrejected", { neighbour: link, reason: detail, chunk });
+        }
+        // Who speaks with other options than ours breaks no rule.
+        if (reason !== "incompatible") this.#membership?.ban(link);
         this.#host.drop(link);
         break;
       }
@@ -319,7 +319,7 @@ export class Engine implements DeliveryContext {
       const held = this.presentation.files.map(
         (_, file) => [file, [...covered(have, this.layout.fileChunks(file))]] as const,
       );
-      const target = store.size - memoryLimit + memoryLimit / 8;
+      const target = store.size - memoryLimit + memoryLimit * EVICTION_SHARE;
       for (const chunks of eviction.plan(held, this.#playhead, target)) {
         store.delete(chunks);
         this.#handed.delete(chunks);

@@ -17,8 +17,9 @@ const SILENCE_MS = 8_000;
 /** Pauses after failed attempts, ms. */
 const FIRST_PAUSE_MS = 1_000;
 const LAST_PAUSE_MS = 8_000;
-/** Assumed until the first answer: 2 Mbit/s, bytes per ms, and 100 ms. */
-const FIRST_RATE = 250;
+/** Assumed until the first answer: 100 kB in 400 ms, which is 2 Mbit/s, after 100 ms. */
+const FIRST_BYTES = 100_000;
+const FIRST_MS = 400;
 const FIRST_DELAY_MS = 100;
 const WEIGHT = 1 / 3;
 
@@ -26,7 +27,9 @@ const WEIGHT = 1 / 3;
 export class HttpSource {
   readonly #fetch: typeof fetch;
   readonly #clock: Clock;
-  #rate = FIRST_RATE;
+  /** Averages of the latest reads, apart, so that a small one weighs as little as it is. */
+  #bytes = FIRST_BYTES;
+  #ms = FIRST_MS;
   #delay = FIRST_DELAY_MS;
   #failures = 0;
   #downUntil = 0;
@@ -38,7 +41,7 @@ export class HttpSource {
 
   /** How long so many bytes take, ms. */
   expectedMs(bytes: number): number {
-    return this.#delay + bytes / this.#rate;
+    return this.#delay + (bytes * this.#ms) / this.#bytes;
   }
 
   /** Time from which on the next attempt makes sense; later than now only after failures. */
@@ -55,13 +58,14 @@ export class HttpSource {
     let stopWatch = this.#clock.after(SILENCE_MS, cancel);
     const began = this.#clock.now();
     let got = 0;
+    let firstByteAt: number | undefined;
     try {
       const headers: Record<string, string> = whole ? {} : { Range: `bytes=${offset}-${offset + length - 1}` };
       const response = await this.#fetch(url, { headers, signal: abort.signal });
       if (!response.ok || response.body === null) {
         throw new PlaybackError("http", `${url} answered ${response.status} ${response.statusText}`.trimEnd());
       }
-      const firstByteAt = this.#clock.now();
+      firstByteAt = this.#clock.now();
       // A server without Range support answers 200 and begins at byte 0.
       let skip = response.status === 206 ? 0 : offset;
       const reader = response.body.getReader();
@@ -75,24 +79,26 @@ export class HttpSource {
         got += useful.length;
         if (useful.length > 0) yield useful;
       }
-      this.#succeeded(length, firstByteAt - began, this.#clock.now() - firstByteAt);
+      this.#failures = 0;
+      this.#downUntil = 0;
     } catch (error) {
       if (signal.aborted) throw new PlaybackError("aborted", `${url} is not needed any more`);
       this.#failed();
       if (error instanceof PlaybackError) throw error;
       throw new PlaybackError("network", `${url} could not be read`, { cause: error });
     } finally {
+      if (firstByteAt !== undefined && got > 0)
+        this.#measured(got, firstByteAt - began, this.#clock.now() - firstByteAt);
       stopWatch();
       signal.removeEventListener("abort", cancel);
       abort.abort();
     }
   }
 
-  #succeeded(bytes: number, delay: number, elapsed: number): void {
-    this.#failures = 0;
-    this.#downUntil = 0;
+  #measured(bytes: number, delay: number, elapsed: number): void {
     this.#delay += (delay - this.#delay) * WEIGHT;
-    this.#rate += (bytes / Math.max(elapsed, 1) - this.#rate) * WEIGHT;
+    this.#bytes += (bytes - this.#bytes) * WEIGHT;
+    this.#ms += (Math.max(elapsed, 1) - this.#ms) * WEIGHT;
   }
 
   #failed(): void {

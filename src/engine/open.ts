@@ -18,6 +18,8 @@ export interface OpenOptions {
   readonly memoryLimit?: number;
   /** Refuse bytes from the origin that do not match the presentation. @defaultValue false: the publisher's own server is not the enemy */
   readonly strict?: boolean;
+  /** Give neighbours what they ask for. @defaultValue true; false chokes them, for viewers on lines that are paid by the byte */
+  readonly upload?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -28,7 +30,7 @@ const MAX_PRESENTATION_BYTES = 32 * 1024 * 1024;
 
 /** Reads ppsp.json and starts an engine on the host's own clock, WebCrypto and fetch. @throws PlaybackError, ContentError */
 export async function openEngine(options: OpenOptions): Promise<Engine> {
-  const { presentationUrl, memoryLimit = MEMORY_LIMIT, strict = false } = options;
+  const { presentationUrl, memoryLimit = MEMORY_LIMIT, strict = false, upload = true } = options;
   const presentation = parsePresentation(await readJson(presentationUrl, options.signal));
   return new Engine({
     presentation,
@@ -37,6 +39,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
     eviction: options.eviction(presentation, new Layout(presentation)),
     memoryLimit,
     strict,
+    upload,
     clock: systemClock,
     digest: webDigest,
     random32: systemRandom32,
@@ -46,14 +49,25 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
 }
 
 async function readJson(url: string, signal: AbortSignal | undefined): Promise<unknown> {
-  let text: string;
+  let text = "";
   try {
     const response = await fetch(url, signal === undefined ? {} : { signal });
-    if (!response.ok) throw new PlaybackError("presentation", `${url} answered ${response.status}`);
-    if (Number(response.headers.get("Content-Length") ?? 0) > MAX_PRESENTATION_BYTES) {
-      throw new PlaybackError("presentation", `${url} is too large`);
+    if (!response.ok || response.body === null) {
+      throw new PlaybackError("presentation", `${url} answered ${response.status}`);
     }
-    text = await response.text();
+    const reader = response.body.getReader();
+    const decoder = new TextDecoder();
+    for (let size = 0; ;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      size += value.length;
+      if (size > MAX_PRESENTATION_BYTES) {
+        void reader.cancel();
+        throw new PlaybackError("presentation", `${url} is too large`);
+      }
+      text += decoder.decode(value, { stream: true });
+    }
+    text += decoder.decode();
   } catch (error) {
     if (error instanceof PlaybackError) throw error;
     throw new PlaybackError("presentation", `${url} could not be read`, { cause: error });

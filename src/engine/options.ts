@@ -13,6 +13,8 @@ export interface EngineOptions {
   readonly memoryLimit: number;
   /** Refuse bytes from the origin that do not match the presentation, instead of playing them without keeping them. */
   readonly strict: boolean;
+  /** Answer neighbours' requests; otherwise they are choked. */
+  readonly upload: boolean;
   readonly clock: Clock;
   readonly digest: Digest;
   readonly random32: Random32;
@@ -25,8 +27,8 @@ export interface EngineOptions {
 export interface EngineEvents {
   /** A channel to a neighbour opened or closed. */
   peerchange: { readonly neighbours: number };
-  /** A neighbour sent bytes that do not lead to the root hash, or broke the protocol; it is gone for good. */
-  chunkrejected: { readonly neighbour: string; readonly reason: string; readonly chunk?: number };
+  /** A neighbour sent bytes that do not lead to the root hash; it is gone for good. */
+  chunkrejected: { readonly neighbour: string; readonly reason: string; readonly chunk: number };
   /** The origin's bytes differ from the presentation; told once. */
   contentmismatch: { readonly file: string };
   /** One line for the console. */

@@ -1,17 +1,7 @@
 import type { ChunkRange } from "../core/address/range.ts";
 import type { Layout } from "../core/content/layout.ts";
 import type { Presentation } from "../core/content/presentation.ts";
-
-/** What is being played. */
-export interface Playhead {
-  /** The file (segment) at the playhead. */
-  readonly file: number;
-  /** How much of that file has been played, 0 to 1. @defaultValue 0 */
-  readonly progress?: number;
-}
-
-/** Share of the memory limit to free at once: channels that said HAVE for a chunk must reopen when it goes, so this must be rare. */
-export const EVICTION_SHARE = 1 / 8;
+import type { EvictionPolicy, Playhead } from "../engine/ports.ts";
 
 /** Kept behind the playhead for seeking back and for neighbours slightly behind, seconds. */
 const BEHIND_SECONDS = 30;
@@ -33,7 +23,7 @@ interface Candidate {
 }
 
 /** Least useful first out: says which chunks of one presentation to drop when memory is short. */
-export class Eviction {
+export class Eviction implements EvictionPolicy {
   readonly #presentation: Presentation;
   readonly #layout: Layout;
   /** When each file begins, in seconds on the timeline of its rendition. */

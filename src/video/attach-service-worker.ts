@@ -1,10 +1,10 @@
 import type { Engine } from "../engine/engine.ts";
 import { PagePort } from "../sw/page-port.ts";
-import type { PlayerConfig } from "./config.ts";
+import type { EngineConfig } from "./config.ts";
 import { openSwarm, type Warn } from "./open-swarm.ts";
 
 /** How a page shares what its players load through the Service Worker. */
-export interface AttachOptions extends Pick<PlayerConfig, "memoryLimit" | "maxNeighbours" | "iceServers"> {
+export interface AttachOptions extends EngineConfig {
   /** URL of ppsp-sw.js on the page's own origin; what lies beside and below it is under its control. */
   readonly script: string;
   /** URL of ppsp.json. */

@@ -1,11 +1,18 @@
 import type { HlsConfig } from "hls.js";
 
+/** The settings of a presentation's engine. */
+export type EngineConfig = Omit<PlayerConfig, "hls">;
+
 /** Settings that have no attribute. A change takes effect with the next `load()` or `src`. */
 export interface PlayerConfig {
   /** Handed to hls.js; `fLoader` is ours. @defaultValue {} */
   readonly hls?: Partial<Omit<HlsConfig, "fLoader">>;
   /** Most bytes of media that are kept for others. @defaultValue 268435456, because a film must not fill a tab */
   readonly memoryLimit?: number;
+  /** Refuse bytes from the origin that are not what was published. @defaultValue false: they are played and never shared */
+  readonly strict?: boolean;
+  /** Give neighbours what they ask for. @defaultValue true */
+  readonly upload?: boolean;
   /** Most neighbours at a time. @defaultValue the link layer's */
   readonly maxNeighbours?: number;
   /** Replaces the ICE servers of ppsp.json. @defaultValue those of ppsp.json; none there means none at all */

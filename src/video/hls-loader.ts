@@ -34,7 +34,7 @@ interface Source {
   readonly length: number;
 }
 
-/** A load is in hurry when less than twice the time that it should take is left, plus this, ms: the engine's own rule. */
+/** A load is in hurry when less than twice the time that the origin needs for it is left, plus this, ms: the engine's own rule. */
 const HURRY_MS = 1000;
 /** How often a load is checked for being too slow, ms. */
 const WATCH_MS = 500;
@@ -139,15 +139,14 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     // An init section has no time of its own: it is needed with the next segment.
     const start = context.frag.sn === "initSegment" ? undefined : (context.part ?? context.frag).start;
     const slack = (): number => slackMs(host.playhead, start);
+    let filled = 0;
     const clock = new LoadClock({
       now: () => performance.now(),
       estimate: () => host.estimate(),
       originMs: (bytes) => engine.expectedHttpMs(bytes) - engine.expectedHttpMs(0),
       isHurried: () => {
-        const { bandwidth, ttfb } = host.estimate();
-        const needMs = ttfb + ((length - stats.loaded) * 8000) / bandwidth;
         const alone = engine.stats.neighbours === 0 && !engine.expecting;
-        return alone || slack() < 2 * needMs + HURRY_MS;
+        return alone || slack() < 2 * engine.expectedHttpMs(length - filled) + HURRY_MS;
       },
     });
     stats.loading = clock;
@@ -159,7 +158,6 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     }, WATCH_MS);
     try {
       const data = new Uint8Array(length);
-      let filled = 0;
       const request = {
         offset,
         length,

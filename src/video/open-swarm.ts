@@ -3,10 +3,10 @@ import type { Engine } from "../engine/engine.ts";
 import { createRendezvous } from "../link/rendezvous.ts";
 import { Eviction } from "../store/eviction.ts";
 import { MemoryStore } from "../store/memory-store.ts";
-import type { PlayerConfig } from "./config.ts";
+import type { EngineConfig } from "./config.ts";
 
 /** Where a presentation and its viewers are found. */
-export interface SwarmOptions extends Pick<PlayerConfig, "memoryLimit" | "maxNeighbours" | "iceServers"> {
+export interface SwarmOptions extends EngineConfig {
   /** Absolute URL of ppsp.json. */
   readonly presentation: string;
   /** Instead of the trackers of ppsp.json. */
@@ -24,7 +24,7 @@ const LONELY_MS = 10_000;
  * @throws ContentError or PlaybackError where there is no usable ppsp.json
  */
 export async function openSwarm(options: SwarmOptions, report: Warn): Promise<Engine> {
-  const { memoryLimit, maxNeighbours } = options;
+  const { memoryLimit, strict, upload, maxNeighbours } = options;
   let warned = false;
   const warn: Warn = (message) => {
     warned = true;
@@ -42,6 +42,8 @@ export async function openSwarm(options: SwarmOptions, report: Warn): Promise<En
         warn,
       }),
     ...(memoryLimit === undefined ? {} : { memoryLimit }),
+    ...(strict === undefined ? {} : { strict }),
+    ...(upload === undefined ? {} : { upload }),
   });
   engine.on("warning", warn);
   setTimeout(() => {

@@ -70,9 +70,11 @@ export class Session {
     return this.#engine;
   }
 
-  /** Begins to load media where `preload="none"` held it back. */
+  /** Begins to load media where `preload="none"` held it back; otherwise hls.js would drop what it is loading. */
   start(): void {
-    this.#hls?.startLoad();
+    if (this.#hls?.config.autoStartLoad !== false) return;
+    this.#hls.config.autoStartLoad = true;
+    this.#hls.startLoad();
   }
 
   /** The page is hidden, for good or in the back/forward cache: neighbours and tracker learn it now, not by a timeout. */
@@ -185,8 +187,6 @@ function hlsDefaults(video: HTMLVideoElement): Partial<HlsConfig> {
   const { fragLoadPolicy } = Hls.DefaultConfig;
   const { errorRetry } = fragLoadPolicy.default;
   return {
-    // Nobody sees more pixels than the element has, and publishers pay for every byte.
-    capLevelToPlayerSize: true,
     autoStartLoad: video.preload !== "none" || video.autoplay,
     // hls.js never returns to a rendition that failed once. An origin that was away for a moment is back after a minute.
     errorPenaltyExpireMs: 60_000,

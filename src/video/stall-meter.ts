@@ -29,7 +29,7 @@ export class StallMeter {
   stalledMs = 0;
   /** Where the present smooth or stalled stretch began; undefined until media has been seen to advance. */
   #anchor: { readonly at: number; readonly media: number } | undefined;
-  #last: { readonly at: number; readonly media: number } | undefined;
+  #last: { readonly at: number; readonly media: number; readonly rate: number } | undefined;
   #stalled = false;
 
   /** The element said `waiting`. `now` in ms. */
@@ -43,12 +43,14 @@ export class StallMeter {
   /** To be called several times a second while the element exists, and at its events. `now` in ms. */
   sample(now: number, { currentTime, playbackRate, running, duration }: PlaybackSample): void {
     const last = this.#last;
-    this.#last = { at: now, media: currentTime };
+    const rate = playbackRate || 1;
+    this.#last = { at: now, media: currentTime, rate };
     const played = last === undefined ? 0 : (currentTime - last.media) * 1000;
     const passed = last === undefined ? 0 : now - last.at;
-    const rate = playbackRate || 1;
+    // Media that was played at another rate says nothing at this one.
+    const changed = last !== undefined && last.rate !== rate;
     const jumped = played < 0 || played > passed * rate + 1000;
-    if (!running || jumped || passed > SLEEP_MS) {
+    if (!running || changed || jumped || passed > SLEEP_MS) {
       this.#settle(now);
       this.#anchor = undefined;
       return;

@@ -35,8 +35,8 @@ export function WatchPage({ src, tracker }: Source) {
       <header>
         <h1>A film that its viewers pass on</h1>
         <p>
-          Whoever watches hands what they have to the next viewer. Every chunk is checked against the publisher’s hash
-          before it plays, so it does not matter who it comes from.
+          Whoever watches hands what they have to the next viewer. Every chunk from a viewer is checked against the
+          publisher’s hash before it plays, so it does not matter who it comes from.
         </p>
       </header>
       <main>

@@ -204,3 +204,50 @@ test("an origin that is away for a while costs no more than that", async ({ swar
   expect(state.stats.stalledMs).toBeGreaterThan(0);
   await viewer.close();
 });
+
+test("a page that goes leaves the swarm, and is back in it when it returns", async ({ swarm }) => {
+  const origin = await swarm.startOrigin();
+  const tracker = await swarm.startTracker();
+  const open = async (): Promise<Viewer> => {
+    const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`);
+    await play(viewer, { tracker: tracker.url, src: "/sample/master.m3u8" });
+    return viewer;
+  };
+  const a = await open();
+  const b = await open();
+  await a.until("they meet", ({ stats }) => stats.neighbours === 1);
+  // A page in the back/forward cache cannot be looked into: these are the events that it would get.
+  await b.page.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })));
+  const { stats } = await b.state();
+  await a.until("it is alone", ({ stats: { neighbours } }) => neighbours === 0, 5000);
+  await b.page.evaluate(() => dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
+  const back = await b.until("they meet again", ({ stats: { neighbours } }) => neighbours === 1);
+  expect(back.stats.httpBytes + back.stats.peerBytes).toBeGreaterThanOrEqual(stats.httpBytes + stats.peerBytes);
+  expect(back.error).toBeUndefined();
+  await Promise.all([a.close(), b.close()]);
+});
+
+test("preload=none loads no media before it is played, and an element that moves plays on", async ({ swarm }) => {
+  const origin = await swarm.startOrigin();
+  const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`);
+  await viewer.page.evaluate(() => {
+    const player = document.querySelector("ppsp-player")!;
+    player.autoplay = false;
+    player.preload = "none";
+    player.src = "/sample/master.m3u8";
+  });
+  await expect
+    .poll(() => viewer.page.evaluate(() => document.querySelector("ppsp-player")!.engine !== undefined))
+    .toBe(true);
+  expect(origin.log.filter(({ url }) => url.endsWith(".m4s"))).toEqual([]);
+  await viewer.page.evaluate(() => document.querySelector("ppsp-player")!.play());
+  const { currentTime } = await viewer.until("it plays", (state) => state.currentTime > 1);
+  await viewer.page.evaluate(async () => {
+    const player = document.querySelector("ppsp-player")!;
+    document.body.append(document.createElement("div"));
+    document.querySelector("div")!.append(player);
+    await player.play();
+  });
+  await viewer.until("it plays on", (state) => state.currentTime > currentTime + 1);
+  await viewer.close();
+});

@@ -61,6 +61,7 @@ export class Village {
       eviction: new Eviction(this.presentation, new Layout(this.presentation)),
       memoryLimit: 2 ** 28,
       strict: false,
+      upload: true,
       clock: systemClock,
       digest: webDigest,
       random32: systemRandom32,

@@ -71,6 +71,7 @@ describe("ppsp.json", () => {
     ["an unknown hash function", "swarm.hash", (json) => (json.swarm["hash"] = "md5")],
     ["an inherited name for a hash function", "swarm.hash", (json) => (json.swarm["hash"] = "constructor")],
     ["an unknown addressing", "swarm.addressing", (json) => (json.swarm["addressing"] = 2)],
+    ["byte ranges as addressing", "swarm.addressing", (json) => (json.swarm["addressing"] = "byte64")],
     ["tiny chunks", "swarm.chunkSize", (json) => (json.swarm["chunkSize"] = 511)],
     ["huge chunks", "swarm.chunkSize", (json) => (json.swarm["chunkSize"] = 65_537)],
     ["a wrong chunk count", "swarm.chunkCount", (json) => (json.swarm["chunkCount"] = 3)],

@@ -33,6 +33,15 @@ describe("StallMeter", () => {
     expect(player.meter.stalledMs).toBe(0);
   });
 
+  test("a change of rate in the middle of a smooth stretch is no stall", () => {
+    const player = new Player().pass(4_000);
+    player.rate = 2;
+    player.pass(4_000);
+    player.rate = 0.5;
+    player.pass(4_000);
+    expect(player.meter.stalls).toBe(0);
+  });
+
   test("the wait for the first frame is none", () => {
     const player = new Player().pass(2500, 0).pass(1000);
     expect(player.meter.stalls).toBe(0);
