@@ -83,6 +83,8 @@ export class SimPeer {
   tamper: (head: Uint8Array, payload: Uint8Array | undefined) => Uint8Array | undefined = join;
   lineFreeAt = 0;
   wakeAt = Infinity;
+  readonly #inputs: Input[] = [];
+  #stepping = false;
   readonly id: string;
   readonly net: Simulator;
 
@@ -114,7 +116,12 @@ export class SimPeer {
   }
 
   step(input: Input): void {
-    for (const output of this.endpoint.step(input, this.net.now)) this.#carryOut(output);
+    this.#inputs.push(input);
+    if (this.#stepping) return;
+    this.#stepping = true;
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift())
+      for (const output of this.endpoint.step(next, this.net.now)) this.#carryOut(output);
+    this.#stepping = false;
   }
 
   #carryOut(output: Output): void {

@@ -22,10 +22,12 @@ export interface ChannelHost {
   /** A requested chunk came in. */
   arrived(from: Connection, message: Data, now: Millis): void;
   /** More hashes came in: chunks that lacked them can be tried again. */
-  retry(from: Connection, now: Millis): void;
+  retry(now: Millis): void;
   /** These chunks are not asked for at this peer any more. */
   released(chunks: readonly number[]): void;
   /** A chunk shall be sent to this peer. */
   read(to: Connection, chunk: number): void;
+  /** The channel is open in both directions: it takes the place of others with the same peer. */
+  opened(connection: Connection, now: Millis): void;
   closed(connection: Connection, reason: CloseReason): void;
 }

@@ -1,18 +1,15 @@
 import { ChunkSet } from "../address/chunk-set.ts";
 import { toRanges, type ChunkRange } from "../address/range.ts";
-import { encodeDatagram } from "../codec/datagram.ts";
-import { MessageType, type Handshake, type Message } from "../codec/messages.ts";
+import type { Handshake, Message } from "../codec/messages.ts";
 import type { ChannelHost } from "./channel-host.ts";
 import { Download } from "./download.ts";
 import { chunkSpecs, handshakeOptions, optionsMismatch } from "./metadata.ts";
+import { Outbox } from "./outbox.ts";
 import type { CloseReason, RejectReason } from "./outputs.ts";
 import { missingProof, Proofs } from "./proofs.ts";
-import { MAX_EARLY_HAVES, MAX_HAVE_RANGES, type Millis } from "./settings.ts";
+import { MAX_EARLY_HAVES, MAX_HAVE_RANGES, MAX_MESSAGES, MAX_REPEATED_HAVES, type Millis } from "./settings.ts";
 import { nextState, type ChannelEvent, type ChannelState } from "./states.ts";
 import { Upload } from "./upload.ts";
-
-/** Messages of one datagram that is not DATA, at most: 64 of 41 octets fit any path with room to spare. */
-const MESSAGES_PER_DATAGRAM = 64;
 
 /** One PPSPP channel: everything that happens between us and one peer about one swarm (RFC 7574 §3, §8). */
 export class Connection {
@@ -20,8 +17,6 @@ export class Connection {
   readonly maxDatagram: number;
   /** Our channel ID: the destination of the peer's datagrams. */
   readonly channel: number;
-  /** The peer's; 0 until its HANDSHAKE came. */
-  remoteChannel = 0;
   state: ChannelState;
   /** Chunks that the peer announced or acknowledged. */
   readonly peerHas = new ChunkSet();
@@ -34,17 +29,23 @@ export class Connection {
   choking = false;
   readonly #host: ChannelHost;
   readonly #initiator: boolean;
-  #supported: ReadonlySet<number> | undefined;
-  #queue: Message[] = [];
-  #lastSent: Millis;
-  #lastReceived: Millis;
-  #sentSinceReceived = 0;
+  readonly #outbox: Outbox;
+  /** When our last HANDSHAKE went out of our own accord, and how many have. */
+  #shookAt: Millis = 0;
   #tries = 0;
-  #acknowledged = false;
+  #lastReceived: Millis;
+  /** The peer holds a chunk, and so the peaks. */
+  #hasPeaks = false;
+  /** It holds more that we do not hold than when the host was last told. */
+  #learned = false;
+  #hasChoked = false;
+  #rejected = false;
+  /** Where the next repetition of our HAVEs begins. */
+  #repeatFrom = 0;
 
   constructor(
     host: ChannelHost,
-    link: { id: string; maxDatagram: number },
+    link: { readonly id: string; readonly maxDatagram: number },
     channel: number,
     initiator: boolean,
     now: Millis,
@@ -57,43 +58,63 @@ export class Connection {
     this.state = initiator ? "opening" : "answering";
     this.download = new Download(host.settings);
     this.upload = new Upload(host.settings, host.metadata.chunkSize);
-    this.#lastSent = now;
+    this.#outbox = new Outbox(host, link, now);
     this.#lastReceived = now;
-    if (initiator) this.#shake(now);
+    if (initiator) this.#try(now);
   }
 
-  /** Takes a HANDSHAKE: the one that began this channel (destination 0), its answer, a repeat or a close. */
+  /** The peer's channel ID; 0 until its HANDSHAKE came. */
+  get remoteChannel(): number {
+    return this.#outbox.channel;
+  }
+
+  /** Takes the datagram that began this channel: a HANDSHAKE and the HAVEs behind it; nothing else of a stranger has an effect (RFC 7574 §13.6.11). */
+  greet(handshake: Handshake, others: readonly Message[], now: Millis): void {
+    this.handshake(handshake, now);
+    for (const message of others.slice(0, MAX_MESSAGES)) if (message.type === "HAVE") this.#learn(message.chunks);
+  }
+
+  /** Takes a HANDSHAKE: the one that began this channel, its answer, a repeat or a close. */
   handshake(message: Handshake, now: Millis): void {
+    const outbox = this.#outbox;
     if (message.channel === 0) {
       this.close(this.state === "opening" ? "refused" : "peer", now);
       return;
     }
-    if (this.remoteChannel !== 0) {
+    if (outbox.channel !== 0) {
       // A repeat: our answer was lost. Anything but a repeat is ignored (RFC 7574 §8.2).
-      if (this.state === "answering" && message.channel === this.remoteChannel) this.#shake(now);
+      if (message.channel !== outbox.channel) return;
+      if (this.state === "answering") this.#shake(now);
+      else if (this.#initiator) this.#restate(now);
       return;
     }
-    this.remoteChannel = message.channel;
+    outbox.channel = message.channel;
     const mismatch = optionsMismatch(message.options, this.#host.metadata, !this.#initiator);
     if (mismatch !== undefined) {
       this.#refuse("incompatible", `the peer's ${mismatch} does not fit the swarm`, now);
       return;
     }
     const { supportedMessages } = message.options;
-    if (supportedMessages !== undefined) this.#supported = new Set(supportedMessages);
+    if (supportedMessages !== undefined) outbox.supported = new Set(supportedMessages);
     if (this.#initiator) this.#go("handshake", now);
-    else this.#shake(now);
+    else this.#try(now);
   }
 
   /** Takes the messages of one datagram, in their order (RFC 7574 §3). */
   receive(messages: readonly Message[], now: Millis): void {
+    if (messages.length > MAX_MESSAGES) {
+      this.reject("flood", `${messages.length} messages in one datagram`);
+      return;
+    }
     this.#lastReceived = now;
-    this.#sentSinceReceived = 0;
-    if (this.state === "answering") this.#go("datagram", now);
+    this.#outbox.unanswered = 0;
+    const closing = messages[0]?.type === "HANDSHAKE" && messages[0].channel === 0;
+    if (this.state === "answering" && !closing) this.#go("datagram", now);
     let proofs = false;
-    for (const message of messages) {
+    for (const [i, message] of messages.entries()) {
       if (message.type === "HANDSHAKE") {
-        this.handshake(message, now);
+        // One that opens stands first (RFC 7574 §3.1); one that closes may stand behind last words.
+        if (i === 0 || message.channel === 0) this.handshake(message, now);
         continue;
       }
       if (this.state !== "established") return;
@@ -104,51 +125,44 @@ export class Connection {
         this.#take(message, now);
       }
     }
-    if (proofs && this.state === "established") {
-      this.proofs.tryPeaks(this.#host.verifier);
-      this.#host.retry(this, now);
-    }
-  }
-
-  /** Queues a message for the next `flush`; one that the peer does not support is left out (RFC 7574 §7.10). */
-  push(message: Message): void {
-    if (this.#supported?.has(MessageType[message.type]) === false) return;
-    this.#queue.push(message);
+    if (this.state !== "established") return;
+    if (this.#learned) this.#host.out.push({ type: "peerhas", swarm: this.#host.key, link: this.link });
+    this.#learned = false;
+    if (!proofs) return;
+    this.proofs.tryPeaks(this.#host.verifier);
+    this.#host.retry(now);
   }
 
   /** Announces chunks (RFC 7574 §4.3.1). */
   announce(range: ChunkRange): void {
-    for (const chunks of chunkSpecs(range, this.#host.metadata.addressing)) this.push({ type: "HAVE", chunks });
+    this.#outbox.pushChunks("HAVE", range);
   }
 
   /** Asks for chunks, ascending. */
   request(chunks: readonly number[], now: Millis): void {
     for (const chunk of chunks) this.download.ask(chunk, now);
-    for (const range of toRanges(chunks)) {
-      for (const spec of chunkSpecs(range, this.#host.metadata.addressing))
-        this.push({ type: "REQUEST", chunks: spec });
-    }
+    for (const range of toRanges(chunks)) this.#outbox.pushChunks("REQUEST", range);
   }
 
   /** Takes back a REQUEST. */
   cancel(chunks: readonly number[]): void {
     const asked = chunks.filter((chunk) => this.download.release(chunk));
-    for (const range of toRanges(asked)) {
-      for (const spec of chunkSpecs(range, this.#host.metadata.addressing)) this.push({ type: "CANCEL", chunks: spec });
-    }
+    for (const range of toRanges(asked)) this.#outbox.pushChunks("CANCEL", range);
   }
 
   /** Acknowledges a chunk that is verified (RFC 7574 §4.3.2, §8.7). */
   acknowledge(range: ChunkRange, delay: bigint): void {
-    for (const chunks of chunkSpecs(range, this.#host.metadata.addressing)) this.push({ type: "ACK", chunks, delay });
+    for (const chunks of chunkSpecs(range, this.#host.metadata.addressing))
+      this.#outbox.push({ type: "ACK", chunks, delay });
   }
 
   /** Lets the peer ask, or not. */
   setChoking(choking: boolean): void {
-    if (choking === this.choking) return;
+    if (choking === this.choking || this.state !== "established") return;
     this.choking = choking;
+    this.#hasChoked = true;
     this.upload.clear();
-    this.push({ type: choking ? "CHOKE" : "UNCHOKE" });
+    this.#outbox.push({ type: choking ? "CHOKE" : "UNCHOKE" });
   }
 
   /** Sends DATA with the hashes that the peer lacks, peaks first (RFC 7574 §5.4, §5.6.2). */
@@ -156,23 +170,24 @@ export class Connection {
     const tree = this.#host.verifier.tree;
     if (this.state !== "established" || tree === undefined || this.choking) return;
     this.flush(now);
-    const { inFlight } = this.upload;
-    const doubtful = this.upload.doubtful.has(chunk);
-    const needsPeaks = !this.#acknowledged && (doubtful || inFlight.size === 0);
+    // Until the first ACK shows that hashes arrive, each datagram stands on its own (RFC 7574 §5.3): if the one with the
+    // peaks were lost, all others would be for nothing.
+    const { inFlight, doubtful } = this.upload;
+    const trusting = this.#hasPeaks && !doubtful.has(chunk);
     const assumed = (range: ChunkRange): boolean =>
-      this.peerHas.intersects(range) || (!doubtful && inFlight.intersects(range));
-    const proof = missingProof(tree, chunk, needsPeaks, assumed);
+      this.peerHas.intersects(range) || (trusting && inFlight.intersects(range));
+    const proof = missingProof(tree, chunk, !this.#hasPeaks, assumed);
     const messages: Message[] = proof.map((node) => ({ type: "INTEGRITY", ...node }));
     const { hashSize } = this.#host.format;
     const room = this.maxDatagram - 4 - 25 - data.length;
     if (messages.length * (17 + hashSize) > room) {
       // They do not fit beside the chunk: hashes first, in datagrams of their own.
-      this.#queue.push(...messages.splice(0));
+      for (const message of messages.splice(0)) this.#outbox.push(message);
       this.flush(now);
     }
     messages.push({ type: "DATA", chunks: { start: chunk, end: chunk }, timestamp: this.#host.micros(now), data });
     this.upload.sending(chunk, data.length, now);
-    this.#transmit(this.remoteChannel, messages, now);
+    this.#outbox.transmit(messages, now);
     this.#host.out.push({ type: "uploaded", swarm: this.#host.key, link: this.link, bytes: data.length });
   }
 
@@ -180,18 +195,15 @@ export class Connection {
   pump(): void {
     if (this.state !== "established" || this.choking) return;
     for (;;) {
-      const chunk = this.upload.next();
+      const chunk = this.upload.next(this.#host.have);
       if (chunk === undefined) return;
-      if (this.#host.have.has(chunk)) this.#host.read(this, chunk);
-      else this.upload.fetched();
+      this.#host.read(this, chunk);
     }
   }
 
   /** Sends what is queued. */
   flush(now: Millis): void {
-    if (this.state !== "established") return;
-    while (this.#queue.length > 0)
-      this.#transmit(this.remoteChannel, this.#queue.splice(0, MESSAGES_PER_DATAGRAM), now);
+    if (this.state === "established") this.#outbox.flush(now);
   }
 
   /** When `timeout` must be called next. */
@@ -200,12 +212,12 @@ export class Connection {
     switch (this.state) {
       case "opening":
       case "answering":
-        return this.#lastSent + settings.handshakeMs * 2 ** (this.#tries - 1);
+        return this.#shookAt + settings.handshakeMs * 2 ** (this.#tries - 1);
       case "established":
         return Math.min(
           this.download.timeoutAt,
           this.upload.timeoutAt,
-          this.#lastSent + settings.keepAliveMs,
+          this.#outbox.lastSent + settings.keepAliveMs,
           this.#deadAt,
         );
       case "closed":
@@ -216,9 +228,10 @@ export class Connection {
   /** Does what is due: repeats, keep-alive, giving up. */
   timeout(now: Millis): void {
     if (this.state === "closed" || now < this.wakeAt) return;
+    const { settings } = this.#host;
     if (this.state !== "established") {
-      if (this.#tries >= this.#host.settings.handshakeTries) this.#end("expire", "no-answer");
-      else this.#shake(now);
+      if (this.#tries >= settings.handshakeTries) this.#end("expire", "no-answer");
+      else this.#try(now);
       return;
     }
     if (now >= this.#deadAt) {
@@ -227,62 +240,53 @@ export class Connection {
     }
     this.upload.expire(now);
     const expired = this.download.expire(now);
-    if (expired.length > 0) {
-      for (const range of toRanges(expired)) {
-        for (const spec of chunkSpecs(range, this.#host.metadata.addressing))
-          this.push({ type: "CANCEL", chunks: spec });
-      }
-      this.#host.released(expired);
-    }
-    if (now >= this.#lastSent + this.#host.settings.keepAliveMs && this.#queue.length === 0) {
-      this.#transmit(this.remoteChannel, [], now);
-    }
+    for (const range of toRanges(expired)) this.#outbox.pushChunks("CANCEL", range);
+    this.#host.released(expired);
+    if (now >= this.#outbox.lastSent + settings.keepAliveMs) this.#restate(now);
   }
 
   /** Ends the channel, and says so to a peer that is there (RFC 7574 §8.4). */
   close(reason: CloseReason, now: Millis): void {
     if (this.state === "closed") return;
-    if (this.remoteChannel !== 0 && reason !== "peer" && reason !== "refused") {
-      this.#transmit(this.remoteChannel, [{ type: "HANDSHAKE", channel: 0, options: {} }], now);
-    }
+    if (reason === "local") this.sayClosed(now);
     this.#end("close", reason);
   }
 
-  /** The peer broke the rules: no more dealings with it (RFC 7574 §3, §13.7). */
+  /** Tells the peer that this channel is closed: also one that goes on using it, since it may have missed that. */
+  sayClosed(now: Millis): void {
+    if (this.remoteChannel === 0) return;
+    this.#outbox.transmit([{ type: "HANDSHAKE", channel: 0, options: {} }], now);
+  }
+
+  /** The peer broke the rules: no more dealings with it (RFC 7574 §3, §13.7). It may have closed in the meantime. */
   reject(reason: RejectReason, detail: string, chunk?: number): void {
-    if (this.state === "closed") return;
+    if (this.#rejected) return;
+    this.#rejected = true;
     const { out, key } = this.#host;
-    out.push({
-      type: "rejected",
-      swarm: key,
-      link: this.link,
-      reason,
-      detail,
-      ...(chunk === undefined ? {} : { chunk }),
-    });
-    this.#end("close", "misbehaving");
+    const rejected = { type: "rejected", swarm: key, link: this.link, reason, detail } as const;
+    out.push(chunk === undefined ? rejected : { ...rejected, chunk });
+    if (this.state !== "closed") this.#end("close", "misbehaving");
   }
 
   get #deadAt(): Millis {
     const { deadDatagrams, deadMs } = this.#host.settings;
-    return this.#sentSinceReceived < deadDatagrams ? Infinity : this.#lastReceived + deadMs;
+    return this.#outbox.unanswered < deadDatagrams ? Infinity : this.#lastReceived + deadMs;
   }
 
   #take(message: Exclude<Message, { type: "INTEGRITY" | "HANDSHAKE" }>, now: Millis): void {
     switch (message.type) {
       case "HAVE":
-        this.learn(message.chunks);
+        this.#learn(message.chunks);
         this.upload.cancel(message.chunks);
         return;
       case "ACK":
-        if (this.upload.acknowledge(message.chunks, now) === 0) return;
-        this.learn(message.chunks);
+        if (this.upload.acknowledge(message.chunks, now)) this.#learn(message.chunks);
         return;
       case "DATA":
         this.#host.arrived(this, message, now);
         return;
       case "REQUEST":
-        this.#requested(message.chunks);
+        this.#requested(message.chunks, now);
         return;
       case "CANCEL":
         this.upload.cancel(message.chunks);
@@ -305,35 +309,37 @@ export class Connection {
   }
 
   /** The peer holds these chunks. */
-  learn(chunks: ChunkRange): void {
+  #learn(chunks: ChunkRange): void {
     const last = (this.#host.verifier.chunkCount ?? 2 ** 32) - 1;
     if (chunks.start > last || chunks.end < chunks.start) return;
     const range = { start: chunks.start, end: Math.min(chunks.end, last) };
-    this.#acknowledged = true;
+    this.#hasPeaks = true;
     if (this.peerHas.covers(range)) return;
     this.peerHas.add(range);
-    if (this.peerHas.rangeCount > MAX_HAVE_RANGES) {
+    // What we hold ourselves is no news, as after each ACK.
+    this.#learned ||= !this.#host.have.covers(range);
+    if (this.peerHas.rangeCount > MAX_HAVE_RANGES)
       this.reject("flood", "the peer's announced chunks are in too many ranges");
-      return;
-    }
-    this.#host.out.push({ type: "peerhas", swarm: this.#host.key, link: this.link });
   }
 
-  #requested(chunks: ChunkRange): void {
+  #requested(chunks: ChunkRange, now: Millis): void {
     if (this.choking) {
       // CHOKE.1 of RFC 7574 §13.6.8: discarded, and CHOKE again.
-      this.push({ type: "CHOKE" });
+      this.#outbox.push({ type: "CHOKE" });
       return;
     }
     const last = (this.#host.verifier.chunkCount ?? 0) - 1;
-    if (chunks.start > last) return;
-    const range = { start: chunks.start, end: Math.min(chunks.end, last) };
-    this.upload.lost(range);
-    this.upload.request(range);
+    if (chunks.start <= last) this.upload.request({ start: chunks.start, end: Math.min(chunks.end, last) }, now);
+  }
+
+  /** A HANDSHAKE of our own accord: the first, or a repeat because no answer came. */
+  #try(now: Millis): void {
+    this.#shookAt = now;
+    this.#tries++;
+    this.#shake(now);
   }
 
   #shake(now: Millis): void {
-    this.#tries++;
     const { metadata, have } = this.#host;
     const options = handshakeOptions(metadata, this.#initiator);
     const messages: Message[] = [{ type: "HANDSHAKE", channel: this.channel, options }];
@@ -344,18 +350,37 @@ export class Connection {
       }
       messages.length = Math.min(messages.length, 1 + MAX_EARLY_HAVES);
     }
-    this.#transmit(this.remoteChannel, messages, now);
+    this.#outbox.transmit(messages, now);
   }
 
   #go(event: ChannelEvent, now: Millis): void {
     this.state = nextState(this.state, event);
     this.#lastReceived = now;
-    this.#host.out.push({ type: "opened", swarm: this.#host.key, link: this.link });
+    this.#host.opened(this, now);
     for (const range of this.#host.have) this.announce(range);
     this.choking = !this.#host.serving;
-    if (this.choking) this.push({ type: "CHOKE" });
+    this.#hasChoked = this.choking;
+    if (this.choking) this.#outbox.push({ type: "CHOKE" });
     // The second datagram is answered at once, since the third proves that we are here (RFC 7574 §13.1.2).
-    if (event === "handshake" && this.#queue.length === 0) this.#transmit(this.remoteChannel, [], now);
+    if (event === "handshake" && this.#outbox.isEmpty) this.#outbox.transmit([], now);
+  }
+
+  /**
+   * Sends a keep-alive, or better what may have been lost and nobody acknowledges: the HAVEs that the peer has a use for,
+   * and whether we choke it. Also the answer to a peer that missed our third datagram.
+   */
+  #restate(now: Millis): void {
+    const outbox = this.#outbox;
+    if (this.#hasChoked) outbox.push({ type: this.choking ? "CHOKE" : "UNCHOKE" });
+    let room = MAX_REPEATED_HAVES;
+    for (const range of this.#host.have) {
+      if (range.start < this.#repeatFrom || this.peerHas.covers(range)) continue;
+      this.#repeatFrom = range.start;
+      if (room-- <= 0) break;
+      this.announce(range);
+    }
+    if (room >= 0) this.#repeatFrom = 0;
+    if (outbox.isEmpty) outbox.transmit([], now);
   }
 
   #refuse(reason: RejectReason, detail: string, now: Millis): void {
@@ -365,16 +390,8 @@ export class Connection {
 
   #end(event: ChannelEvent, reason: CloseReason): void {
     this.state = nextState(this.state, event);
-    this.#queue = [];
+    this.#outbox.clear();
     this.#host.released(this.download.releaseAll());
     this.#host.closed(this, reason);
-  }
-
-  #transmit(channel: number, messages: readonly Message[], now: Millis): void {
-    this.#lastSent = now;
-    this.#sentSinceReceived++;
-    const { head, payload } = encodeDatagram({ channel, messages }, this.#host.format);
-    const output = { type: "transmit", link: this.link, head } as const;
-    this.#host.out.push(payload === undefined ? output : { ...output, payload });
   }
 }

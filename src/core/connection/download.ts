@@ -1,4 +1,4 @@
-import { ChunkSet } from "../address/chunk-set.ts";
+import { AnswerTime } from "./answer-time.ts";
 import type { ChannelSettings, Millis } from "./settings.ts";
 
 interface Asked {
@@ -7,30 +7,37 @@ interface Asked {
   readonly received: number;
 }
 
-/** Weights of RFC 6298 for mean and deviation of the answer time. */
-const MEAN_WEIGHT = 1 / 8;
-const DEVIATION_WEIGHT = 1 / 4;
 /** Answer time assumed before the first answer, ms. */
 const FIRST_TIMEOUT_MS = 2_000;
+const RATE_WEIGHT = 1 / 8;
 /** Chunks asked for before the peer's rate is known. */
 const FIRST_OUTSTANDING = 8;
 /** REQUESTs in flight cover this much of the peer's rate beyond the round trip, ms. */
 const AHEAD_MS = 500;
+/** A peer whose chunks could not be proven this often in a row is asked last. */
+const MAX_FRUITLESS = 4;
 
 /** What we have asked one peer for, how fast it answers, and what it failed to deliver. */
 export class Download {
-  /** Chunks that this peer was asked for and let pass their time; asked elsewhere first from now on. */
-  readonly late = new ChunkSet();
+  /** Chunks that came from this peer and are not proven yet. */
+  unproven = 0;
+  /**
+   * Chunks that this peer failed to deliver; asked elsewhere first from now on. With the time of the REQUEST where they
+   * may still come, and undefined where what came could not be proven.
+   */
+  readonly #late = new Map<number, Millis | undefined>();
   readonly #asked = new Map<number, Asked>();
-  readonly #settings: ChannelSettings;
+  readonly #answer: AnswerTime;
+  readonly #maxOutstanding: number;
   #received = 0;
-  #mean: Millis | undefined;
-  #deviation: Millis = 0;
-  #backOff = 1;
   #rate = 0;
+  /** How often in a row we waited in vain for the proof of what came. */
+  #fruitless = 0;
+  #failedAt: Millis = -Infinity;
 
-  constructor(settings: ChannelSettings) {
-    this.#settings = settings;
+  constructor({ minRequestMs, maxRequestMs, maxOutstanding }: ChannelSettings) {
+    this.#answer = new AnswerTime(FIRST_TIMEOUT_MS, minRequestMs, maxRequestMs);
+    this.#maxOutstanding = maxOutstanding;
   }
 
   /** Chunks asked for and not answered yet. */
@@ -48,24 +55,34 @@ export class Download {
     return this.#asked.has(chunk);
   }
 
+  /** Whether others are to be asked for this chunk first: this peer failed to deliver it, or anything of use for long. */
+  isDoubted(chunk: number): boolean {
+    return this.#late.has(chunk) || this.#answer.hopeless || this.#fruitless >= MAX_FRUITLESS;
+  }
+
   /** The chunks from `start` to `end` that are asked for here. */
   asked(start: number, end: number): number[] {
+    if (start === end) return this.#asked.has(start) ? [start] : [];
     return [...this.#asked.keys()].filter((chunk) => chunk >= start && chunk <= end);
   }
 
-  /** How many more chunks may be asked for: enough REQUESTs to cover rate × round trip, fewer after silence. */
+  /**
+   * How many more chunks may be asked for: enough REQUESTs to cover rate × round trip, and one at a time after silence.
+   * Chunks that wait for their proof count as well, so that one peer cannot fill our memory with what cannot be proven.
+   */
   room(chunkSize: number): number {
     const wanted =
       this.#rate === 0
         ? FIRST_OUTSTANDING
-        : Math.ceil((this.#rate * (Math.min(this.#mean ?? 0, AHEAD_MS) + AHEAD_MS)) / chunkSize) + 2;
-    const limit = Math.min(this.#settings.maxOutstanding, Math.max(2, Math.floor(wanted / this.#backOff)));
-    return Math.max(0, limit - this.#asked.size);
+        : Math.ceil((this.#rate * (Math.min(this.#answer.mean ?? 0, AHEAD_MS) + AHEAD_MS)) / chunkSize) + 2;
+    const limit = Math.min(this.#maxOutstanding, Math.max(1, Math.floor(wanted / this.#answer.backOff)));
+    return Math.max(0, limit - this.#asked.size - this.unproven);
   }
 
-  /** When one more chunk asked for now would be here. */
+  /** When one more chunk asked for now would be here; from a peer that has fallen silent, only after its time is up. */
   expected(chunkSize: number, now: Millis): Millis {
-    return now + (this.#rate === 0 ? 0 : (this.#asked.size * chunkSize) / this.#rate + (this.#mean ?? 0) / 2);
+    if (this.#answer.backOff > 1) return now + this.#answer.timeout;
+    return now + (this.#rate === 0 ? 0 : (this.#asked.size * chunkSize) / this.#rate + (this.#answer.mean ?? 0) / 2);
   }
 
   /** A REQUEST for this chunk goes out. */
@@ -76,26 +93,36 @@ export class Download {
   /** A chunk arrived; returns whether it was asked for here, also if it is late. */
   arrived(chunk: number, bytes: number, now: Millis): boolean {
     const asked = this.#asked.get(chunk);
-    if (asked === undefined) {
-      if (!this.late.has(chunk)) return false;
-      this.late.delete({ start: chunk, end: chunk });
-      this.#received += bytes;
-      return true;
-    }
+    const lateSince = this.#late.get(chunk);
+    if (asked === undefined && (lateSince === undefined || this.unproven >= this.#maxOutstanding)) return false;
     this.#asked.delete(chunk);
+    this.#late.delete(chunk);
     this.#received += bytes;
-    this.#backOff = 1;
-    const elapsed = Math.max(now - asked.at, 0.1);
-    const rate = (this.#received - asked.received) / elapsed;
-    this.#rate += (rate - this.#rate) * (this.#rate === 0 ? 1 : MEAN_WEIGHT);
-    if (this.#mean === undefined) {
-      this.#mean = elapsed;
-      this.#deviation = elapsed / 2;
+    if (asked === undefined) {
+      // Not asked for again, so it shows how long this peer really takes.
+      if (lateSince !== undefined) this.#answer.sample(now - lateSince);
+    } else if (lateSince !== undefined) {
+      this.#answer.sampleAgain(now - lateSince, now - asked.at);
     } else {
-      this.#deviation += (Math.abs(this.#mean - elapsed) - this.#deviation) * DEVIATION_WEIGHT;
-      this.#mean += (elapsed - this.#mean) * MEAN_WEIGHT;
+      const elapsed = Math.max(now - asked.at, 0.1);
+      this.#answer.sample(elapsed);
+      const rate = (this.#received - asked.received) / elapsed;
+      this.#rate += (rate - this.#rate) * (this.#rate === 0 ? 1 : RATE_WEIGHT);
     }
     return true;
+  }
+
+  /** A chunk from here was proven. */
+  proved(): void {
+    this.#fruitless = 0;
+  }
+
+  /** One that arrived at `at` could not be proven in time. */
+  failed(chunk: number, at: Millis, now: Millis): void {
+    this.#late.set(chunk, undefined);
+    if (at < this.#failedAt) return;
+    this.#failedAt = now;
+    this.#fruitless++;
   }
 
   /** The chunk is no longer asked for here. Returns whether it was. */
@@ -112,29 +139,21 @@ export class Download {
 
   /** When the oldest REQUEST runs out of time; Infinity without one. */
   get timeoutAt(): Millis {
-    for (const asked of this.#asked.values()) return asked.at + this.#timeout();
+    for (const asked of this.#asked.values()) return asked.at + this.#answer.timeout;
     return Infinity;
   }
 
   /** Takes out the chunks whose time is up, and remembers them as late. */
   expire(now: Millis): number[] {
-    const timeout = this.#timeout();
+    const { timeout } = this.#answer;
     const expired: number[] = [];
     for (const [chunk, asked] of this.#asked) {
       if (asked.at + timeout > now) break;
       expired.push(chunk);
-    }
-    for (const chunk of expired) {
       this.#asked.delete(chunk);
-      this.late.add({ start: chunk, end: chunk });
+      if (!this.#late.has(chunk)) this.#late.set(chunk, asked.at);
+      this.#answer.lost(asked.at, now);
     }
-    if (expired.length > 0) this.#backOff = Math.min(this.#backOff * 2, 16);
     return expired;
-  }
-
-  #timeout(): Millis {
-    const { minRequestMs, maxRequestMs } = this.#settings;
-    const estimate = this.#mean === undefined ? FIRST_TIMEOUT_MS : this.#mean + 4 * this.#deviation;
-    return Math.min(maxRequestMs, Math.max(minRequestMs, estimate) * this.#backOff);
   }
 }

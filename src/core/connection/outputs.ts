@@ -1,5 +1,5 @@
-/** Why a channel ended. */
-export type CloseReason = "local" | "peer" | "no-answer" | "dead" | "refused" | "misbehaving";
+/** Why a channel ended; `replaced`: another one with the same peer has taken its place, or is about to. */
+export type CloseReason = "local" | "peer" | "replaced" | "no-answer" | "dead" | "refused" | "misbehaving";
 
 /** What was wrong with what a peer sent. */
 export type RejectReason = "malformed" | "incompatible" | "integrity" | "flood";
@@ -11,7 +11,7 @@ export type RejectReason = "malformed" | "incompatible" | "integrity" | "flood";
 export type Output =
   /** Send one datagram: `head`, then `payload` if there is one. */
   | { readonly type: "transmit"; readonly link: string; readonly head: Uint8Array; readonly payload?: Uint8Array }
-  /** Call `step` with `timeout` at this time; replaces every earlier `wake`. */
+  /** Call `step` with `timeout` at this time; replaces every earlier `wake`. The first of its step's outputs. */
   | { readonly type: "wake"; readonly at: number }
   /** Hash a chunk's bytes and answer with `digested`. */
   | { readonly type: "digest"; readonly swarm: string; readonly token: number; readonly data: Uint8Array }
@@ -29,7 +29,7 @@ export type Output =
   | { readonly type: "opened"; readonly swarm: string; readonly link: string }
   /** A channel has ended. */
   | { readonly type: "closed"; readonly swarm: string; readonly link: string; readonly reason: CloseReason }
-  /** A peer announced more chunks than before. */
+  /** A peer announced chunks that we do not hold. */
   | { readonly type: "peerhas"; readonly swarm: string; readonly link: string }
   /** The peer did something that no honest peer does; its channel is closed already. `chunk` where one was refused. */
   | {

@@ -1,4 +1,4 @@
-import { binLevel, binParent, binRange, peakBins, rangeBin, type Bin } from "../address/bin.ts";
+import { binLevel, binParent, binRange, binSibling, leafBin, peakBins, rangeBin, type Bin } from "../address/bin.ts";
 import type { ChunkRange } from "../address/range.ts";
 import type { Integrity } from "../codec/messages.ts";
 import type { MerkleTree } from "../integrity/tree.ts";
@@ -13,6 +13,8 @@ export class Proofs {
   readonly #hashes = new Map<Bin, Uint8Array>();
   /** The latest INTEGRITY messages that could be the peaks: contiguous from chunk 0, ever smaller. */
   #run: { bin: Bin; hash: Uint8Array }[] = [];
+  /** Whether the run has changed since it was tried: each try costs hashing. */
+  #untried = false;
 
   /** The hashes by bin. */
   get hashes(): ReadonlyMap<Bin, Uint8Array> {
@@ -27,19 +29,31 @@ export class Proofs {
     else if (verifier.tree.has(bin)) return;
     // A copy, because the hash is a view that would keep its whole datagram alive.
     this.#hashes.delete(bin);
-    this.#hashes.set(bin, message.hash.slice());
-    if (this.#hashes.size > MAX_PENDING_HASHES) for (const oldest of this.#hashes.keys()) return this.forget(oldest);
+    this.#hashes.set(bin, new Uint8Array(message.hash));
+    if (this.#hashes.size <= MAX_PENDING_HASHES) return;
+    const [oldest] = this.#hashes.keys();
+    if (oldest !== undefined) this.#hashes.delete(oldest);
+  }
+
+  /**
+   * Whether the hashes at hand lead from a chunk to a proven node, so that checking it decides. Asked before anything is
+   * hashed: a peer that leaves out one hash would otherwise make us compute all others again and again.
+   */
+  decide(tree: MerkleTree, chunk: number): boolean {
+    if (chunk >= tree.chunkCount) return true;
+    for (let bin = leafBin(chunk); !tree.has(bin); bin = binParent(bin)) {
+      const sibling = binSibling(bin);
+      if (!tree.has(sibling) && !this.#hashes.has(sibling)) return false;
+    }
+    return true;
   }
 
   /** Tries what came so far as the peaks of the content (RFC 7574 §5.6.2). */
   tryPeaks(verifier: Verifier): boolean {
     if (verifier.tree !== undefined) return true;
-    return this.#run.length > 0 && verifier.verifyPeaks(this.#run);
-  }
-
-  /** Drops a hash that is in the tree now, or too old. */
-  forget(bin: Bin): void {
-    this.#hashes.delete(bin);
+    if (!this.#untried) return false;
+    this.#untried = false;
+    return verifier.verifyPeaks(this.#run);
   }
 
   #extendRun(bin: Bin, { chunks, hash }: Integrity): void {
@@ -52,7 +66,8 @@ export class Proofs {
     const last = this.#run.at(-1);
     const end = last === undefined ? -1 : binRange(last.bin).end;
     if (chunks.start !== end + 1 || (last !== undefined && binLevel(bin) >= binLevel(last.bin))) return;
-    this.#run.push({ bin, hash: hash.slice() });
+    this.#run.push({ bin, hash: new Uint8Array(hash) });
+    this.#untried = true;
   }
 }
 

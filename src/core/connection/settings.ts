@@ -41,9 +41,13 @@ export const CHANNEL_SETTINGS: ChannelSettings = {
 
 /** Most ranges that a peer's REQUESTs may leave in our queue; further ones are ignored, as if lost. */
 export const MAX_REQUEST_RANGES = 512;
-/** Most ranges in a peer's announced chunks; a peer that fragments further is not an honest one. */
-export const MAX_HAVE_RANGES = 65_536;
+/** Most ranges in a peer's announced chunks; a peer that fragments further is not an honest one. Filling it costs 50 ms. */
+export const MAX_HAVE_RANGES = 8_192;
+/** Most messages in one datagram; one that fits into an IP packet (RFC 7574 §8.1) holds a quarter of that. */
+export const MAX_MESSAGES = 1_024;
 /** Most unproven hashes kept for one peer; the oldest go first. 2,048 are enough for 64 chunks of a 2^32-chunk tree. */
 export const MAX_PENDING_HASHES = 2_048;
 /** HAVE messages that ride behind the HANDSHAKE of datagram 2: a stranger gets no long answer (RFC 7574 §13.1.1). */
 export const MAX_EARLY_HAVES = 4;
+/** HAVE messages that go out instead of a keep-alive, at most. */
+export const MAX_REPEATED_HAVES = 60;

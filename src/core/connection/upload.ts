@@ -1,5 +1,6 @@
 import { ChunkSet } from "../address/chunk-set.ts";
 import type { ChunkRange } from "../address/range.ts";
+import { AnswerTime } from "./answer-time.ts";
 import { MAX_REQUEST_RANGES, type ChannelSettings, type Millis } from "./settings.ts";
 
 interface Sent {
@@ -9,12 +10,19 @@ interface Sent {
   readonly acknowledged: number;
   /** Nothing more was waiting when it left, so it says little about the path's rate. */
   readonly idle: boolean;
+  /** It had been sent before, so nobody knows which of the two an ACK answers. */
+  readonly again: boolean;
 }
 
 /** Window before the path's rate is known, bytes. */
 const FIRST_WINDOW = 65_536;
-/** An unacknowledged chunk leaves the window after this long, ms: the peer asks again if it was lost. */
-const LOST_MS = 4_000;
+/** The window never falls below this, bytes, nor below two chunks: a lost chunk or two must not stop everything. */
+const MIN_WINDOW = 16_384;
+/** An unacknowledged chunk leaves the window after about this long before the path's time is known, ms. */
+const FIRST_LOST_MS = 4_000;
+/** … and within these bounds afterwards: RFC 6298's minimum, and its least maximum. */
+const MIN_LOST_MS = 1_000;
+const MAX_LOST_MS = 60_000;
 const RATE_WEIGHT = 1 / 4;
 
 /** What one peer has asked us for, and how much of it may be on its way at a time. */
@@ -24,10 +32,12 @@ export class Upload {
    * because others in flight would bring them, may be lost as well: next time they get all of them.
    */
   readonly doubtful = new ChunkSet();
-  /** Chunks that are asked for and not yet taken from the queue: the same chunks as in `#queue`. */
+  /** Chunks that are asked for and not yet taken from the queue. */
   readonly #wanted = new ChunkSet();
-  #queue: ChunkRange[] = [];
+  /** The order in which they were asked for; what is not wanted any more is passed over. */
+  readonly #queue: ChunkRange[] = [];
   readonly #sent = new Map<number, Sent>();
+  readonly #answer = new AnswerTime(FIRST_LOST_MS, MIN_LOST_MS, MAX_LOST_MS);
   readonly #settings: ChannelSettings;
   readonly #chunkSize: number;
   readonly #inFlight = new ChunkSet();
@@ -48,6 +58,11 @@ export class Upload {
     return this.#inFlight;
   }
 
+  /** Ranges and chunks that are remembered for this peer: what it costs. */
+  get entries(): number {
+    return this.doubtful.rangeCount + this.#wanted.rangeCount + this.#queue.length + this.#sent.size;
+  }
+
   /**
    * Bytes of DATA that may be unacknowledged: what the path holds plus `queueMs` of queue, so that an urgent chunk is
    * never stuck behind seconds of others, and never more than `maxWindow`.
@@ -55,44 +70,64 @@ export class Upload {
   get window(): number {
     if (this.#rate === 0) return Math.min(FIRST_WINDOW, this.#settings.maxWindow);
     const bytes = this.#rate * (this.#minRtt + this.#settings.queueMs);
-    return Math.min(this.#settings.maxWindow, Math.max(2 * this.#chunkSize, bytes));
+    return Math.min(this.#settings.maxWindow, Math.max(MIN_WINDOW, 2 * this.#chunkSize, bytes));
   }
 
-  /** Queues a REQUEST behind the earlier ones; chunks that are queued already stay where they are. */
-  request(range: ChunkRange): void {
-    for (const gap of this.#wanted.missing(range)) {
-      if (this.#queue.length >= MAX_REQUEST_RANGES) return;
-      this.#wanted.add(gap);
-      this.#queue.push(gap);
+  /**
+   * Queues a REQUEST behind the earlier ones; chunks that are queued already stay where they are. A chunk in flight counts
+   * as lost, with the hashes that went with it, unless it left so recently that the peer cannot have missed it yet: then
+   * the REQUEST is a repeat, or has crossed it. Who has never acknowledged anything must be ever more patient.
+   */
+  request(range: ChunkRange, now: Millis): void {
+    const asked = new ChunkSet([range]);
+    if (this.#inFlight.intersects(range)) {
+      const patience = this.#answer.mean ?? this.#answer.timeout;
+      for (const [chunk, sent] of this.#sent) {
+        if (chunk < range.start || chunk > range.end) continue;
+        if (now - sent.at < patience) asked.delete({ start: chunk, end: chunk });
+        else this.#doubt(chunk, sent, now);
+      }
+    }
+    for (const part of asked) {
+      for (const gap of this.#wanted.missing(part)) {
+        if (this.#queue.length >= MAX_REQUEST_RANGES) return;
+        this.#wanted.add(gap);
+        this.#queue.push(gap);
+      }
     }
   }
 
-  /** CANCEL, or HAVE from the peer: these chunks are not wanted any more. */
+  /** CANCEL, or HAVE from the peer: these chunks are not wanted any more. Ignored from a peer that tears its REQUESTs to shreds. */
   cancel(range: ChunkRange): void {
-    this.#wanted.delete(range);
-    this.#queue = this.#queue.flatMap((queued) => subtract(queued, range));
+    if (this.#wanted.rangeCount < 2 * MAX_REQUEST_RANGES) this.#wanted.delete(range);
   }
 
   /** Forgets all requests, as after a CHOKE. */
   clear(): void {
     this.#wanted.clear();
-    this.#queue = [];
+    this.#queue.length = 0;
   }
 
   /**
-   * The next chunk to send if the window has room for it, in order of arrival (RFC 7574 §3.7). It must be followed by
-   * `fetched`.
+   * The next chunk to send if the window has room for it, in order of arrival (RFC 7574 §3.7); chunks that are not in
+   * `have` are passed over. It must be followed by `fetched`.
    */
-  next(): number | undefined {
-    const used = this.#bytes + this.#fetching * this.#chunkSize;
-    if (used > 0 && used + this.#chunkSize > this.window) return undefined;
-    const head = this.#queue[0];
-    if (head === undefined) return undefined;
-    if (head.start === head.end) this.#queue.shift();
-    else this.#queue[0] = { start: head.start + 1, end: head.end };
-    this.#wanted.delete({ start: head.start, end: head.start });
-    this.#fetching++;
-    return head.start;
+  next(have: ChunkSet): number | undefined {
+    for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
+      const chunk = firstInBoth(this.#wanted, have, head);
+      this.#wanted.delete({ start: head.start, end: (chunk ?? head.end + 1) - 1 });
+      this.#queue.shift();
+      if (chunk === undefined) continue;
+      const used = this.#bytes + this.#fetching * this.#chunkSize;
+      const full = used > 0 && used + this.#chunkSize > this.window;
+      const rest = { start: full ? chunk : chunk + 1, end: head.end };
+      if (rest.start <= rest.end) this.#queue.unshift(rest);
+      if (full) return undefined;
+      this.#wanted.delete({ start: chunk, end: chunk });
+      this.#fetching++;
+      return chunk;
+    }
+    return undefined;
   }
 
   /** The chunk that `next` gave was fetched, or could not be. */
@@ -102,50 +137,55 @@ export class Upload {
 
   /** A chunk goes out. */
   sending(chunk: number, bytes: number, now: Millis): void {
+    const again = this.doubtful.has(chunk) || this.#sent.has(chunk);
     this.#drop(chunk);
-    this.#sent.set(chunk, { at: now, bytes, acknowledged: this.#acknowledged, idle: this.#queue.length === 0 });
+    this.#sent.set(chunk, { at: now, bytes, acknowledged: this.#acknowledged, idle: this.#queue.length === 0, again });
     this.#inFlight.add({ start: chunk, end: chunk });
     this.#bytes += bytes;
   }
 
-  /** ACK: returns the bytes that it newly acknowledges, 0 if it names nothing that was sent (ACK.1 of RFC 7574 §13.6.4). */
-  acknowledge(range: ChunkRange, now: Millis): number {
-    let bytes = 0;
+  /** ACK: whether it names anything that was sent; what never was is no news (ACK.1 of RFC 7574 §13.6.4). */
+  acknowledge(range: ChunkRange, now: Millis): boolean {
+    const known = this.doubtful.intersects(range);
+    if (known) this.doubtful.delete(range);
+    if (!this.#inFlight.intersects(range)) return known;
+    // The latest is the one that is answered now; the ACKs of the others were lost.
+    let latest: Sent | undefined;
     for (const [chunk, sent] of this.#sent) {
       if (chunk < range.start || chunk > range.end) continue;
       this.#drop(chunk);
-      this.doubtful.delete({ start: chunk, end: chunk });
-      bytes += sent.bytes;
       this.#acknowledged += sent.bytes;
-      const elapsed = Math.max(now - sent.at, 0.1);
-      this.#minRtt = Math.min(this.#minRtt, elapsed);
-      const rate = (this.#acknowledged - sent.acknowledged) / elapsed;
-      if (!sent.idle || rate > this.#rate) this.#rate += (rate - this.#rate) * (this.#rate === 0 ? 1 : RATE_WEIGHT);
+      latest = sent;
     }
-    return bytes;
-  }
-
-  /** The peer asks again for chunks in flight: they, and the hashes that went with them, count as lost. */
-  lost(range: ChunkRange): void {
-    for (const chunk of this.#sent.keys()) if (chunk >= range.start && chunk <= range.end) this.#doubt(chunk);
+    if (latest === undefined || latest.again) return true;
+    const elapsed = Math.max(now - latest.at, 0.1);
+    this.#answer.sample(elapsed);
+    this.#minRtt = Math.min(this.#minRtt, elapsed);
+    const rate = (this.#acknowledged - latest.acknowledged) / elapsed;
+    if (!latest.idle || rate > this.#rate) this.#rate += (rate - this.#rate) * (this.#rate === 0 ? 1 : RATE_WEIGHT);
+    return true;
   }
 
   /** When the oldest chunk in flight leaves the window unacknowledged; Infinity without one. */
   get timeoutAt(): Millis {
-    for (const sent of this.#sent.values()) return sent.at + LOST_MS;
+    for (const sent of this.#sent.values()) return sent.at + this.#answer.timeout;
     return Infinity;
   }
 
-  /** Frees the window of chunks that were never acknowledged. */
+  /** Frees the window of chunks that were never acknowledged; the longer none is, the longer the next ones hold it. */
   expire(now: Millis): void {
+    const { timeout } = this.#answer;
     for (const [chunk, sent] of this.#sent) {
-      if (sent.at + LOST_MS > now) return;
-      this.#doubt(chunk);
+      if (sent.at + timeout > now) break;
+      this.#doubt(chunk, sent, now);
     }
   }
 
-  #doubt(chunk: number): void {
+  #doubt(chunk: number, { at }: Sent, now: Millis): void {
     this.#drop(chunk);
+    this.#answer.lost(at, now);
+    // Forgetting costs a few repeated hashes at most, and a peer that never acknowledges cannot make us remember more.
+    if (this.doubtful.rangeCount >= MAX_REQUEST_RANGES) this.doubtful.clear();
     this.doubtful.add({ start: chunk, end: chunk });
   }
 
@@ -158,10 +198,19 @@ export class Upload {
   }
 }
 
-function subtract(from: ChunkRange, range: ChunkRange): ChunkRange[] {
-  if (range.end < from.start || range.start > from.end) return [from];
-  const rest: ChunkRange[] = [];
-  if (from.start < range.start) rest.push({ start: from.start, end: range.start - 1 });
-  if (from.end > range.end) rest.push({ start: range.end + 1, end: from.end });
-  return rest;
+/** The first chunk of a range that is in both sets; costs one look-up for each gap passed over. */
+function firstInBoth(a: ChunkSet, b: ChunkSet, { start, end }: ChunkRange): number | undefined {
+  for (let at = start; at <= end;) {
+    const inA = firstIn(a, { start: at, end });
+    if (inA > end) return undefined;
+    at = firstIn(b, { start: inA, end });
+    if (at === inA) return at;
+  }
+  return undefined;
+}
+
+/** The first chunk of a range that is in the set; behind the range's end if none is. */
+function firstIn(set: ChunkSet, range: ChunkRange): number {
+  for (const gap of set.missing(range)) return gap.start > range.start ? range.start : gap.end + 1;
+  return range.start;
 }

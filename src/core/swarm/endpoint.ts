@@ -1,7 +1,7 @@
 import type { ChunkRange } from "../address/range.ts";
 import { decodeDatagram, encodeDatagram, readChannel } from "../codec/datagram.ts";
 import { DatagramError } from "../codec/errors.ts";
-import { ChunkAddressing, type Datagram, type Format, type Handshake } from "../codec/messages.ts";
+import { ChunkAddressing, MessageType, type Datagram, type Format, type Handshake } from "../codec/messages.ts";
 import { Connection } from "../connection/connection.ts";
 import type { Output } from "../connection/outputs.ts";
 import type { Millis } from "../connection/settings.ts";
@@ -48,6 +48,8 @@ export interface EndpointOptions {
 const MAX_CHANNELS_PER_LINK = 32;
 /** Channels in all links whose handshake is not complete. */
 const MAX_HALF_OPEN = 256;
+/** Closed channels of a link that are remembered, so that a peer which missed the closing is told. */
+const CLOSED_KEPT = 4;
 
 interface LinkState {
   readonly id: string;
@@ -85,8 +87,8 @@ export class Endpoint {
   /** The only way in. Never throws on remote bytes: a bad datagram becomes a `rejected` output. */
   step(input: Input, now: Millis): readonly Output[] {
     this.#apply(input, now);
+    for (const output of this.#out) if (output.type === "rejected") this.#ban(output, now);
     for (const swarm of this.#swarms.values()) swarm.settle(now);
-    for (const output of this.#out) if (output.type === "rejected") this.#ban(output);
     this.#wake(input.type === "timeout");
     return this.#out.splice(0);
   }
@@ -94,6 +96,7 @@ export class Endpoint {
   #apply(input: Input, now: Millis): void {
     switch (input.type) {
       case "link":
+        this.#unlink(input.link, now);
         this.#links.set(input.link, {
           id: input.link,
           maxDatagram: input.maxDatagram,
@@ -102,14 +105,13 @@ export class Endpoint {
         });
         return;
       case "unlink":
-        for (const { connection } of this.#links.get(input.link)?.channels.values() ?? [])
-          connection.close("dead", now);
-        this.#links.delete(input.link);
+        this.#unlink(input.link, now);
         return;
       case "open": {
         const link = this.#links.get(input.link);
         const swarm = this.#swarm(input.swarm);
-        if (link !== undefined && swarm.connection(link.id) === undefined) this.#open(link, swarm, true, now);
+        if (link !== undefined && !link.banned && swarm.connection(link.id) === undefined)
+          this.#open(link, swarm, true, now);
         return;
       }
       case "datagram": {
@@ -160,10 +162,14 @@ export class Endpoint {
     return swarm;
   }
 
+  #unlink(id: string, now: Millis): void {
+    for (const { connection } of this.#links.get(id)?.channels.values() ?? []) connection.close("dead", now);
+    this.#links.delete(id);
+  }
+
   #open(link: LinkState, swarm: Swarm, initiator: boolean, now: Millis): Connection {
     let channel = 0;
     while (channel === 0 || link.channels.has(channel)) channel = this.#options.random32() >>> 0;
-    for (const [id, entry] of link.channels) if (entry.connection.state === "closed") link.channels.delete(id);
     const connection = new Connection(swarm, link, channel, initiator, now);
     link.channels.set(channel, { swarm, connection });
     swarm.add(connection);
@@ -177,8 +183,13 @@ export class Endpoint {
         this.#stranger(link, decodeDatagram(data, STRANGER_FORMAT), now);
       } else {
         const entry = link.channels.get(channel);
-        if (entry === undefined || entry.connection.state === "closed") return;
+        if (entry === undefined) return;
         const { swarm, connection } = entry;
+        if (connection.state === "closed") {
+          // Not in answer to a HANDSHAKE, or two closed ends would tell each other for ever.
+          if (data[4] !== MessageType.HANDSHAKE) connection.sayClosed(now);
+          return;
+        }
         let datagram: Datagram;
         try {
           datagram = decodeDatagram(data, swarm.format);
@@ -207,21 +218,22 @@ export class Endpoint {
       this.#refuse(link, handshake);
       return;
     }
-    const earlier = swarm.connection(link.id);
-    if (earlier !== undefined) {
-      if (earlier.remoteChannel === handshake.channel) {
-        earlier.handshake(handshake, now);
-        return;
-      }
-      // Both opened at once: the HANDSHAKE with the lower channel ID stands. Otherwise the peer begins anew.
-      if (earlier.state === "opening" && earlier.channel < handshake.channel) return;
-      earlier.close("peer", now);
+    for (const { swarm: of, connection } of link.channels.values()) {
+      if (of !== swarm || connection.remoteChannel !== handshake.channel) continue;
+      // A repeat, whose channel may be closed by now.
+      if (connection.state === "closed") connection.sayClosed(now);
+      else connection.handshake(handshake, now);
+      return;
     }
-    if (link.channels.size >= MAX_CHANNELS_PER_LINK || this.#halfOpen() >= MAX_HALF_OPEN) return;
-    const connection = this.#open(link, swarm, false, now);
-    connection.handshake(handshake, now);
-    // HAVE may ride behind the first HANDSHAKE; anything else of a stranger has no effect (RFC 7574 §13.6.11).
-    for (const message of rest) if (message.type === "HAVE") connection.learn(message.chunks);
+    const mine = swarm.connection(link.id);
+    if (mine?.state === "opening") {
+      // Both opened at once: the HANDSHAKE with the lower channel ID stands.
+      if (mine.channel < handshake.channel) return;
+      mine.close("replaced", now);
+    }
+    if (!this.#hasRoom(link)) return;
+    // A channel that is in use stays so until the third datagram: a stray HANDSHAKE must not end it (RFC 7574 §13.1.3).
+    this.#open(link, swarm, false, now).greet(handshake, rest, now);
   }
 
   #refuse(link: LinkState, handshake: Handshake): void {
@@ -230,9 +242,17 @@ export class Endpoint {
   }
 
   /** Who broke the rules is not listened to any more (RFC 7574 §3, §13.7); other options than ours break none. */
-  #ban({ link, reason }: Extract<Output, { type: "rejected" }>): void {
+  #ban({ link, reason }: Extract<Output, { type: "rejected" }>, now: Millis): void {
     const state = this.#links.get(link);
-    if (state !== undefined && reason !== "incompatible") state.banned = true;
+    if (state === undefined || reason === "incompatible") return;
+    state.banned = true;
+    for (const { connection } of state.channels.values()) connection.close("misbehaving", now);
+  }
+
+  #hasRoom(link: LinkState): boolean {
+    const closed = [...link.channels].filter(([, { connection }]) => connection.state === "closed");
+    for (const [id] of closed.slice(0, -CLOSED_KEPT)) link.channels.delete(id);
+    return link.channels.size < MAX_CHANNELS_PER_LINK && this.#halfOpen() < MAX_HALF_OPEN;
   }
 
   #halfOpen(): number {
@@ -248,7 +268,8 @@ export class Endpoint {
     for (const swarm of this.#swarms.values()) at = Math.min(at, swarm.wakeAt);
     if (at >= this.#wakeAt && !timedOut) return;
     this.#wakeAt = at;
-    if (at !== Infinity) this.#out.push({ type: "wake", at });
+    // First, so that a host which steps again while it carries out the others ends up with the newest.
+    if (at !== Infinity) this.#out.unshift({ type: "wake", at });
   }
 }
 

@@ -27,8 +27,8 @@ const SAMPLE = 64;
 
 /**
  * Deadline first, then rarest: the wants in the order of their deadlines, and within one the chunks that the fewest
- * peers have. A chunk that this peer would deliver too late, or has let pass its time once while another peer has it, is
- * left to others. Where nothing is urgent each channel begins at another place, so that peers fetch different chunks.
+ * peers have. A chunk that this peer would deliver too late is left to others, and so is one that another peer has too while
+ * this one has failed to deliver it once, or has not delivered anything for long (HAVE.1, UNCHOKE.2 of RFC 7574 §13.6). Where nothing is urgent each channel begins at another place, so that peers fetch different chunks.
  */
 export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   const picked: number[] = [];
@@ -68,17 +68,17 @@ function sample(view: PickerView, connection: Connection, { chunks, deadline }: 
 }
 
 function isLeftToOthers(view: PickerView, connection: Connection, chunk: number): boolean {
-  if (!connection.download.late.has(chunk)) return false;
+  if (!connection.download.isDoubted(chunk)) return false;
   for (const other of view.connections) {
     if (other === connection || other.state !== "established" || other.choked) continue;
-    if (other.peerHas.has(chunk) && !other.download.late.has(chunk)) return true;
+    if (other.peerHas.has(chunk) && !other.download.isDoubted(chunk)) return true;
   }
   return false;
 }
 
 function holders(view: PickerView, chunk: number): number {
   let count = 0;
-  for (const connection of view.connections) if (connection.peerHas.has(chunk)) count++;
+  for (const { state, peerHas } of view.connections) if (state === "established" && peerHas.has(chunk)) count++;
   return count;
 }
 

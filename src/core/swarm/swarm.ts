@@ -8,7 +8,8 @@ import type { CloseReason, Output } from "../connection/outputs.ts";
 import { CHANNEL_SETTINGS, type ChannelSettings, type Millis } from "../connection/settings.ts";
 import { hashFunction } from "../integrity/hashes.ts";
 import { Verifier } from "../integrity/verifier.ts";
-import { deadlineThenRarest, type Picker, type PickerView, type Want } from "./picker.ts";
+import { Arrivals, type Arrival, type ArrivalsHost } from "./arrivals.ts";
+import { covered, deadlineThenRarest, type Picker, type PickerView, type Want } from "./picker.ts";
 
 /** What a swarm is made of. */
 export interface SwarmOptions {
@@ -21,18 +22,8 @@ export interface SwarmOptions {
   readonly picker?: Picker;
 }
 
-interface Arrival {
-  readonly from: Connection;
-  readonly chunk: number;
-  readonly data: Uint8Array;
-  /** One-way delay sample, microseconds. */
-  readonly delay: bigint;
-  readonly at: Millis;
-  leaf?: Uint8Array;
-}
-
 /** One swarm and its channels: availability, who is asked for what, verification. Driven by Endpoint. */
-export class Swarm implements ChannelHost, PickerView {
+export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   readonly key: string;
   readonly metadata: SwarmMetadata;
   readonly format: Format;
@@ -45,6 +36,9 @@ export class Swarm implements ChannelHost, PickerView {
   wants: readonly Want[] = [];
   readonly out: Output[];
   readonly micros: (now: Millis) => bigint;
+  /** All channels that are not closed. A link has several only while a handshake may be about to replace the one in use. */
+  readonly #channels = new Set<Connection>();
+  /** The one in use of each link. */
   readonly #byLink = new Map<string, Connection>();
   readonly #picker: Picker;
   readonly #chunkLength: ((chunk: number) => number) | undefined;
@@ -52,10 +46,7 @@ export class Swarm implements ChannelHost, PickerView {
   /** New chunks that are not announced yet. */
   readonly #fresh = new ChunkSet();
   #announceAt: Millis = Infinity;
-  /** Chunks being hashed, by token. */
-  readonly #hashing = new Map<number, Arrival>();
-  /** Chunks whose proof is not complete yet, by chunk; bounded, since each was asked for. */
-  readonly #unproven = new Map<number, Arrival>();
+  readonly #arrivals: Arrivals;
   readonly #reading = new Map<number, { to: Connection; chunk: number }>();
   readonly #dirty = new Set<Connection>();
   #tokens = 0;
@@ -76,6 +67,7 @@ export class Swarm implements ChannelHost, PickerView {
     this.#picker = options.picker ?? deadlineThenRarest;
     this.#chunkLength = options.chunkLength;
     this.#announceMs = options.announceMs ?? 20;
+    this.#arrivals = new Arrivals(this, this.settings.minRequestMs);
   }
 
   get chunkSize(): number {
@@ -84,17 +76,23 @@ export class Swarm implements ChannelHost, PickerView {
 
   /** The channels, in no order. */
   get connections(): Iterable<Connection> {
-    return this.#byLink.values();
+    return this.#channels;
   }
 
-  /** The channel over a link, if there is one. */
+  /** The channel in use over a link, if there is one. */
   connection(link: string): Connection | undefined {
     return this.#byLink.get(link);
   }
 
+  /** Chunks of this swarm whose bytes are in memory on their way to their proof. */
+  get unproven(): number {
+    return this.#arrivals.size;
+  }
+
   /** Adds a channel. */
   add(connection: Connection): void {
-    this.#byLink.set(connection.link, connection);
+    this.#channels.add(connection);
+    if (!this.#byLink.has(connection.link)) this.#byLink.set(connection.link, connection);
     this.#dirty.add(connection);
   }
 
@@ -113,29 +111,28 @@ export class Swarm implements ChannelHost, PickerView {
   /** Wants chunks no more; what was asked for is cancelled. */
   unwant(chunks: ChunkRange): void {
     this.wants = this.#without(chunks);
-    for (const connection of this.#byLink.values()) this.#cancel(connection, chunks);
+    this.#cancel(chunks);
     this.#touchAll();
   }
 
   /** Chunks that came from elsewhere and whose hashes are in the tree already. */
   obtained(chunks: ChunkRange, now: Millis): void {
-    for (const connection of this.#byLink.values()) this.#cancel(connection, chunks);
     this.#hold(chunks, now);
   }
 
   /**
-   * Chunks that are not held any more. HAVE cannot be withdrawn (RFC 7574 §3.2), so the channels on which they were
-   * announced are closed; returns their links, on which new ones can be opened with what is left.
+   * Chunks that are not held any more. HAVE cannot be withdrawn (RFC 7574 §3.2), so the channels on which they may have
+   * been announced are closed; returns their links, on which new ones can be opened with what is left.
    */
-  forget(chunks: ChunkRange, now: Millis): string[] {
-    if (!this.have.intersects(chunks)) return [];
-    this.have.delete(chunks);
-    this.busy.delete(chunks);
-    this.#fresh.delete(chunks);
-    const links: string[] = [];
-    for (const connection of this.#byLink.values()) {
-      links.push(connection.link);
-      connection.close("local", now);
+  forget(chunks: ChunkRange, now: Millis): Iterable<string> {
+    const links = new Set<string>();
+    if (!this.have.intersects(chunks)) return links;
+    for (const held of [...covered(this.have, chunks)]) this.#lose(held);
+    for (const connection of this.#channels) {
+      if (connection.state === "opening") continue;
+      links.add(connection.link);
+      // To a peer whose HANDSHAKE we have answered, a close would be a refusal.
+      connection.close(connection.state === "answering" ? "replaced" : "local", now);
     }
     return links;
   }
@@ -143,17 +140,13 @@ export class Swarm implements ChannelHost, PickerView {
   /** Serves peers, or chokes them all. */
   serve(serving: boolean): void {
     this.serving = serving;
-    for (const connection of this.#byLink.values()) connection.setChoking(!serving);
+    for (const connection of this.#channels) connection.setChoking(!serving);
     this.#touchAll();
   }
 
   /** The hash of an earlier `digest` output. */
   digested(token: number, leaf: Uint8Array, now: Millis): void {
-    const arrival = this.#hashing.get(token);
-    if (arrival === undefined) return;
-    this.#hashing.delete(token);
-    arrival.leaf = leaf;
-    this.#verify(arrival, now);
+    this.#arrivals.hashed(token, leaf, now);
   }
 
   /** The bytes of an earlier `read` output; undefined if they could not be had. */
@@ -182,48 +175,80 @@ export class Swarm implements ChannelHost, PickerView {
     }
     // Unrequested DATA costs us this look-up and nothing more (DATA.2 of RFC 7574 §13.6.3).
     if (!from.download.arrived(chunk, data.length, now)) return;
+    const delay = BigInt.asUintN(64, this.micros(now) - timestamp);
     const held = this.have.rangeAt(chunk);
     if (held !== undefined) {
-      from.announce(held);
+      from.acknowledge(held, delay);
       return;
     }
-    if (this.#isHashing(chunk)) return;
-    this.busy.add({ start: chunk, end: chunk });
+    if (this.#arrivals.has(chunk)) return;
     if (!this.#fits(chunk, data.length)) {
-      this.busy.delete({ start: chunk, end: chunk });
+      this.released([chunk]);
       from.reject("integrity", `chunk ${chunk} has ${data.length} bytes`, chunk);
       return;
     }
-    const delay = BigInt.asUintN(64, this.micros(now) - timestamp);
-    const token = this.#tokens++;
-    this.#hashing.set(token, { from, chunk, data, delay, at: now });
-    this.out.push({ type: "digest", swarm: this.key, token, data });
+    this.busy.add({ start: chunk, end: chunk });
+    this.#arrivals.add({ from, chunk, data, delay, at: now });
+    this.out.push({ type: "digest", swarm: this.key, token: chunk, data });
   }
 
-  retry(from: Connection, now: Millis): void {
-    for (const arrival of this.#unproven.values()) if (arrival.from === from) this.#verify(arrival, now);
+  retry(now: Millis): void {
+    this.#arrivals.retry(now);
+  }
+
+  proven({ from, chunk, data, delay }: Arrival, now: Millis): void {
+    const range = { start: chunk, end: chunk };
+    from.download.proved();
+    if (!this.have.has(chunk)) {
+      this.out.push({ type: "verified", swarm: this.key, link: from.link, chunk, data });
+      this.#hold(range, now);
+    }
+    if (from.state !== "established") return;
+    from.acknowledge(this.have.rangeAt(chunk) ?? range, delay);
+    this.#dirty.add(from);
+  }
+
+  refused({ from, chunk }: Arrival): void {
+    this.released([chunk]);
+    from.reject("integrity", `chunk ${chunk} does not lead to the swarm's root hash`, chunk);
+  }
+
+  abandoned({ chunk }: Arrival): void {
+    this.released([chunk]);
   }
 
   released(chunks: readonly number[]): void {
     if (chunks.length === 0) return;
-    for (const chunk of chunks) if (!this.have.has(chunk)) this.busy.delete({ start: chunk, end: chunk });
+    for (const chunk of chunks) if (!this.#isBusy(chunk)) this.busy.delete({ start: chunk, end: chunk });
     this.#touchAll();
   }
 
+  opened(connection: Connection, now: Millis): void {
+    const { link } = connection;
+    const earlier = this.#byLink.get(link);
+    this.#byLink.set(link, connection);
+    // Others that are not open yet may be newer: they open in turn or expire.
+    if (earlier !== connection && earlier?.state !== "answering") earlier?.close("replaced", now);
+    this.out.push({ type: "opened", swarm: this.key, link });
+  }
+
   closed(connection: Connection, reason: CloseReason): void {
-    if (this.#byLink.get(connection.link) === connection) this.#byLink.delete(connection.link);
+    const { link } = connection;
+    this.#channels.delete(connection);
     this.#dirty.delete(connection);
-    for (const arrival of this.#unproven.values()) if (arrival.from === connection) this.#giveUp(arrival);
+    if (this.#byLink.get(link) === connection) {
+      this.#byLink.delete(link);
+      for (const other of this.#channels) if (other.link === link) this.#byLink.set(link, other);
+    }
+    this.#arrivals.closed(connection);
     for (const [token, { to }] of this.#reading) if (to === connection) this.#reading.delete(token);
-    this.out.push({ type: "closed", swarm: this.key, link: connection.link, reason });
+    this.out.push({ type: "closed", swarm: this.key, link, reason });
   }
 
   /** What is due by time: announcements, repeats, lost requests. */
   timeout(now: Millis): void {
-    for (const arrival of this.#unproven.values()) {
-      if (arrival.at + this.settings.minRequestMs <= now) this.#giveUp(arrival);
-    }
-    for (const connection of this.#byLink.values()) {
+    this.#arrivals.expire(now);
+    for (const connection of this.#channels) {
       connection.timeout(now);
       if (connection.state !== "closed") this.#dirty.add(connection);
     }
@@ -249,9 +274,8 @@ export class Swarm implements ChannelHost, PickerView {
 
   /** When `timeout` must be called next. */
   get wakeAt(): Millis {
-    let at = this.#announceAt;
-    for (const arrival of this.#unproven.values()) at = Math.min(at, arrival.at + this.settings.minRequestMs);
-    for (const connection of this.#byLink.values()) at = Math.min(at, connection.wakeAt);
+    let at = Math.min(this.#announceAt, this.#arrivals.timeoutAt);
+    for (const connection of this.#channels) at = Math.min(at, connection.wakeAt);
     return at;
   }
 
@@ -265,41 +289,19 @@ export class Swarm implements ChannelHost, PickerView {
     connection.request(chunks, now);
   }
 
-  #verify(arrival: Arrival, now: Millis): void {
-    const { from, chunk, data, leaf, delay } = arrival;
-    if (leaf === undefined || this.have.has(chunk)) return;
-    const ready = from.proofs.tryPeaks(this.verifier);
-    switch (ready ? this.verifier.verify(chunk, leaf, from.proofs.hashes) : "missing") {
-      case "verified":
-        this.#unproven.delete(chunk);
-        this.out.push({ type: "verified", swarm: this.key, link: from.link, chunk, data });
-        this.#hold({ start: chunk, end: chunk }, now);
-        from.acknowledge(this.have.rangeAt(chunk) ?? { start: chunk, end: chunk }, delay);
-        this.#dirty.add(from);
-        // Digests end in any order: what was proven just now may be what an earlier chunk lacked.
-        for (const other of this.#unproven.values()) this.#verify(other, now);
-        break;
-      case "missing":
-        if (from.state === "closed") this.#giveUp(arrival);
-        else this.#unproven.set(chunk, arrival);
-        break;
-      case "mismatch":
-        this.#giveUp(arrival);
-        from.reject("integrity", `chunk ${chunk} does not lead to the swarm's root hash`, chunk);
-        break;
-    }
-  }
-
-  #giveUp({ chunk }: Arrival): void {
-    this.#unproven.delete(chunk);
-    this.released([chunk]);
-  }
-
   #hold(chunks: ChunkRange, now: Millis): void {
     this.have.add(chunks);
     this.busy.add(chunks);
     this.#fresh.add(chunks);
     if (this.#announceAt === Infinity) this.#announceAt = now + this.#announceMs;
+    // Whoever else was asked for them need not send them any more (RFC 7574 §3.8).
+    this.#cancel(chunks);
+  }
+
+  #lose(chunks: ChunkRange): void {
+    this.have.delete(chunks);
+    this.busy.delete(chunks);
+    this.#fresh.delete(chunks);
   }
 
   /** HAVE with the biggest complete interval around each new chunk (RFC 7574 §4.3.1), to all but complete peers. */
@@ -311,18 +313,21 @@ export class Swarm implements ChannelHost, PickerView {
     }
     this.#fresh.clear();
     this.#announceAt = Infinity;
-    for (const connection of this.#byLink.values()) {
+    for (const connection of this.#channels) {
       if (connection.state !== "established" || connection.peerHas.size === this.verifier.chunkCount) continue;
       for (const range of ranges) connection.announce(range);
       this.#dirty.add(connection);
     }
   }
 
-  #cancel(connection: Connection, { start, end }: ChunkRange): void {
-    const asked = connection.download.asked(start, end);
-    if (asked.length === 0) return;
-    connection.cancel(asked);
-    this.released(asked);
+  #cancel({ start, end }: ChunkRange): void {
+    for (const connection of this.#channels) {
+      const asked = connection.download.asked(start, end);
+      if (asked.length === 0) continue;
+      connection.cancel(asked);
+      this.#dirty.add(connection);
+      this.released(asked);
+    }
   }
 
   #without(chunks: ChunkRange): Want[] {
@@ -335,9 +340,9 @@ export class Swarm implements ChannelHost, PickerView {
     return wants;
   }
 
-  #isHashing(chunk: number): boolean {
-    if (this.#unproven.has(chunk)) return true;
-    for (const arrival of this.#hashing.values()) if (arrival.chunk === chunk) return true;
+  #isBusy(chunk: number): boolean {
+    if (this.have.has(chunk) || this.#arrivals.has(chunk)) return true;
+    for (const connection of this.#channels) if (connection.download.isAsked(chunk)) return true;
     return false;
   }
 
@@ -349,6 +354,6 @@ export class Swarm implements ChannelHost, PickerView {
   }
 
   #touchAll(): void {
-    for (const connection of this.#byLink.values()) this.#dirty.add(connection);
+    for (const connection of this.#channels) this.#dirty.add(connection);
   }
 }

@@ -1,0 +1,69 @@
+import type { ChunkRange } from "../address/range.ts";
+import { encodeDatagram } from "../codec/datagram.ts";
+import { MessageType, type Message } from "../codec/messages.ts";
+import type { ChannelHost } from "./channel-host.ts";
+import { chunkSpecs } from "./metadata.ts";
+import type { Millis } from "./settings.ts";
+
+/** Messages of one datagram without DATA, at most. */
+const MESSAGES_PER_DATAGRAM = 64;
+/** Octets of an INTEGRITY without its hash, with 64-bit chunk ranges: no queued message is longer. */
+const LONGEST_MESSAGE = 17;
+
+/** What goes out to one peer: messages are queued and leave together. */
+export class Outbox {
+  /** Destination of the datagrams; 0 until the peer's HANDSHAKE came. */
+  channel = 0;
+  /** Message types that the peer understands; undefined: all (RFC 7574 §7.10). */
+  supported: ReadonlySet<number> | undefined;
+  lastSent: Millis;
+  /** Datagrams that left since the last one came in. */
+  unanswered = 0;
+  readonly #host: ChannelHost;
+  readonly #link: string;
+  readonly #batch: number;
+  #queue: Message[] = [];
+
+  constructor(host: ChannelHost, link: { readonly id: string; readonly maxDatagram: number }, now: Millis) {
+    this.#host = host;
+    this.#link = link.id;
+    const fitting = Math.floor((link.maxDatagram - 4) / (LONGEST_MESSAGE + host.format.hashSize));
+    this.#batch = Math.max(1, Math.min(MESSAGES_PER_DATAGRAM, fitting));
+    this.lastSent = now;
+  }
+
+  get isEmpty(): boolean {
+    return this.#queue.length === 0;
+  }
+
+  /** Queues a message; one that the peer does not understand is left out, and CHOKE is not said twice at a time. */
+  push(message: Message): void {
+    if (this.supported?.has(MessageType[message.type]) === false) return;
+    if (message.type === "CHOKE" && this.#queue.at(-1)?.type === "CHOKE") return;
+    this.#queue.push(message);
+  }
+
+  /** Queues a message about chunks: one, or with bins as many as it takes. */
+  pushChunks(type: "HAVE" | "REQUEST" | "CANCEL", range: ChunkRange): void {
+    for (const chunks of chunkSpecs(range, this.#host.metadata.addressing)) this.push({ type, chunks });
+  }
+
+  /** Sends what is queued. */
+  flush(now: Millis): void {
+    while (this.#queue.length > 0) this.transmit(this.#queue.splice(0, this.#batch), now);
+  }
+
+  /** Sends one datagram at once. */
+  transmit(messages: readonly Message[], now: Millis): void {
+    this.lastSent = now;
+    this.unanswered++;
+    const { head, payload } = encodeDatagram({ channel: this.channel, messages }, this.#host.format);
+    const output = { type: "transmit", link: this.#link, head } as const;
+    this.#host.out.push(payload === undefined ? output : { ...output, payload });
+  }
+
+  /** Drops what is queued. */
+  clear(): void {
+    this.#queue = [];
+  }
+}
