@@ -177,7 +177,7 @@ describe("chunks that are late", () => {
     stage.pass(3_000);
     other.received();
     slow.send(slow.data(0));
-    stage.pass(600);
+    stage.pass(1_100);
     expect(chunksOf(other.received(), "REQUEST")).toEqual([]);
     other.deliver(0);
     expect(stage.told("verified")).toMatchObject([{ link: "other" }]);
@@ -194,7 +194,7 @@ describe("chunks that are late", () => {
     const asked = chunksOf(bare.received(), "REQUEST");
     for (const chunk of asked) bare.send(bare.data(chunk));
     expect(stage.swarm.unproven).toBe(asked.length);
-    stage.pass(600);
+    stage.pass(1_100);
     expect(stage.swarm.unproven).toBe(0);
     for (let chunks: number[]; (chunks = chunksOf(good.received(), "REQUEST")).length > 0;)
       for (const chunk of chunks) good.deliver(chunk);

@@ -96,7 +96,8 @@ describe("a peer that sends what is wrong", () => {
     for (let i = 0; i < 10_000; i++) {
       const datagram = heard[Math.floor(random() * heard.length)]!.slice();
       new DataView(datagram.buffer, datagram.byteOffset).setUint32(0, random() < 0.1 ? 0 : puppet.remote);
-      for (let flips = 1 + random() * 4; flips > 0; flips--) datagram[4 + Math.floor(random() * random() * (datagram.length - 4))] = random() * 256;
+      for (let flips = 1 + random() * 4; flips > 0; flips--)
+        datagram[4 + Math.floor(random() * random() * (datagram.length - 4))] = random() * 256;
       puppet.raw(datagram);
       if (random() < 0.05) stage.pass(random() * 1_000);
       if (stage.swarm.connection("garbler")?.state !== "established") {
@@ -240,6 +241,17 @@ describe("a peer that floods", () => {
     expect(stage.swarm.connection("puppet")!.peerHas.size).toBe(CHUNKS);
     expect(stage.told("rejected")).toEqual([]);
   });
+});
+
+test("a range that ends behind the content ends with it", () => {
+  const stage = new Stage(content).hold();
+  const puppet = new Puppet(stage).open();
+  puppet.have(0, 2 ** 32 - 1);
+  expect(stage.swarm.connection("puppet")!.peerHas.size).toBe(CHUNKS);
+  puppet.ask(CHUNKS, 2 ** 32 - 1);
+  expect(puppet.received()).toEqual([]);
+  puppet.ask(CHUNKS - 1, 2 ** 32 - 1);
+  expect(chunksOf(puppet.received(), "DATA")).toEqual([CHUNKS - 1]);
 });
 
 describe("a peer that announces everything and delivers nothing", () => {

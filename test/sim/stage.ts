@@ -1,5 +1,10 @@
 import { decodeDatagram, encodeDatagram } from "../../src/core/codec/datagram.ts";
-import { VARIABLE_CHUNK_SIZE, type Handshake, type Message, type ProtocolOptions } from "../../src/core/codec/messages.ts";
+import {
+  VARIABLE_CHUNK_SIZE,
+  type Handshake,
+  type Message,
+  type ProtocolOptions,
+} from "../../src/core/codec/messages.ts";
 import { swarmFormat } from "../../src/core/connection/metadata.ts";
 import type { Output } from "../../src/core/connection/outputs.ts";
 import { missingProof } from "../../src/core/connection/proofs.ts";
@@ -212,7 +217,10 @@ export class Puppet {
 
   /** The hashes that prove a chunk, peaks first. */
   proof(chunk: number): Message[] {
-    return missingProof(this.stage.content.tree, chunk, true, () => false).map((node) => ({ type: "INTEGRITY", ...node }));
+    return missingProof(this.stage.content.tree, chunk, true, () => false).map((node) => ({
+      type: "INTEGRITY",
+      ...node,
+    }));
   }
 
   /** DATA with a chunk of the content. */

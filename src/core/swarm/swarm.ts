@@ -67,7 +67,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.#picker = options.picker ?? deadlineThenRarest;
     this.#chunkLength = options.chunkLength;
     this.#announceMs = options.announceMs ?? 20;
-    this.#arrivals = new Arrivals(this, this.settings.minRequestMs);
+    // Long enough for a lost chunk to be asked for again, since its datagram may have held the hashes that others lack.
+    this.#arrivals = new Arrivals(this, 2 * this.settings.minRequestMs);
   }
 
   get chunkSize(): number {
@@ -127,7 +128,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   forget(chunks: ChunkRange, now: Millis): Iterable<string> {
     const links = new Set<string>();
     if (!this.have.intersects(chunks)) return links;
-    for (const held of [...covered(this.have, chunks)]) this.#lose(held);
+    for (const held of covered(this.have, chunks)) this.#lose(held);
     for (const connection of this.#channels) {
       if (connection.state === "opening") continue;
       links.add(connection.link);
