@@ -320,12 +320,13 @@ export class Engine implements DeliveryContext {
         (_, file) => [file, [...covered(have, this.layout.fileChunks(file))]] as const,
       );
       const target = store.size - memoryLimit + memoryLimit * EVICTION_SHARE;
-      for (const chunks of eviction.plan(held, this.#playhead, target)) {
-        store.delete(chunks);
-        this.#handed.delete(chunks);
-        this.#fromPeers.delete(chunks);
-        this.#host.step({ type: "forget", swarm: this.#host.swarm.key, chunks });
+      const chunks = eviction.plan(held, this.#playhead, target);
+      for (const range of chunks) {
+        store.delete(range);
+        this.#handed.delete(range);
+        this.#fromPeers.delete(range);
       }
+      this.#host.step({ type: "forget", swarm: this.#host.swarm.key, chunks });
     }
     this.#wakeDeliveries();
     this.#statsChanged();

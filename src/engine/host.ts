@@ -28,6 +28,8 @@ export class Host {
   readonly #options: HostOptions;
   #stopTimer: () => void = () => undefined;
   #closed = false;
+  /** What is to be done, the input that is being carried out included. */
+  readonly #inputs: Input[] = [];
 
   constructor(options: HostOptions) {
     const { clock, random32 } = options;
@@ -65,9 +67,14 @@ export class Host {
     link.close();
   }
 
-  /** Gives the core an input and carries out what it says. */
+  /** Gives the core an input and carries out what it says; from within that, the input waits for its turn. */
   step(input: Input): void {
-    for (const output of this.#endpoint.step(input, this.#options.clock.now())) this.#carryOut(output);
+    this.#inputs.push(input);
+    if (this.#inputs.length > 1) return;
+    for (let next: Input | undefined = input; next !== undefined; next = this.#inputs[0]) {
+      for (const output of this.#endpoint.step(next, this.#options.clock.now())) this.#carryOut(output);
+      this.#inputs.shift();
+    }
   }
 
   /** Says goodbye to everybody and stops. */

@@ -86,7 +86,9 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
       return;
     }
     this.#stop();
-    callbacks.onAbort?.(this.stats, context, null);
+    // hls.js 1.7.4 answers the abort of an init section by aborting the fragment that it has begun since, and then waits for that
+    // one for ever (base-stream-controller's loadInitSegmentIfNeeded): it happens where the level is set while the first one loads.
+    if (context.frag.sn !== "initSegment") callbacks.onAbort?.(this.stats, context, null);
   }
 
   destroy(): void {

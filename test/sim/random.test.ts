@@ -94,7 +94,7 @@ function live(history: History): End {
       if (peer === all[0] || chunk === -1 || gone.has(peer)) return;
       const range = { start: chunk, end: Math.min(chunk + 9, chunks - 1) };
       for (let at = range.start; at <= range.end; at++) peer.store.delete(at);
-      peer.step({ type: "forget", swarm: peer.swarm.key, chunks: range });
+      peer.step({ type: "forget", swarm: peer.swarm.key, chunks: [range] });
     }),
   ];
   let latest = 0;

@@ -72,7 +72,8 @@ function setUp(engine: Promise<Engine | undefined>, uri: string, rangeStart = 0,
     engineFailed: (error) => (world.failure = error),
   });
   const loader = new FragmentLoader({ loader: PlainLoader } as unknown as HlsConfig);
-  const context = { url: `http://o/${uri}`, rangeStart, rangeEnd, frag: { sn: 1, start: 20 } } as FragmentLoaderContext;
+  const sn = uri === "init.mp4" ? "initSegment" : 1;
+  const context = { url: `http://o/${uri}`, rangeStart, rangeEnd, frag: { sn, start: 20 } } as FragmentLoaderContext;
   const result = new Promise<{ data?: unknown; text?: string }>((resolve) => {
     const callbacks: LoaderCallbacks<FragmentLoaderContext> = {
       onSuccess: ({ data }) => (events.push("success"), resolve({ data })),
@@ -189,6 +190,14 @@ describe("fragmentLoader", () => {
     expect(loader.stats.aborted).toBe(true);
     await Promise.resolve();
     expect(events).toEqual(["abort"]);
+  });
+
+  test("of an abort of an init section hls.js hears nothing, for it would abort the next fragment and wait for it for ever", async () => {
+    const { loader, events } = setUp(new Promise(() => {}), "init.mp4");
+    loader.abort();
+    loader.destroy();
+    expect(events).toEqual([]);
+    expect(loader.stats.aborted).toBe(true);
   });
 
   test("an abort while ppsp.json is awaited is an abort", async () => {

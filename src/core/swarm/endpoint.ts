@@ -24,7 +24,7 @@ export type Input =
   /** These chunks came from elsewhere; their hashes are in the swarm's tree. */
   | { readonly type: "have"; readonly swarm: string; readonly chunks: ChunkRange }
   /** These chunks are not held any more. */
-  | { readonly type: "forget"; readonly swarm: string; readonly chunks: ChunkRange }
+  | { readonly type: "forget"; readonly swarm: string; readonly chunks: readonly ChunkRange[] }
   /** Answer REQUESTs from now on, or CHOKE. */
   | { readonly type: "serve"; readonly swarm: string; readonly serving: boolean }
   /** Answer to `digest`. */

@@ -125,10 +125,11 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
    * Chunks that are not held any more. HAVE cannot be withdrawn (RFC 7574 §3.2), so the channels on which they may have
    * been announced are closed; returns their links, on which new ones can be opened with what is left.
    */
-  forget(chunks: ChunkRange, now: Millis): Iterable<string> {
+  forget(ranges: readonly ChunkRange[], now: Millis): Iterable<string> {
     const links = new Set<string>();
-    if (!this.have.intersects(chunks)) return links;
-    for (const held of covered(this.have, chunks)) this.#lose(held);
+    const held = ranges.flatMap((range) => [...covered(this.have, range)]);
+    if (held.length === 0) return links;
+    for (const chunks of held) this.#lose(chunks);
     for (const connection of this.#channels) {
       if (connection.state === "opening") continue;
       links.add(connection.link);
