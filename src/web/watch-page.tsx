@@ -17,6 +17,8 @@ function useError(player: React.RefObject<PpspPlayer | null>): string | undefine
     const listen = () => setSentence(errorSentence(element?.error ?? null));
     element?.addEventListener("error", listen);
     element?.addEventListener("loadstart", listen);
+    // It may have spoken before anybody listened.
+    listen();
     return () => {
       element?.removeEventListener("error", listen);
       element?.removeEventListener("loadstart", listen);
