@@ -95,7 +95,7 @@ async function main() {
     process.exit(0);
   }
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => void end());
-  // npm and its shell do not pass on a signal that only they get: they end, and leave us to another parent.
+  // npm and its shell do not pass on a signal that only they get. Where they end by it, they leave us to another parent.
   const parent = process.ppid;
   if (process.env.npm_lifecycle_event === "start")
     setInterval(() => process.ppid !== parent && void end(), 500).unref();

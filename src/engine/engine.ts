@@ -341,7 +341,8 @@ export class Engine implements DeliveryContext {
     this.#mismatchTold = true;
     const file = this.presentation.files[this.layout.locate(chunk).file]?.uri ?? "";
     this.#emitter.emit("contentmismatch", { file });
-    this.#emitter.emit("warning", `${file} on the server is not what was published: it is played but not shared`);
+    const fate = this.#options.strict ? "it is refused" : "it is played but not shared";
+    this.#emitter.emit("warning", `${file} on the server is not what was published: ${fate}`);
   }
 
   #cannotProve(error: unknown): void {

@@ -17,6 +17,8 @@ export interface HostOptions {
   readonly news: (news: News) => void;
 }
 
+/** Bytes of a datagram around its chunk that are kept with it rather than copied away: proofs of honest peers are shorter. */
+const LARGEST_FRAME = 4_096;
 /** A link without a channel for this long is of no use, ms; a peer that reopens its channel does so at once. */
 const IDLE_LINK_MS = 5_000;
 
@@ -108,7 +110,7 @@ export class Host {
         this.step({ type: "read", swarm: output.swarm, token: output.token, data: store.get(output.chunk) });
         return;
       case "verified":
-        store.put(output.chunk, output.data);
+        store.put(output.chunk, compact(output.data));
         news(output);
         return;
       case "closed": {
@@ -137,4 +139,9 @@ export class Host {
       if (idle) this.drop(link.id);
     });
   }
+}
+
+/** The chunk itself where it is most of its datagram; else a copy, so that a peer cannot make us keep what we did not ask for. */
+function compact(data: Uint8Array): Uint8Array {
+  return data.buffer.byteLength - data.length > LARGEST_FRAME ? data.slice() : data;
 }

@@ -190,14 +190,15 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
   #failed(error: unknown, context: FragmentLoaderContext, config: LoaderConfiguration): void {
     if (this.#callbacks === undefined) return;
     const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "http" || code === "network" || code === "mismatch") {
+    if (code === "network" || code === "mismatch") {
       const callbacks = this.#stop();
       const text = error instanceof Error ? error.message : String(error);
       callbacks?.onError({ code: 0, text }, context, null, this.stats);
       return;
     }
-    // The engine was closed under the load, or is broken: the origin can still answer.
-    if (code !== "aborted") this.#host.engineFailed(error);
+    // The engine was closed under the load, or is broken, or the origin refused it what it may not refuse hls.js, whose requests the
+    // page can change (xhrSetup): the plain loader knows what to do and what to say.
+    if (code !== "aborted" && code !== "http") this.#host.engineFailed(error);
     this.stats.loading = { start: 0, first: 0, end: 0 };
     this.stats.loaded = this.stats.total = 0;
     this.#loadPlain(context, config);

@@ -35,17 +35,20 @@ export async function openSwarm(options: SwarmOptions, report: Warn): Promise<En
     store: new MemoryStore(),
     eviction: (presentation, layout) => new Eviction(presentation, layout),
     rendezvous: (presentation) =>
-      createRendezvous({
-        trackers: options.trackers.length > 0 ? [options.trackers] : presentation.trackers,
-        iceServers: options.iceServers ?? presentation.iceServers,
-        ...(maxNeighbours === undefined ? {} : { maxNeighbours }),
-        warn,
-      }),
+      presentation.policy.p2p
+        ? createRendezvous({
+            trackers: options.trackers.length > 0 ? [options.trackers] : presentation.trackers,
+            iceServers: options.iceServers ?? presentation.iceServers,
+            ...(maxNeighbours === undefined ? {} : { maxNeighbours }),
+            warn,
+          })
+        : undefined,
     ...(memoryLimit === undefined ? {} : { memoryLimit }),
     ...(strict === undefined ? {} : { strict }),
     ...(upload === undefined ? {} : { upload }),
   });
   engine.on("warning", warn);
+  if (!engine.presentation.policy.p2p) return engine;
   setTimeout(() => {
     // Whatever has been said explains it.
     if (!warned && engine.stats.neighbours === 0) warn("Nobody else is watching yet: the video plays over HTTP only.");

@@ -65,7 +65,10 @@ export class PpspPlayer extends MediaElement {
   constructor() {
     super();
     const { video } = this;
-    video.addEventListener("error", () => this.dispatchEvent(new Event("error")));
+    // While hls.js plays, it is the one that knows which errors of the element are final.
+    video.addEventListener("error", () => {
+      if (this.hls === undefined) this.dispatchEvent(new Event("error"));
+    });
     video.addEventListener("waiting", () => this.#meter.waiting(performance.now(), this.#sample()));
     for (const type of ["timeupdate", "playing", "pause", "seeking", "ended", "ratechange"]) {
       video.addEventListener(type, () => this.#meter.sample(performance.now(), this.#sample()));
@@ -164,6 +167,7 @@ export class PpspPlayer extends MediaElement {
       engine: (engine) => this.#follow(engine),
       failed: (error) => {
         this.#error = error;
+        this.#hide();
         this.dispatchEvent(new Event("error"));
       },
       plainBytes: (bytes) => {

@@ -174,8 +174,8 @@ export class Session {
 
   #failed(error: PlayerError): void {
     if (this.#closed) return;
-    this.close();
     this.#events.failed(error);
+    this.close();
   }
 
   #warn(message: string): void {

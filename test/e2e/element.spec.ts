@@ -103,6 +103,8 @@ for (const name of ["chromium", "firefox"] as const) {
     expect(seen).toMatchObject({ paused: true, muted: true, error: null, src: `${origin.url}sample/master.m3u8` });
     expect(seen.currentTime).toBeCloseTo(20, 0);
     expect(seen.seekable).toBeCloseTo(48, 0);
+    expect(seen.buffered).toBeGreaterThan(0);
+    expect(seen.networkState).toBeGreaterThan(0);
     expect(seen.loop).toEqual([false, true, true]);
     expect(seen.width).toBeGreaterThan(0);
     expect(seen.readyState).toBeGreaterThanOrEqual(2);

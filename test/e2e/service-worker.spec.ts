@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Page } from "@playwright/test";
 import type { Attachment, attachServiceWorker } from "../../src/video/index.ts";
+import { expectPublishedBytes, noteAppends } from "./appends.ts";
 import { expect, test, type Swarm } from "./swarm-fixture.ts";
 
 const project = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -111,9 +112,18 @@ for (const name of ["chromium", "firefox"] as const) {
     await a.until("four seconds are played", ({ currentTime }) => currentTime > 4);
     await expect.poll(segments).toBeGreaterThan(2);
 
-    const b = await swarm.openViewer(name, `${origin.url}site/plain.html`, { player: false });
+    const b = await swarm.openViewer(name, `${origin.url}site/plain.html`, { player: false, before: noteAppends });
     await attach(b.page, tracker.url);
-    await watch(b.page, 6);
+    await watch(b.page, 1);
+    const stalls = await b.page.evaluate(async () => {
+      const video = document.querySelector("video")!;
+      let count = 0;
+      video.addEventListener("waiting", () => (count += video.duration - video.currentTime > 0.5 ? 1 : 0));
+      await new Promise((resolve) => video.addEventListener("ended", resolve, { once: true }));
+      return count;
+    });
+    expect(stalls).toBe(0);
+    await expectPublishedBytes(b.page);
     const { peerBytes, httpBytes, rejectedChunks } = await stats(b.page);
     expect(rejectedChunks).toBe(0);
     expect(peerBytes / (peerBytes + httpBytes)).toBeGreaterThanOrEqual(0.7);

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
+import { MemoryStore } from "../../src/store/memory-store.ts";
 import { play, Village } from "./village.ts";
 
 const FILES = [0, 1, 2, 3, 4, 5, 6];
@@ -105,6 +106,31 @@ test("memory stays within its limit, and a neighbour is served with what is left
   for (const file of FILES) expect((await play(b, file, 1_500)).equals(village.published(file))).toBe(true);
   expect(b.stats.peerBytes).toBeGreaterThan(0);
   expect(b.stats.peerBytes).toBeLessThanOrEqual(limit);
+});
+
+test("a neighbour that wraps chunks in large datagrams cannot make us keep more than the chunks", async () => {
+  const village = await Village.open();
+  const a = village.viewer("a");
+  for (const file of FILES) await play(a, file, 0);
+  const store = new MemoryStore();
+  const b = village.viewer("b", { store });
+  await vi.waitFor(() => expect(b.stats.neighbours).toBe(1));
+  // What A sends arrives in buffers of 200 kB each.
+  for (const link of village.links) {
+    if (link.id !== "a") continue;
+    const take = link.onDatagram!;
+    link.onDatagram = (datagram) => {
+      const roomy = new Uint8Array(200_000);
+      roomy.set(datagram);
+      take(roomy.subarray(0, datagram.length));
+    };
+  }
+  for (const file of FILES) await play(b, file, 30_000);
+  expect(b.stats.peerBytes).toBeGreaterThan(0);
+  for (let chunk = 0; chunk < village.presentation.swarm.chunkCount; chunk++) {
+    const data = store.get(chunk)!;
+    expect(data.buffer.byteLength - data.length).toBeLessThan(5_000);
+  }
 });
 
 test("close ends everything: pending requests, channels, memory", async () => {

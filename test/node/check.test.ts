@@ -40,7 +40,7 @@ async function serve(root: string, faults: Faults = {}): Promise<string> {
     if (faults.cors !== false) response.setHeader("access-control-allow-origin", "*");
     if (faults.expose !== false) response.setHeader("access-control-expose-headers", "Content-Length, Content-Range");
     if (path === "tracker")
-      return void response.writeHead(request.method === "POST" ? (faults.tracker ?? 400) : 404).end();
+      return void response.writeHead(request.method === "POST" ? (faults.tracker ?? 403) : 404).end();
     if (request.method === "OPTIONS") {
       if (faults.preflight !== false) response.setHeader("access-control-allow-headers", "Range");
       return void response.writeHead(204).end();
@@ -174,7 +174,7 @@ describe("ppsp check of a URL", () => {
         "ok   CORS: pages of other origins may read everything",
         "ok   Range: answered with 206 and the right bytes",
         "ok   CORS preflight: Range is allowed",
-        `ok   tracker ${base}tracker: answers (400)`,
+        `ok   tracker ${base}tracker: answers (403)`,
       ]) {
         expect(lines).toContain(line);
       }
@@ -210,7 +210,8 @@ describe("ppsp check of a URL", () => {
       [/^warn a%20b\.ts: is served as text\/plain: some players refuse it/],
     ],
     ["a page for every file", { types: { vtt: "text/html" } }, [/^FAIL subs\/en\.vtt: is served as text\/html/]],
-    ["a tracker that is none", { tracker: 405 }, [/^FAIL tracker .*: answers 405, which is no status of PPSP-TP/]],
+    ["a tracker that is none", { tracker: 405 }, [/^FAIL tracker .*: answers 405 to a report, as no tracker does/]],
+    ["a web server in its place", { tracker: 404 }, [/^FAIL tracker .*: answers 404 to a report/]],
   ])("notices %s", async (_, faults, expected) => {
     const input = await published();
     const base = await serve(input, faults);

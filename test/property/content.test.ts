@@ -64,6 +64,12 @@ describe("ppsp.json", () => {
     });
   });
 
+  it("RFC 7574 §8.1 SHOULD: chunks are of 512 bytes at least", () => {
+    const json = toJson(sample([1]));
+    json.swarm["chunkSize"] = 511;
+    expect(() => parsePresentation(json)).toThrow(/chunkSize/);
+  });
+
   it.each<[string, string, (json: Json) => void]>([
     ["another version", "version", (json) => (json["version"] = 2)],
     ["a short swarm ID", "swarm.id", (json) => (json.swarm["id"] = "ab")],

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Presentation } from "../../core/content/presentation.ts";
 import { problemOf } from "./content.ts";
 import type { Findings } from "./findings.ts";
@@ -18,8 +19,8 @@ const MEDIA_TYPES: Readonly<Record<string, RegExp>> = {
   vtt: /^text\/vtt/i,
   json: /^application\/json/i,
 };
-/** HTTP status codes that a PPSP tracker may answer with (PPSP-TP appendix B.4). */
-const TRACKER_STATUS: readonly number[] = [200, 400, 401, 403, 404, 408, 411, 414, 500, 503];
+/** What a tracker says to a report of a peer that it does not know (PPSP-TP section 2.4.2 A). */
+const UNKNOWN_PEER: readonly number[] = [401, 403];
 
 const extensionOf = (uri: string): string => /\.([^./]+)$/.exec(uri)?.[1]?.toLowerCase() ?? "";
 
@@ -147,7 +148,7 @@ async function checkPreflight(url: string, uri: string, findings: Findings, sign
   }
 }
 
-/** Checks that every tracker answers a POST, with any status that PPSP-TP knows. */
+/** Checks that every tracker answers the report of an unknown peer as a tracker does, and serves this swarm. */
 export async function checkTrackers(
   presentation: Presentation,
   findings: Findings,
@@ -160,13 +161,25 @@ export async function checkTrackers(
       const answer = await request(url, signal, {
         method: "POST",
         headers: { "content-type": "application/xml" },
-        body: '<?xml version="1.0" encoding="utf-8"?><PPSPTrackerProtocol version="1.0"/>',
+        body: reportOf(presentation),
       });
       await answer.cancel();
-      if (TRACKER_STATUS.includes(answer.status)) findings.ok(`tracker ${url}`, `answers (${answer.status})`);
-      else findings.fail(`tracker ${url}`, `answers ${answer.status}, which is no status of PPSP-TP`);
+      const reason = answer.headers.get("ppsp-reason");
+      if (reason !== null && /not served/i.test(reason)) findings.fail(`tracker ${url}`, `does not serve this swarm`);
+      else if (UNKNOWN_PEER.includes(answer.status)) findings.ok(`tracker ${url}`, `answers (${answer.status})`);
+      else findings.fail(`tracker ${url}`, `answers ${answer.status} to a report, as no tracker does`);
     } catch (error) {
       findings.fail(`tracker ${url}`, problemOf(error));
     }
   }
+}
+
+/** A STAT_REPORT about the swarm from a peer that no tracker knows. */
+function reportOf({ swarm }: Presentation): string {
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?><PPSPTrackerProtocol version="1.0"><Request>STAT_REPORT</Request>',
+    `<TransactionID>check</TransactionID><PeerID>ppsp-check-${randomUUID()}</PeerID><StatisticsGroup>`,
+    `<Stat property="StreamStatistics"><SwarmID>${Buffer.from(swarm.id).toString("hex")}</SwarmID></Stat>`,
+    "</StatisticsGroup></PPSPTrackerProtocol>",
+  ].join("");
 }
