@@ -5,6 +5,8 @@ const HELP = `ppsp: peer-to-peer video over the IETF's own protocols
   ppsp publish INPUT   prepare HLS, MP4 or WebM for peers
   ppsp check URL|DIR   verify what is published
   ppsp tracker         run a tracker
+  ppsp seed FILE       serve a file to peers over UDP
+  ppsp get SWARM       fetch a file from peers over UDP
   ppsp --version
 
 ppsp COMMAND --help says more.
@@ -27,6 +29,10 @@ export async function main(args: readonly string[], version: string): Promise<nu
         return await interruptible(async (signal) => (await import("./check/command.ts")).checkCommand(rest, signal));
       case "tracker":
         return await (await import("./tracker.ts")).trackerCommand(rest);
+      case "seed":
+        return await interruptible(async (signal) => (await import("./seed/command.ts")).seedCommand(rest, signal));
+      case "get":
+        return await interruptible(async (signal) => (await import("./get/command.ts")).getCommand(rest, signal));
       case "--version":
       case "-v":
         process.stdout.write(`${version}\n`);

@@ -99,3 +99,15 @@ test("the window closes, and opens with ACK or by time", () => {
     { numRuns: 30 },
   );
 });
+
+test("a HAVE for chunks on their way frees the window that they held", () => {
+  const upload = new Upload(CHANNEL_SETTINGS, 65_536);
+  const have = new ChunkSet([{ start: 0, end: 9 }]);
+  upload.request({ start: 0, end: 9 }, 0);
+  for (let chunk = take(upload, have); chunk !== undefined; chunk = take(upload, have))
+    upload.sending(chunk, 65_536, 0);
+  expect(upload.inFlight.size).toBeLessThan(10);
+  upload.held({ start: 0, end: upload.inFlight.size - 1 });
+  expect(upload.inFlight.size).toBe(0);
+  expect(take(upload, have)).toBeDefined();
+});

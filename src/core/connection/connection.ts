@@ -277,7 +277,7 @@ export class Connection {
     switch (message.type) {
       case "HAVE":
         this.#learn(message.chunks);
-        this.upload.cancel(message.chunks);
+        this.upload.held(message.chunks);
         return;
       case "ACK":
         if (this.upload.acknowledge(message.chunks, now)) this.#learn(message.chunks);

@@ -97,7 +97,14 @@ export class Upload {
     }
   }
 
-  /** CANCEL, or HAVE from the peer: these chunks are not wanted any more. Ignored from a peer that tears its REQUESTs to shreds. */
+  /** HAVE: the peer needs none of these any more (RFC 7574 §3.8), and what is on its way to it holds no window. */
+  held(range: ChunkRange): void {
+    this.cancel(range);
+    if (!this.#inFlight.intersects(range)) return;
+    for (const chunk of this.#sent.keys()) if (chunk >= range.start && chunk <= range.end) this.#drop(chunk);
+  }
+
+  /** CANCEL: these chunks are not wanted any more. Ignored from a peer that tears its REQUESTs to shreds. */
   cancel(range: ChunkRange): void {
     if (this.#wanted.rangeCount < 2 * MAX_REQUEST_RANGES) this.#wanted.delete(range);
   }

@@ -1,0 +1,81 @@
+import { parseArgs } from "node:util";
+import { hashSize } from "../../core/codec/datagram.ts";
+import { CommandError } from "../publish/command-error.ts";
+import { Progress } from "../publish/progress.ts";
+import { parseAddress, resolveAddress } from "../udp/address.ts";
+import { readSwarmArguments, SWARM_OPTIONS, SWARM_OPTIONS_HELP } from "../udp/arguments.ts";
+import { get } from "./get.ts";
+
+const HELP = `ppsp get SWARM --peer HOST:PORT... --out FILE [options]
+
+Fetches a file from PPSPP peers over UDP, and verifies all of it against SWARM, its Merkle root in hexadecimal.
+What FILE holds already is verified and not fetched again; the rest of it is overwritten. Meanwhile others may fetch from here.
+
+  --peer HOST:PORT   a peer; repeat it for more
+  --out FILE         where to write
+  --udp HOST:PORT    where to listen (default: any address, a free port)
+  --timeout S        give up after this many seconds (default: never)
+${SWARM_OPTIONS_HELP}
+These must be what the seeder was given. Exit code 0: complete and verified, 1: not complete, 2: wrong arguments.
+`;
+
+/** Longest that a timer can wait, seconds. */
+const MAX_TIMEOUT_S = 2_147_483;
+
+/** Runs `ppsp get`; gives the exit code. @throws CommandError; the signal's reason */
+export async function getCommand(args: string[], signal: AbortSignal): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      ...SWARM_OPTIONS,
+      peer: { type: "string", multiple: true, default: [] },
+      out: { type: "string" },
+      timeout: { type: "string" },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const [id, ...rest] = positionals;
+  if (id === undefined || rest.length > 0) throw new CommandError("get wants one SWARM: see ppsp get --help");
+  const swarm = readSwarmArguments(values);
+  const { out, peer: named, timeout, udp } = values;
+  const digits = 2 * hashSize(swarm.hash);
+  if (!/^[0-9a-f]*$/iu.test(id) || id.length !== digits)
+    throw new CommandError(`${id}: a swarm ID of ${values.hash} has ${digits} hexadecimal digits`);
+  if (out === undefined) throw new CommandError("get wants --out FILE");
+  if (named.length === 0) throw new CommandError("get wants at least one --peer HOST:PORT");
+  const seconds = timeout === undefined ? undefined : Number(timeout);
+  if (seconds !== undefined && !(seconds > 0 && seconds <= MAX_TIMEOUT_S))
+    throw new CommandError(`--timeout ${timeout}: wants seconds, more than 0 and at most ${MAX_TIMEOUT_S}`);
+  const peers = await Promise.all(
+    named
+      .map((text) => parseAddress(text, "--peer"))
+      .map((peer) => {
+        if (peer.port === 0) throw new CommandError("--peer: nobody has port 0");
+        return resolveAddress(peer);
+      }),
+  );
+  const anyAddress = { host: peers.some(({ host }) => host.includes(":")) ? "::" : "0.0.0.0", port: 0 };
+  const progress = new Progress();
+  const tell = (line: string): void => {
+    progress.clear();
+    process.stderr.write(`ppsp get: ${line}\n`);
+  };
+  const outcome = await get({
+    metadata: { id: Uint8Array.from(Buffer.from(id, "hex")), variableSize: false, ...swarm },
+    peers,
+    out,
+    udp: udp === undefined ? anyAddress : await resolveAddress(parseAddress(udp, "--udp")),
+    signal: seconds === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]),
+    progress,
+    warn: tell,
+  });
+  progress.clear();
+  signal.throwIfAborted();
+  if (outcome.complete) process.stdout.write(`complete ${outcome.length} bytes in ${out}\n`);
+  else tell(outcome.reason);
+  return outcome.complete ? 0 : 1;
+}

@@ -1,0 +1,165 @@
+import { ChunkSet } from "../../core/address/chunk-set.ts";
+import type { ChunkRange } from "../../core/address/range.ts";
+import { MAX_CHUNKS } from "../../core/content/presentation.ts";
+import type { SwarmMetadata } from "../../core/connection/metadata.ts";
+import { sameHash } from "../../core/integrity/hashes.ts";
+import type { MerkleTree } from "../../core/integrity/tree.ts";
+import type { News } from "../../engine/host.ts";
+import { systemReason } from "../publish/command-error.ts";
+import type { Progress } from "../publish/progress.ts";
+import { FileStore } from "../store/file-store.ts";
+import { fileLength, hashFile, Leftover } from "../store/leftover.ts";
+import type { UdpAddress } from "../udp/address.ts";
+import { UdpHost } from "../udp/host.ts";
+import { UdpSocket } from "../udp/socket.ts";
+
+/** What to fetch, from whom and where to. */
+export interface GetJob {
+  /** Its `chunkCount` is found from the peaks (RFC 7574 §5.6). */
+  readonly metadata: SwarmMetadata;
+  readonly peers: readonly UdpAddress[];
+  readonly out: string;
+  readonly udp: UdpAddress;
+  /** Ends it, not complete. */
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+  /** One line about trouble that may pass. */
+  readonly warn: (line: string) => void;
+}
+
+/** How it ended; `length` in bytes. */
+export type Outcome =
+  { readonly complete: true; readonly length: number } | { readonly complete: false; readonly reason: string };
+
+/** Fetches content into a file. @throws CommandError if file or address cannot be had */
+export async function get(job: GetJob): Promise<Outcome> {
+  const { metadata, out, signal } = job;
+  const { chunkSize, hash, id } = metadata;
+  const length = (await fileLength(out)) ?? 0;
+  const timedOut: Outcome = { complete: false, reason: "the time is up" };
+  if (signal.aborted) return timedOut;
+  let left: MerkleTree | undefined;
+  try {
+    if (length > 0) left = await hashFile(out, length, { chunkSize, hash, signal });
+  } catch (error) {
+    if (signal.aborted) return timedOut;
+    throw error;
+  }
+  if (left !== undefined && sameHash(left.root(), id)) return { complete: true, length };
+  const socket = await UdpSocket.bind(job.udp);
+  let store: FileStore | undefined;
+  let host: UdpHost | undefined;
+  try {
+    // Before the file is made, since an address that cannot be reached is an argument's fault.
+    for (const peer of job.peers) socket.link(peer);
+    store = new FileStore(out, "write", chunkSize);
+    const fetch = new Fetch(job, store, socket, left && { left: new Leftover(left), length });
+    ({ host } = fetch);
+    if (signal.aborted) return timedOut;
+    signal.addEventListener("abort", () => fetch.end(timedOut), { once: true });
+    fetch.start();
+    return await fetch.outcome;
+  } finally {
+    await (host?.close() ?? socket.close());
+    store?.close();
+  }
+}
+
+/** One fetch that runs: what to do about the host's news. */
+class Fetch {
+  readonly host: UdpHost;
+  readonly outcome: Promise<Outcome>;
+  readonly end: (outcome: Outcome) => void;
+  readonly #job: GetJob;
+  readonly #store: FileStore;
+  readonly #leftover: { readonly left: Leftover; readonly length: number } | undefined;
+  /** Chunks that are in the file and verified. */
+  readonly #held = new ChunkSet();
+  readonly #warned = new Set<string>();
+  #length: number | undefined;
+  #sized = false;
+
+  constructor(
+    job: GetJob,
+    store: FileStore,
+    socket: UdpSocket,
+    leftover: { readonly left: Leftover; readonly length: number } | undefined,
+  ) {
+    this.#job = job;
+    this.#store = store;
+    this.#leftover = leftover;
+    let end: (outcome: Outcome) => void = () => undefined;
+    this.outcome = new Promise((resolve) => (end = resolve));
+    this.end = end;
+    this.host = new UdpHost({
+      swarm: { metadata: job.metadata },
+      socket,
+      store,
+      news: (news) => this.#news(news),
+      failed: (error) => end({ complete: false, reason: `${job.out}: ${systemReason(error)}` }),
+    });
+  }
+
+  start(): void {
+    const swarm = this.host.swarm.key;
+    this.host.step({ type: "want", swarm, chunks: { start: 0, end: MAX_CHUNKS - 1 }, deadline: Infinity });
+    for (const peer of this.#job.peers) this.host.connect(peer);
+  }
+
+  #news(news: News): void {
+    switch (news.type) {
+      case "verified":
+        this.#verified(news.chunk, news.data);
+        return;
+      case "rejected":
+        this.#warn(news.link, news.detail);
+        if (this.host.named === 0) this.end({ complete: false, reason: "no peer is left" });
+        return;
+      case "closed":
+        if (news.reason === "refused") this.#warn(news.link, "refuses: it has another swarm or other options");
+        return;
+      case "opened":
+      case "peerhas":
+      case "uploaded":
+        return;
+    }
+  }
+
+  #verified(chunk: number, data: Uint8Array): void {
+    const { chunkSize } = this.#job.metadata;
+    const { verifier, key: swarm } = this.host.swarm;
+    const tree = verifier.tree!;
+    const last = tree.chunkCount - 1;
+    if (!this.#sized) {
+      this.#sized = true;
+      this.#job.progress.expect(tree.chunkCount * chunkSize);
+      this.host.step({ type: "unwant", swarm, chunks: { start: last + 1, end: MAX_CHUNKS } });
+    }
+    this.#hold({ start: chunk, end: chunk });
+    if (chunk === last) this.#setLength(last * chunkSize + data.length);
+    for (const chunks of this.#leftover?.left.adopt(tree, chunk) ?? []) {
+      this.#hold(chunks);
+      if (chunks.end === last) this.#setLength(this.#leftover!.length);
+      this.host.step({ type: "have", swarm, chunks });
+    }
+    if (this.#held.size === tree.chunkCount && this.#length !== undefined)
+      this.end({ complete: true, length: this.#length });
+  }
+
+  #hold(chunks: ChunkRange): void {
+    const before = this.#held.size;
+    this.#held.add(chunks);
+    this.#job.progress.advance((this.#held.size - before) * this.#job.metadata.chunkSize);
+  }
+
+  #setLength(length: number): void {
+    this.#length = length;
+    this.#store.setLength(length);
+  }
+
+  #warn(link: string, line: string): void {
+    if (this.#warned.has(link)) return;
+    this.#warned.add(link);
+    this.#job.warn(`${link}: ${line}`);
+  }
+}

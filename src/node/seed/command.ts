@@ -1,0 +1,97 @@
+import { once } from "node:events";
+import { parseArgs } from "node:util";
+import type { SwarmMetadata } from "../../core/connection/metadata.ts";
+import type { MerkleTree } from "../../core/integrity/tree.ts";
+import { CommandError } from "../publish/command-error.ts";
+import { Progress } from "../publish/progress.ts";
+import { FileStore } from "../store/file-store.ts";
+import { fileLength, hashFile } from "../store/leftover.ts";
+import { formatAddress, parseAddress, resolveAddress, type UdpAddress } from "../udp/address.ts";
+import { readSwarmArguments, SWARM_OPTIONS, SWARM_OPTIONS_HELP, type SwarmArguments } from "../udp/arguments.ts";
+import { UdpHost } from "../udp/host.ts";
+import { UdpSocket } from "../udp/socket.ts";
+
+const HELP = `ppsp seed FILE [options]
+
+Serves a file to PPSPP peers over UDP until Ctrl-C. Prints: ready swarm=HEX udp=HOST:PORT
+
+  --udp HOST:PORT    where to listen, port 0 for a free one (default 0.0.0.0:0)
+${SWARM_OPTIONS_HELP}`;
+
+/** What to seed, and where. */
+export interface SeedJob extends SwarmArguments {
+  readonly file: string;
+  readonly udp: UdpAddress;
+  readonly signal: AbortSignal;
+}
+
+/** A seeder that runs. */
+export interface Seeder {
+  /** Swarm ID in lower-case hexadecimal. */
+  readonly swarm: string;
+  readonly socket: UdpSocket;
+  /** Says goodbye and frees file and port. */
+  close(): Promise<void>;
+}
+
+/** Runs `ppsp seed` until the signal. @throws CommandError; the signal's reason */
+export async function seedCommand(args: string[], signal: AbortSignal): Promise<number> {
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: SWARM_OPTIONS });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const [file, ...rest] = positionals;
+  if (file === undefined || rest.length > 0) throw new CommandError("seed wants one FILE: see ppsp seed --help");
+  const udp = await resolveAddress(parseAddress(values.udp ?? "0.0.0.0:0", "--udp"));
+  const seeder = await seed({ file, udp, signal, ...readSwarmArguments(values) });
+  process.stdout.write(`ready swarm=${seeder.swarm} udp=${formatAddress(seeder.socket.address)}\n`);
+  if (!signal.aborted) await once(signal, "abort");
+  await seeder.close();
+  throw signal.reason;
+}
+
+/** Hashes a file and serves it. @throws CommandError if file or address cannot be had; the signal's reason */
+export async function seed({ file, udp, signal, chunkSize, hash, addressing }: SeedJob): Promise<Seeder> {
+  const length = await fileLength(file);
+  if (length === undefined) throw new CommandError("does not exist", file);
+  if (length === 0) throw new CommandError("the file is empty", file);
+  const socket = await UdpSocket.bind(udp);
+  try {
+    const tree = await hashWithProgress(file, length, { chunkSize, hash, signal });
+    const { chunkCount } = tree;
+    const metadata: SwarmMetadata = { id: tree.root(), chunkSize, variableSize: false, addressing, hash, chunkCount };
+    const store = new FileStore(file, "read", chunkSize, length);
+    const nothing = (): void => undefined;
+    const host = new UdpHost({ swarm: { metadata }, socket, store, news: nothing, failed: nothing });
+    host.swarm.verifier.verifyPeaks(tree.peaks());
+    const proven = host.swarm.verifier.tree!;
+    for (let bin = 0; bin < 2 * chunkCount - 1; bin++) {
+      const node = tree.get(bin);
+      if (node !== undefined) proven.set(bin, node);
+    }
+    host.step({ type: "have", swarm: host.swarm.key, chunks: { start: 0, end: chunkCount - 1 } });
+    const close = async (): Promise<void> => {
+      await host.close();
+      store.close();
+    };
+    return { swarm: host.swarm.key, socket, close };
+  } catch (error) {
+    await socket.close();
+    throw error;
+  }
+}
+
+async function hashWithProgress(
+  file: string,
+  length: number,
+  options: Pick<SeedJob, "chunkSize" | "hash" | "signal">,
+): Promise<MerkleTree> {
+  const progress = new Progress();
+  progress.expect(length);
+  try {
+    return await hashFile(file, length, { ...options, advance: (bytes) => progress.advance(bytes) });
+  } finally {
+    progress.clear();
+  }
+}

@@ -1,0 +1,107 @@
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { isIPv4, isIPv6 } from "node:net";
+import type { Link } from "../../engine/ports.ts";
+import { CommandError } from "../publish/command-error.ts";
+import { formatAddress, type UdpAddress } from "./address.ts";
+
+/** Largest payload of a UDP datagram over IPv4, bytes. */
+const MAX_DATAGRAM = 65_507;
+/** Remote addresses that have a link at a time; strangers beyond it are not heard. */
+export const MAX_ADDRESSES = 1_024;
+/** What the system keeps for us while we are busy, bytes, as far as it allows: windows of several peers. */
+const BUFFER_BYTES = 4 * 2 ** 20;
+/** What may wait in the process for the system to take it, bytes; beyond it datagrams are lost. */
+const MAX_QUEUED = 2 ** 20;
+
+/** One UDP socket with a Link for each remote address. */
+export class UdpSocket {
+  /** Where it is bound. */
+  readonly address: UdpAddress;
+  /** Called with the first datagram of an address that has no link; who does not keep the link closes it. */
+  onStranger: ((link: Link, datagram: Uint8Array) => void) | undefined;
+  /** UDP payload that was sent and received, bytes. */
+  readonly traffic = { sent: 0, received: 0 };
+  readonly #socket: Socket;
+  readonly #links = new Map<string, Link>();
+  readonly #v6: boolean;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    const { address, port, family } = socket.address();
+    this.address = { host: address, port };
+    this.#v6 = family === "IPv6";
+    socket.on("message", (datagram, remote) => this.#received(datagram, remote.address, remote.port));
+    // An address that cannot be reached loses datagrams, as any path may.
+    socket.on("error", () => undefined);
+  }
+
+  /** Binds to an IP address; port 0 takes a free one; "::" is IPv4 too. @throws CommandError if that cannot be had */
+  static async bind({ host, port }: UdpAddress): Promise<UdpSocket> {
+    const socket = createSocket({
+      type: isIPv6(host) ? "udp6" : "udp4",
+      // All addresses are numbers here: this saves a turn of the event loop for each datagram.
+      lookup: (address, _options, callback) => callback(null, address, isIPv6(address) ? 6 : 4),
+    });
+    try {
+      // Listened for first, since with such a look-up it may come at once.
+      const listening = once(socket, "listening");
+      socket.bind(port, host);
+      await listening;
+    } catch (error) {
+      socket.close();
+      const { code, message } = error as NodeJS.ErrnoException;
+      const reason = code === "EADDRINUSE" ? "is in use" : `cannot be bound: ${message}`;
+      throw new CommandError(`${formatAddress({ host, port })} ${reason}`);
+    }
+    socket.setRecvBufferSize(BUFFER_BYTES);
+    socket.setSendBufferSize(BUFFER_BYTES);
+    return new UdpSocket(socket);
+  }
+
+  /** The link to an address. @throws CommandError for an IPv6 address if the socket is bound to an IPv4 one */
+  link({ host, port }: UdpAddress): Link {
+    if (isIPv6(host) && !this.#v6) throw new CommandError(`${host} cannot be reached from ${this.address.host}`);
+    const address = this.#v6 && isIPv4(host) ? `::ffff:${host}` : host;
+    const id = formatAddress({ host: address, port });
+    return this.#links.get(id) ?? this.#add(id, address, port);
+  }
+
+  /** Ends all links and frees the port. */
+  async close(): Promise<void> {
+    for (const link of this.#links.values()) link.close();
+    this.#socket.close();
+    await once(this.#socket, "close");
+  }
+
+  #add(id: string, address: string, port: number): Link {
+    const link: Link = {
+      id,
+      maxDatagram: MAX_DATAGRAM,
+      send: (head, payload) => this.#send(head, payload, address, port),
+      close: () => {
+        if (this.#links.get(id) !== link) return;
+        this.#links.delete(id);
+        link.onClose?.();
+      },
+      onDatagram: undefined,
+      onClose: undefined,
+    };
+    this.#links.set(id, link);
+    return link;
+  }
+
+  #send(head: Uint8Array, payload: Uint8Array | undefined, address: string, port: number): void {
+    if (this.#socket.getSendQueueSize() > MAX_QUEUED) return;
+    this.traffic.sent += head.length + (payload?.length ?? 0);
+    this.#socket.send(payload === undefined ? head : [head, payload], port, address);
+  }
+
+  #received(datagram: Uint8Array, host: string, port: number): void {
+    this.traffic.received += datagram.length;
+    const id = formatAddress({ host, port });
+    const link = this.#links.get(id);
+    if (link !== undefined) link.onDatagram?.(datagram);
+    else if (this.#links.size < MAX_ADDRESSES && this.onStranger) this.onStranger(this.#add(id, host, port), datagram);
+  }
+}
