@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import type { PpspPlayer } from "../../src/video/index.ts";
-import { expect, test, type Viewer } from "./swarm-fixture.ts";
+import { expect, QUIET, test, type Viewer } from "./swarm-fixture.ts";
 
 const sample: object = JSON.parse(readFileSync(new URL("../../dist/sample/ppsp.json", import.meta.url), "utf8"));
 
@@ -52,7 +52,7 @@ function absences(page: Page, tracker: string): readonly Absence[] {
 }
 
 for (const name of ["chromium", "firefox"] as const) {
-  test(`the element is a media element (${name})`, async ({ swarm }) => {
+  test(`the element is a media element (${name})`, QUIET, async ({ swarm }) => {
     const origin = await swarm.startOrigin();
     const tracker = await swarm.startTracker();
     const viewer = await swarm.openViewer(name, `${origin.url}pages/element.html`);
@@ -118,7 +118,7 @@ for (const name of ["chromium", "firefox"] as const) {
     await viewer.close();
   });
 
-  test(`whatever is absent, the video plays, with one warning (${name})`, async ({ swarm }) => {
+  test(`whatever is absent, the video plays, with one warning (${name})`, QUIET, async ({ swarm }) => {
     const origin = await swarm.startOrigin({ json: { "/sample/ppsp.json": { ...sample, trackers: [] } } });
     const tracker = (await swarm.startTracker()).url;
     const viewer = await swarm.openViewer(name, `${origin.url}pages/element.html`);

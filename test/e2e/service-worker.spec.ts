@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { Page } from "@playwright/test";
 import type { Attachment, attachServiceWorker } from "../../src/video/index.ts";
 import { expectPublishedBytes, noteAppends } from "./appends.ts";
-import { expect, test, type Swarm } from "./swarm-fixture.ts";
+import { expect, QUIET, test, type Swarm } from "./swarm-fixture.ts";
 
 const project = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
@@ -101,7 +101,9 @@ async function read(page: Page, url: string): Promise<{ digest(): Promise<string
 }
 
 for (const name of ["chromium", "firefox"] as const) {
-  test(`an unmodified hls.js page plays what another viewer has (${name})`, async ({ swarm }) => {
+  // Of the two, Chromium has the machine for itself and counts stalls; Firefox plays beside other tests.
+  const quiet = name === "chromium";
+  test(`an unmodified hls.js page plays what another viewer has (${name})`, quiet ? QUIET : {}, async ({ swarm }) => {
     const { origin, tracker, segments } = await startSite(swarm);
     const a = await swarm.openViewer("chromium", `${origin.url}pages/element.html`);
     await a.page.evaluate((url) => {
@@ -122,7 +124,7 @@ for (const name of ["chromium", "firefox"] as const) {
       await new Promise((resolve) => video.addEventListener("ended", resolve, { once: true }));
       return count;
     });
-    expect(stalls).toBe(0);
+    if (quiet) expect(stalls).toBe(0);
     await expectPublishedBytes(b.page);
     const { peerBytes, httpBytes, rejectedChunks } = await stats(b.page);
     expect(rejectedChunks).toBe(0);

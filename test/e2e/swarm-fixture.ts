@@ -9,6 +9,9 @@ export { expect, type BrowserName };
 
 const folder = (path: string) => fileURLToPath(new URL(`../../${path}/`, import.meta.url));
 
+/** For tests that count stalls: they run one at a time, since two that decode video starve each other on two cores. */
+export const QUIET = { tag: "@quiet" };
+
 /** What a viewer sees and counts at one moment. */
 export interface ViewerState {
   readonly stats: PlayerStats;

@@ -1,7 +1,7 @@
 import type { PpspPlayer } from "../../src/video/index.ts";
 import { expectPublishedBytes, noteAppends } from "./appends.ts";
 import { bundle } from "./bundle.ts";
-import { expect, test, type BrowserName, type Viewer, type ViewerState } from "./swarm-fixture.ts";
+import { expect, QUIET, test, type BrowserName, type Viewer, type ViewerState } from "./swarm-fixture.ts";
 
 declare global {
   /** In the page: pages/liar.ts, and how many bytes it has sent. */
@@ -12,13 +12,16 @@ declare global {
 const mediaBytes = ({ stats }: ViewerState): number => stats.httpBytes + stats.peerBytes;
 
 /** Plays faster, to save time where the time is not the point. */
-const hurry = (viewer: Viewer): Promise<void> =>
-  viewer.page.evaluate(() => void ((document.querySelector("ppsp-player") as PpspPlayer).playbackRate = 2));
+const hurry = (viewer: Viewer, rate = 2): Promise<void> =>
+  viewer.page.evaluate(
+    (times) => void ((document.querySelector("ppsp-player") as PpspPlayer).playbackRate = times),
+    rate,
+  );
 
 const toTheEnd = (viewer: Viewer): Promise<ViewerState> =>
   viewer.until("plays to the end", ({ ended }) => ended, 80_000);
 
-test("a second viewer plays to the end from the first, each chunk verified", async ({ swarm }) => {
+test("a second viewer plays to the end from the first, each chunk verified", QUIET, async ({ swarm }) => {
   const origin = await swarm.startOrigin();
   const tracker = await swarm.startTracker();
   const url = `${origin.url}?tracker=${tracker.url}`;
@@ -37,7 +40,7 @@ for (const [first, second] of [
   ["chromium", "firefox"],
   ["firefox", "chromium"],
 ] as const satisfies readonly (readonly [BrowserName, BrowserName])[]) {
-  test(`${second} plays from ${first}`, async ({ swarm }) => {
+  test(`${second} plays from ${first}`, QUIET, async ({ swarm }) => {
     const origin = await swarm.startOrigin();
     const tracker = await swarm.startTracker();
     const url = `${origin.url}?tracker=${tracker.url}`;
@@ -51,72 +54,78 @@ for (const [first, second] of [
   });
 }
 
-test("the tracker dies and both go on; the first viewer closes in mid-play and the second goes on", async ({
-  swarm,
-}) => {
-  const origin = await swarm.startOrigin();
-  const tracker = await swarm.startTracker();
-  const url = `${origin.url}?tracker=${tracker.url}`;
-  const a = await swarm.openViewer("chromium", url);
-  await a.until("8 s are played", ({ currentTime }) => currentTime >= 8);
-  const b = await swarm.openViewer("chromium", url);
-  await b.until("bytes come from the first", ({ stats }) => stats.peerBytes > 0);
-  await tracker.close();
-  for (const viewer of [a, b]) {
-    const { currentTime } = await viewer.state();
-    const later = await viewer.until("plays on without the tracker", (state) => state.currentTime > currentTime + 4);
-    expect(later.error).toBeUndefined();
-    expect(later.stats.neighbours).toBe(1);
-  }
-  await a.close();
-  await hurry(b);
-  const end = await toTheEnd(b);
-  expect(end.stats).toMatchObject({ stalls: 0, rejectedChunks: 0, neighbours: 0 });
-});
+test(
+  "the tracker dies and both go on; the first viewer closes in mid-play and the second goes on",
+  QUIET,
+  async ({ swarm }) => {
+    const origin = await swarm.startOrigin();
+    const tracker = await swarm.startTracker();
+    const url = `${origin.url}?tracker=${tracker.url}`;
+    const a = await swarm.openViewer("chromium", url);
+    await a.until("8 s are played", ({ currentTime }) => currentTime >= 8);
+    const b = await swarm.openViewer("chromium", url);
+    await b.until("bytes come from the first", ({ stats }) => stats.peerBytes > 0);
+    await tracker.close();
+    for (const viewer of [a, b]) {
+      const { currentTime } = await viewer.state();
+      const later = await viewer.until("plays on without the tracker", (state) => state.currentTime > currentTime + 4);
+      expect(later.error).toBeUndefined();
+      expect(later.stats.neighbours).toBe(1);
+    }
+    await a.close();
+    await hurry(b);
+    const end = await toTheEnd(b);
+    expect(end.stats).toMatchObject({ stalls: 0, rejectedChunks: 0, neighbours: 0 });
+  },
+);
 
-test("tracker and origin die, and the second viewer finishes from the first in the rendition that it holds", async ({
-  swarm,
-}) => {
-  const origin = await swarm.startOrigin();
-  const tracker = await swarm.startTracker();
-  const url = `${origin.url}?tracker=${tracker.url}`;
-  const lock = (viewer: Viewer): Promise<void> =>
-    viewer.page.evaluate(() => {
-      const player = document.querySelector("ppsp-player") as PpspPlayer;
-      if (player.hls) player.hls.loadLevel = 0;
-    });
-  const a = await swarm.openViewer("chromium", url);
-  await lock(a);
-  await hurry(a);
-  await a.until("the first has one whole rendition", (state) => state.ended, 80_000);
-  const b = await swarm.openViewer("chromium", url);
-  await lock(b);
-  await b.until("both are connected", ({ stats }) => stats.neighbours === 1 && stats.peerBytes > 0);
-  await tracker.close();
-  await origin.close();
-  await hurry(b);
-  const end = await toTheEnd(b);
-  expect(end.stats).toMatchObject({ stalls: 0, rejectedChunks: 0, neighbours: 1 });
-  expect(end.height).toBe(180);
-  expect((await a.state()).error).toBeUndefined();
-});
+test(
+  "tracker and origin die, and the second viewer finishes from the first in the rendition that it holds",
+  QUIET,
+  async ({ swarm }) => {
+    const origin = await swarm.startOrigin();
+    const tracker = await swarm.startTracker();
+    const url = `${origin.url}?tracker=${tracker.url}`;
+    const lock = (viewer: Viewer): Promise<void> =>
+      viewer.page.evaluate(() => {
+        const player = document.querySelector("ppsp-player") as PpspPlayer;
+        if (player.hls) player.hls.loadLevel = 0;
+      });
+    const a = await swarm.openViewer("chromium", url);
+    await lock(a);
+    await hurry(a, 6);
+    await a.until("the first has one whole rendition", (state) => state.ended, 80_000);
+    const b = await swarm.openViewer("chromium", url);
+    await lock(b);
+    await b.until("both are connected", ({ stats }) => stats.neighbours === 1 && stats.peerBytes > 0);
+    await tracker.close();
+    await origin.close();
+    await hurry(b);
+    const end = await toTheEnd(b);
+    expect(end.stats).toMatchObject({ stalls: 0, rejectedChunks: 0, neighbours: 1 });
+    expect(end.height).toBe(180);
+    expect((await a.state()).error).toBeUndefined();
+  },
+);
 
-test("a neighbour that sends wrong bytes is refused and dropped, and the viewer sees nothing of it", async ({
-  swarm,
-}) => {
-  const origin = await swarm.startOrigin();
-  const tracker = await swarm.startTracker();
-  const liar = await swarm.openViewer("chromium", `${origin.url}pages/empty.html`, { player: false });
-  await liar.page.addScriptTag({ content: await bundle("liar.ts", "liar") });
-  await liar.page.evaluate(
-    async ([presentation, url]) => void (globalThis.sent = await globalThis.liar.lie(presentation!, url!)),
-    [`${origin.url}sample/ppsp.json`, tracker.url],
-  );
-  const b = await swarm.openViewer("chromium", `${origin.url}?tracker=${tracker.url}`);
-  await b.until("a chunk is refused", ({ stats }) => stats.rejectedChunks > 0);
-  await hurry(b);
-  const end = await toTheEnd(b);
-  expect(await liar.page.evaluate(() => globalThis.sent())).toBeGreaterThan(0);
-  expect(end.stats).toMatchObject({ peerBytes: 0, neighbours: 0, stalls: 0 });
-  expect(b.errors).toEqual([]);
-});
+test(
+  "a neighbour that sends wrong bytes is refused and dropped, and the viewer sees nothing of it",
+  QUIET,
+  async ({ swarm }) => {
+    const origin = await swarm.startOrigin();
+    const tracker = await swarm.startTracker();
+    const liar = await swarm.openViewer("chromium", `${origin.url}pages/empty.html`, { player: false });
+    await liar.page.addScriptTag({ content: await bundle("liar.ts", "liar") });
+    await liar.page.evaluate(
+      async ([presentation, url]) => void (globalThis.sent = await globalThis.liar.lie(presentation!, url!)),
+      [`${origin.url}sample/ppsp.json`, tracker.url],
+    );
+    const b = await swarm.openViewer("chromium", `${origin.url}?tracker=${tracker.url}`);
+    await b.until("a chunk is refused", ({ stats }) => stats.rejectedChunks > 0);
+    await hurry(b);
+    const end = await toTheEnd(b);
+    expect(await liar.page.evaluate(() => globalThis.sent())).toBeGreaterThan(0);
+    expect(end.stats).toMatchObject({ peerBytes: 0, neighbours: 0, stalls: 0 });
+    expect(b.errors).toEqual([]);
+  },
+);

@@ -1,7 +1,7 @@
-import { expect, test } from "./swarm-fixture.ts";
+import { expect, QUIET, test } from "./swarm-fixture.ts";
 
 for (const name of ["chromium", "firefox"] as const) {
-  test(`the watch page plays the sample in ${name}`, async ({ swarm }) => {
+  test(`the watch page plays the sample in ${name}`, QUIET, async ({ swarm }) => {
     const origin = await swarm.startOrigin();
     const tracker = await swarm.startTracker();
     const viewer = await swarm.openViewer(name, `${origin.url}?tracker=${tracker.url}`);
