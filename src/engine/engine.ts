@@ -14,7 +14,7 @@ import { Host, type News } from "./host.ts";
 import { HttpSource } from "./http-source.ts";
 import type { EngineEvents, EngineOptions } from "./options.ts";
 import type { Membership, Playhead } from "./ports.ts";
-import type { EngineStats } from "./stats.ts";
+import { NO_STATS, type EngineStats } from "./stats.ts";
 
 /** A neighbour may still turn up within this time after joining, ms: who has time waits for it. */
 const SEARCH_MS = 2_500;
@@ -29,15 +29,7 @@ const LIVENESS = { keepAliveMs: 5_000, deadMs: 15_000 } as const;
 export class Engine implements DeliveryContext {
   readonly presentation: Presentation;
   readonly baseUrl: string;
-  readonly stats: EngineStats = {
-    httpBytes: 0,
-    peerBytes: 0,
-    cacheBytes: 0,
-    uploadedBytes: 0,
-    neighbours: 0,
-    verifiedChunks: 0,
-    rejectedChunks: 0,
-  };
+  readonly stats: EngineStats = { ...NO_STATS };
   readonly layout: Layout;
   readonly #options: EngineOptions;
   readonly #host: Host;

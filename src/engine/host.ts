@@ -30,8 +30,9 @@ export class Host {
   readonly #options: HostOptions;
   #stopTimer: () => void = () => undefined;
   #closed = false;
-  /** What is to be done, the input that is being carried out included. */
+  /** What is to be done after the input that is being carried out. */
   readonly #inputs: Input[] = [];
+  #stepping = false;
 
   constructor(options: HostOptions) {
     const { clock, random32 } = options;
@@ -72,10 +73,15 @@ export class Host {
   /** Gives the core an input and carries out what it says; from within that, the input waits for its turn. */
   step(input: Input): void {
     this.#inputs.push(input);
-    if (this.#inputs.length > 1) return;
-    for (let next: Input | undefined = input; next !== undefined; next = this.#inputs[0]) {
-      for (const output of this.#endpoint.step(next, this.#options.clock.now())) this.#carryOut(output);
-      this.#inputs.shift();
+    if (this.#stepping) return;
+    this.#stepping = true;
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        for (const output of this.#endpoint.step(next, this.#options.clock.now())) this.#carryOut(output);
+      }
+    } finally {
+      // Also where a listener to our news throws: the next input must not wait for ever.
+      this.#stepping = false;
     }
   }
 

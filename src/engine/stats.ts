@@ -15,3 +15,14 @@ export interface EngineStats {
   /** Chunks from peers that failed it. */
   rejectedChunks: number;
 }
+
+/** Counts before anything has happened. */
+export const NO_STATS: Readonly<EngineStats> = {
+  httpBytes: 0,
+  peerBytes: 0,
+  cacheBytes: 0,
+  uploadedBytes: 0,
+  neighbours: 0,
+  verifiedChunks: 0,
+  rejectedChunks: 0,
+};

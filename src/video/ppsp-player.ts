@@ -1,6 +1,6 @@
 import type Hls from "hls.js";
 import type { Engine } from "../engine/engine.ts";
-import type { EngineStats } from "../engine/stats.ts";
+import { NO_STATS, type EngineStats } from "../engine/stats.ts";
 import type { PlayerConfig } from "./config.ts";
 import { MediaElement } from "./media-element.ts";
 import type { PlayerError } from "./player-error.ts";
@@ -20,15 +20,6 @@ export interface PlayerStats extends EngineStats {
 /** How often stalls are looked for, ms. */
 const SAMPLE_MS = 100;
 const OWN_ATTRIBUTES = ["src", "tracker", "presentation"] as const;
-const NO_STATS: Readonly<EngineStats> = {
-  httpBytes: 0,
-  peerBytes: 0,
-  cacheBytes: 0,
-  uploadedBytes: 0,
-  neighbours: 0,
-  verifiedChunks: 0,
-  rejectedChunks: 0,
-};
 
 /**
  * `<ppsp-player src="master.m3u8" tracker="https://tracker.example">`: a `<video>` whose media also comes from the other

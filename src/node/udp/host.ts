@@ -40,8 +40,9 @@ export class UdpHost {
   readonly #links = new Map<string, Link>();
   /** Links to peers that the user named: they are kept, and opened again. */
   readonly #named = new Set<string>();
-  /** What is to be done, the input that is being carried out included. */
+  /** What is to be done after the input that is being carried out. */
   readonly #inputs: Input[] = [];
+  #stepping = false;
   #wakeAt = Infinity;
   /** When the timer ends; it may be earlier than `#wakeAt`, which costs less than a new timer for each step. */
   #timerAt = Infinity;
@@ -77,10 +78,15 @@ export class UdpHost {
   step(input: Input): void {
     if (this.#closed) return;
     this.#inputs.push(input);
-    if (this.#inputs.length > 1) return;
-    for (let next: Input | undefined = input; next !== undefined; next = this.#inputs[0]) {
-      for (const output of this.#endpoint.step(next, systemClock.now())) this.#carryOut(output);
-      this.#inputs.shift();
+    if (this.#stepping) return;
+    this.#stepping = true;
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        for (const output of this.#endpoint.step(next, systemClock.now())) this.#carryOut(output);
+      }
+    } finally {
+      // Also where a listener to our news throws: the next input must not wait for ever.
+      this.#stepping = false;
     }
   }
 
