@@ -277,9 +277,9 @@ const machine = `${new Date().toISOString().slice(0, 10)}, Node ${process.versio
 /** A table as Prettier has it. */
 function table(lines: readonly string[][]): string {
   const all = [HEADINGS, ...lines];
-  const widths = HEADINGS.map((_, column) => Math.max(3, ...all.map((line) => [...line[column]!].length)));
+  const widths = HEADINGS.map((_, column) => Math.max(3, ...all.map((line) => line[column]!.length)));
   const row = (line: readonly string[]): string =>
-    `| ${line.map((cell, i) => cell + " ".repeat(widths[i]! - [...cell].length)).join(" | ")} |`;
+    `| ${line.map((cell, i) => cell + " ".repeat(widths[i]! - cell.length)).join(" | ")} |`;
   const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
   return [row(HEADINGS), rule, ...lines.map(row)].join("\n");
 }
