@@ -1,11 +1,23 @@
-/** Enough for the largest headers before DATA in the common case, so that the buffer seldom grows. */
+/** Octets that are taken from the system at a time: what is written is a slice of it, and lives as long as anyone needs it. */
+const SLAB = 16_384;
+/** Room that a writer begins with: enough for the headers before DATA in the common case. */
 const FIRST_CAPACITY = 128;
+
+let slab = new Uint8Array(SLAB);
+let slabView = new DataView(slab.buffer);
+let used = 0;
 
 /** Writes big-endian fields; what is out of its field's bounds is the caller's fault, a RangeError. */
 export class Writer {
-  #bytes = new Uint8Array(FIRST_CAPACITY);
-  #view = new DataView(this.#bytes.buffer);
-  #length = 0;
+  #bytes = slab;
+  #view = slabView;
+  /** Where this writer's octets begin in `#bytes`, and where they end. */
+  #start = used;
+  #end = used;
+
+  constructor() {
+    if (used + FIRST_CAPACITY > SLAB) this.#move(FIRST_CAPACITY);
+  }
 
   /** Unsigned, 8 bits. */
   uint8(value: number, what: string): void {
@@ -39,22 +51,32 @@ export class Writer {
     this.#bytes.set(bytes, start);
   }
 
-  /** All that was written; a view that further writing may change. */
+  /** All that was written, and the end of writing. */
   written(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+    if (this.#bytes === slab) used = this.#end;
+    return this.#bytes.subarray(this.#start, this.#end);
   }
 
   /** Makes room; may replace the buffer, so it comes before any use of it. */
   #advance(length: number): number {
-    const start = this.#length;
-    this.#length += length;
-    if (this.#length > this.#bytes.byteLength) {
-      const grown = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.byteLength));
-      grown.set(this.#bytes);
-      this.#bytes = grown;
-      this.#view = new DataView(grown.buffer);
-    }
+    if (this.#end + length > this.#bytes.byteLength) this.#move(2 * (this.#end - this.#start + length));
+    const start = this.#end;
+    this.#end += length;
     return start;
+  }
+
+  /** Goes on in a new slab, which is this writer's alone where it is a long one. */
+  #move(capacity: number): void {
+    const written = this.#bytes.subarray(this.#start, this.#end);
+    this.#bytes = new Uint8Array(Math.max(capacity, SLAB));
+    this.#view = new DataView(this.#bytes.buffer);
+    this.#bytes.set(written);
+    this.#start = 0;
+    this.#end = written.length;
+    if (capacity > SLAB) return;
+    slab = this.#bytes;
+    slabView = this.#view;
+    used = 0;
   }
 }
 
