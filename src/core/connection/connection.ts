@@ -11,6 +11,11 @@ import { MAX_EARLY_HAVES, MAX_HAVE_RANGES, MAX_MESSAGES, MAX_REPEATED_HAVES, typ
 import { nextState, type ChannelEvent, type ChannelState } from "./states.ts";
 import { Upload } from "./upload.ts";
 
+/** Octets around a chunk in its datagram: channel, type, the longest chunk specification, timestamp. */
+const DATA_FRAME = 29;
+/** What one Ethernet packet holds of a UDP datagram over IPv6, octets. */
+const IP_PACKET = 1_452;
+
 /** One PPSPP channel: everything that happens between us and one peer about one swarm (RFC 7574 §3, §8). */
 export class Connection {
   readonly link: string;
@@ -29,6 +34,7 @@ export class Connection {
   choking = false;
   readonly #host: ChannelHost;
   readonly #initiator: boolean;
+  readonly #reliable: boolean;
   readonly #outbox: Outbox;
   /** When our last HANDSHAKE went out of our own accord, and how many have. */
   #shookAt: Millis = 0;
@@ -53,6 +59,7 @@ export class Connection {
     this.#host = host;
     this.link = link.id;
     this.maxDatagram = link.maxDatagram;
+    this.#reliable = link.reliable;
     this.channel = channel;
     this.#initiator = initiator;
     this.state = initiator ? "opening" : "answering";
@@ -133,9 +140,13 @@ export class Connection {
     this.#host.retry(now);
   }
 
-  /** Announces chunks (RFC 7574 §4.3.1). */
-  announce(range: ChunkRange): void {
+  /**
+   * Announces chunks (RFC 7574 §4.3.1); returns whether that is urgent. To a peer that holds them itself it is not: the
+   * HAVE goes with what is sent next.
+   */
+  announce(range: ChunkRange): boolean {
     this.#outbox.pushChunks("HAVE", range);
+    return this.#outbox.isFull || !this.peerHas.covers(range);
   }
 
   /** Asks for chunks, ascending. */
@@ -169,7 +180,6 @@ export class Connection {
   sendData(chunk: number, data: Uint8Array, now: Millis): void {
     const tree = this.#host.verifier.tree;
     if (this.state !== "established" || tree === undefined || this.choking) return;
-    this.flush(now);
     // Until the first ACK shows that hashes arrive, each datagram stands on its own (RFC 7574 §5.3): if the one with the
     // peaks were lost, all others would be for nothing.
     const { inFlight, doubtful } = this.upload;
@@ -179,12 +189,16 @@ export class Connection {
     const proof = missingProof(tree, chunk, !this.#hasPeaks, assumed);
     const messages: Message[] = proof.map((node) => ({ type: "INTEGRITY", ...node }));
     const { hashSize } = this.#host.format;
-    const room = this.maxDatagram - 4 - 25 - data.length;
-    if (messages.length * (17 + hashSize) > room) {
-      // They do not fit beside the chunk: hashes first, in datagrams of their own.
+    // A chunk that fits one IP packet shall not be torn for what goes with it (RFC 7574 §8.1).
+    const limit = !this.#reliable && DATA_FRAME + data.length <= IP_PACKET ? IP_PACKET : this.maxDatagram;
+    const room = Math.min(limit, this.maxDatagram) - DATA_FRAME - data.length;
+    const proofLength = messages.length * (17 + hashSize);
+    messages.unshift(...this.#outbox.drain(room - proofLength));
+    if (messages.length > 0 && proofLength > room) {
+      // They do not fit beside the chunk: hashes first, in datagrams of their own (RFC 7574 §5.3).
       for (const message of messages.splice(0)) this.#outbox.push(message);
-      this.flush(now);
     }
+    this.flush(now);
     messages.push({ type: "DATA", chunks: { start: chunk, end: chunk }, timestamp: this.#host.micros(now), data });
     this.upload.sending(chunk, data.length, now);
     this.#outbox.transmit(messages, now);

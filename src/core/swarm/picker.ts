@@ -23,7 +23,7 @@ export interface PickerView {
 export type Picker = (view: PickerView, connection: Connection, room: number, now: Millis) => number[];
 
 /** Chunks that are compared for rarity at a time: enough for variety, and it bounds the work of one decision. */
-const SAMPLE = 64;
+const SAMPLE = 32;
 
 /**
  * Deadline first, then rarest: the wants in the order of their deadlines, and within one the chunks that the fewest

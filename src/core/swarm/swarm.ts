@@ -17,12 +17,18 @@ export interface SwarmOptions {
   /** Exact bytes of a chunk, where the presentation says so; otherwise every chunk but the last is full. */
   readonly chunkLength?: (chunk: number) => number;
   readonly settings?: Partial<ChannelSettings>;
-  /** Wait before new chunks are announced, ms, so that one HAVE covers several. @defaultValue 20 */
+  /**
+   * Longest wait before new chunks are announced, ms, so that one HAVE covers several; eight are announced at once.
+   * @defaultValue 200, little beside what a player buffers, and a quarter of the datagrams that 20 would take
+   */
   readonly announceMs?: number;
   readonly picker?: Picker;
   /** The metadata's hash function, where the host has a faster one. */
   readonly hash?: HashFunction;
 }
+
+/** So many new chunks are worth a datagram to everybody. */
+const ANNOUNCED_AT_ONCE = 8;
 
 /** One swarm and its channels: availability, who is asked for what, verification. Driven by Endpoint. */
 export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
@@ -70,7 +76,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.micros = micros;
     this.#picker = options.picker ?? deadlineThenRarest;
     this.#chunkLength = options.chunkLength;
-    this.#announceMs = options.announceMs ?? 20;
+    this.#announceMs = options.announceMs ?? 200;
     // Long enough for a lost chunk to be asked for again, since its datagram may have held the hashes that others lack.
     this.#arrivals = new Arrivals(this, 2 * this.settings.minRequestMs);
   }
@@ -259,11 +265,11 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       if (connection.timeout(now)) this.#dirty.add(connection);
       this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
     }
-    if (now >= this.#announceAt) this.#announce();
   }
 
   /** Asks, answers and sends on every channel where something changed. */
   settle(now: Millis): void {
+    if (now >= this.#announceAt) this.#announce();
     for (const connection of this.#dirty) {
       if (connection.state === "established") {
         this.#pick(connection, now);
@@ -299,7 +305,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.have.add(chunks);
     this.busy.add(chunks);
     this.#fresh.add(chunks);
-    if (this.#announceAt === Infinity) this.#announceAt = now + this.#announceMs;
+    if (this.#fresh.size >= ANNOUNCED_AT_ONCE) this.#announceAt = now;
+    else if (this.#announceAt === Infinity) this.#announceAt = now + this.#announceMs;
     // Whoever else was asked for them need not send them any more (RFC 7574 §3.8).
     this.#cancel(chunks);
   }
@@ -321,8 +328,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.#announceAt = Infinity;
     for (const connection of this.#channels) {
       if (connection.state !== "established" || connection.peerHas.size === this.verifier.chunkCount) continue;
-      for (const range of ranges) connection.announce(range);
-      this.#dirty.add(connection);
+      for (const range of ranges) if (connection.announce(range)) this.#dirty.add(connection);
     }
   }
 
