@@ -340,8 +340,8 @@ export class Connection {
   }
 
   #shake(now: Millis): void {
-    const { metadata, have } = this.#host;
-    const options = handshakeOptions(metadata, this.#initiator);
+    const { metadata, have, compat } = this.#host;
+    const options = handshakeOptions(metadata, this.#initiator, compat);
     const messages: Message[] = [{ type: "HANDSHAKE", channel: this.channel, options }];
     if (!this.#initiator) {
       for (const range of have) {

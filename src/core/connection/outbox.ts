@@ -57,7 +57,9 @@ export class Outbox {
   transmit(messages: readonly Message[], now: Millis): void {
     this.lastSent = now;
     this.unanswered++;
-    const { head, payload } = encodeDatagram({ channel: this.channel, messages }, this.#host.format);
+    const { bytes, format } = this.#host;
+    const datagram = { channel: this.channel, messages: bytes?.toWire(messages) ?? messages };
+    const { head, payload } = encodeDatagram(datagram, format);
     const output = { type: "transmit", link: this.#link, head } as const;
     this.#host.out.push(payload === undefined ? output : { ...output, payload });
   }
