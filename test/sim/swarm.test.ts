@@ -90,7 +90,7 @@ describe("two peers", () => {
     },
   );
 
-  test.each(["chunk32", "chunk64", "bin32", "bin64"] as const)("chunks may be addressed by %s", (addressing) => {
+  test.each(["chunk32", "chunk64", "bin32", "bin64", "byte64"] as const)("chunks may be addressed by %s", (addressing) => {
     const { options, ...content } = makeContent(200_000, 4_096, seeded(6));
     const metadata = { ...options.metadata, addressing: ChunkAddressing[addressing] };
     const net = new Simulator(6, STORM);

@@ -43,10 +43,18 @@ describe("ppsp get", () => {
     await expectRefusal(["get", id, "--out", out, "--peer", "[::1]:4", "--udp", "127.0.0.1:0"], /cannot be reached/);
     for (const seconds of ["0", "-1", "soon", "1e9"])
       await expectRefusal([...enough, `--timeout=${seconds}`], /wants seconds/);
-    await expectRefusal([...enough, "--addressing", "byte64"], /byte64: 64-bit byte ranges are not supported yet/);
-    await expectRefusal([...enough, "--addressing", "bin16"], /bin16: knows bin32, chunk32, bin64, chunk64/);
+    await expectRefusal([...enough, "--addressing", "bin16"], /bin16: knows bin32, byte64, chunk32, bin64, chunk64/);
     await expectRefusal([...enough, "--chunk-size", "65536"], /wants 512 to 32768/);
-    await expectRefusal([...enough, "--compat", "libswift"], /Unknown option '--compat'/);
+    await expectRefusal([...enough, "--compat", "swirl"], /--compat swirl: knows libswift/);
+    await expectRefusal([...enough, "--compat", "libswift"], /a swarm ID of sha1 has 40/);
+    for (const contradiction of [
+      ["--hash", "sha256"],
+      ["--addressing", "chunk64"],
+    ])
+      await expectRefusal(
+        [...enough, "--compat", "libswift", ...contradiction],
+        /--compat libswift has (hash sha1, not sha256|addressing chunk32, not chunk64)$/m,
+      );
     expect(existsSync(out)).toBe(false);
     await expectRefusal([...enough.slice(0, -1), join(out, "deep")], /does not exist/);
   });
@@ -75,7 +83,8 @@ describe("ppsp seed", () => {
     await expectRefusal(["seed", where], /is no file/);
     await expectRefusal(["seed", join(where, "empty")], /the file is empty/);
     await expectRefusal(["seed", it, "--hash", "md5"], /--hash md5: knows sha1/);
-    await expectRefusal(["seed", it, "--addressing", "byte64"], /not supported yet/);
+    await expectRefusal(["seed", it, "--compat", "libswift", "--hash", "sha512"], /has hash sha1, not sha512$/m);
+    await expectRefusal(["seed", it, "--tracker", "ftp://x"], /--tracker ftp:\/\/x: wants an http or https URL/);
     await expectRefusal(["seed", it, "--chunk-size", "1"], /wants 512 to/);
     await expectRefusal(["seed", it, "--udp", "4000"], /--udp 4000: wants HOST:PORT/);
     await expectRefusal(["seed", it, "--udp", "192.0.2.1:4000"], /192\.0\.2\.1:4000 cannot be bound/);

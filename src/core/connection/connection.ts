@@ -362,7 +362,7 @@ export class Connection {
     this.#hasChoked = this.choking;
     if (this.choking) this.#outbox.push({ type: "CHOKE" });
     // The second datagram is answered at once, since the third proves that we are here (RFC 7574 §13.1.2).
-    if (event === "handshake" && this.#outbox.isEmpty) this.#outbox.transmit([], now);
+    if (event === "handshake") this.#outbox.due = true;
   }
 
   /**

@@ -1,9 +1,10 @@
 import { hashSize } from "../../core/codec/datagram.ts";
+import { HashCode } from "../../core/codec/messages.ts";
 import { ContentError } from "../../core/content/error.ts";
 import { isSwarmUrl, parseSwarmUrl, type SwarmUrl } from "../../core/content/url.ts";
 import type { Compat, SwarmMetadata } from "../../core/connection/metadata.ts";
 import { CommandError } from "../publish/command-error.ts";
-import { readChunkSize, readSwarmArguments } from "../udp/arguments.ts";
+import { nameOf, readChunkSize, readSwarmArguments, type SwarmValues } from "../udp/arguments.ts";
 
 /** What `ppsp get` was told about a swarm. */
 export interface Wanted {
@@ -14,17 +15,17 @@ export interface Wanted {
 }
 
 /** Reads SWARM, its ID or a `ppsp:` URL, with the options that say more of it or the same. @throws CommandError */
-export function readWanted(text: string, values: Parameters<typeof readSwarmArguments>[0]): Wanted {
+export function readWanted(text: string, values: SwarmValues): Wanted {
   if (isSwarmUrl(text)) return readUrl(text, values);
   const { compat, ...swarm } = readSwarmArguments(values);
   const digits = 2 * hashSize(swarm.hash);
   if (!/^[0-9a-f]*$/iu.test(text) || text.length !== digits)
-    throw new CommandError(`${text}: a swarm ID of ${values.hash ?? "sha256"} has ${digits} hexadecimal digits`);
+    throw new CommandError(`${text}: a swarm ID of ${nameOf(HashCode, swarm.hash)} has ${digits} hexadecimal digits`);
   const id = Uint8Array.from(Buffer.from(text, "hex"));
   return { metadata: { id, variableSize: false, ...swarm }, compat, peers: [] };
 }
 
-function readUrl(text: string, values: Parameters<typeof readSwarmArguments>[0]): Wanted {
+function readUrl(text: string, values: SwarmValues): Wanted {
   const { id, chunkSize, hash, addressing, chunkCount, peers } = parse(text);
   if (chunkSize === "variable")
     throw new CommandError("the URL names a presentation of many files: play it with <ppsp-player>");

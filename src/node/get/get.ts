@@ -46,7 +46,9 @@ export async function get(job: GetJob): Promise<Outcome> {
     if (signal.aborted) return timedOut;
     throw error;
   }
-  if (left !== undefined && sameHash(left.root(), id)) return { complete: true, length };
+  const { chunkCount = left?.chunkCount } = metadata;
+  if (left?.chunkCount === chunkCount && left !== undefined && sameHash(left.root(), id))
+    return { complete: true, length };
   const socket = await UdpSocket.bind(job.udp);
   let store: FileStore | undefined;
   let host: UdpHost | undefined;

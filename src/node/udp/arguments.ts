@@ -24,6 +24,9 @@ export const SWARM_OPTIONS_HELP = `  --chunk-size N     bytes, ${MIN_CHUNK_SIZE}
   --compat libswift  be understood by libswift: sha1, chunk32, and only the options that it knows
 `;
 
+/** Their values as they were typed. */
+export type SwarmValues = Partial<Record<"chunk-size" | "hash" | "addressing" | "compat", string | undefined>>;
+
 /** What they say about a swarm. */
 export interface SwarmArguments {
   readonly chunkSize: number;
@@ -41,15 +44,7 @@ export interface GivenArguments extends Partial<Omit<SwarmArguments, "compat">> 
 }
 
 /** Reads them; what a `ppsp:` URL says is `given`. @throws CommandError, also for an option that contradicts another */
-export function readSwarmArguments(
-  values: {
-    readonly "chunk-size"?: string | undefined;
-    readonly hash?: string | undefined;
-    readonly addressing?: string | undefined;
-    readonly compat?: string | undefined;
-  },
-  given?: GivenArguments,
-): SwarmArguments {
+export function readSwarmArguments(values: SwarmValues, given?: GivenArguments): SwarmArguments {
   const compat = values.compat === undefined ? undefined : oneOf("--compat", COMPATS, values.compat);
   const size = values["chunk-size"];
   const said = {
@@ -88,5 +83,6 @@ function agree({ by, ...given }: GivenArguments, said: Partial<SwarmArguments>):
 
 const CODES = { chunkSize: {}, hash: HashCode, addressing: ChunkAddressing };
 
-const nameOf = (codes: Readonly<Record<string, number>>, code: number): string =>
+/** The name of a code. */
+export const nameOf = (codes: Readonly<Record<string, number>>, code: number): string =>
   Object.keys(codes).find((name) => codes[name] === code) ?? String(code);
