@@ -64,9 +64,7 @@ test("RFC 7574 §5.6: the number of chunks comes from the bytes of the peaks, an
 
 test("a REQUEST for some bytes of a chunk is answered with the chunk, and a CANCEL of some leaves it wanted", () => {
   const stage = seeder(sevenChunks());
-  stage.reading = false;
   const puppet = new Puppet(stage).open();
-  stage.reading = true;
   puppet.send(
     { type: "REQUEST", chunks: { start: 1_500, end: 1_500 } },
     { type: "CANCEL", chunks: { start: 1_024, end: 2_046 } },
