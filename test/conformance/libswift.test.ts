@@ -1,21 +1,27 @@
 import { describe, expect, test } from "vitest";
 import { rangeBin, binLevel } from "../../src/core/address/bin.ts";
 import { decodeDatagram } from "../../src/core/codec/datagram.ts";
-import { ChunkAddressing, HashCode, type Format, type Message } from "../../src/core/codec/messages.ts";
-import type { SwarmMetadata } from "../../src/core/connection/metadata.ts";
-import type { Output } from "../../src/core/connection/outputs.ts";
+import { HashCode, type Message } from "../../src/core/codec/messages.ts";
 import { hashFunction } from "../../src/core/integrity/hashes.ts";
 import { Verifier } from "../../src/core/integrity/verifier.ts";
-import { Endpoint, type Input } from "../../src/core/swarm/endpoint.ts";
-import { covered, type Picker } from "../../src/core/swarm/picker.ts";
-import type { Swarm, SwarmOptions } from "../../src/core/swarm/swarm.ts";
-import { only } from "../sim/stage.ts";
-import { join } from "../sim/simulator.ts";
-import { bytesOf, capturedSwarm, isHere, readCapture, type CapturedDatagram } from "../vectors/captures.ts";
+import { chunksOf, only, Puppet, Stage } from "../sim/stage.ts";
+import { makeContent, seeded } from "../sim/simulator.ts";
+import { bytesOf, capturedSwarm, isHere, readCapture } from "../vectors/captures.ts";
+import {
+  channelOf,
+  EPOCH,
+  everything,
+  FORMAT,
+  hex,
+  isHandshake,
+  leecher,
+  metadataOf,
+  optionCodes,
+  Ours,
+  seeder,
+  sourceOf,
+} from "../vectors/libswift-peer.ts";
 
-const FORMAT: Format = { addressing: ChunkAddressing.chunk32, hashSize: 20, signatureSize: 0 };
-/** Unix time of the captures, microseconds. */
-const EPOCH = 1_795_288_925_000_000n;
 const RAW = { size: 10_257, chunkSize: 1024 };
 
 type Swarms = readonly [capture: string, size: number, chunkSize: number];
@@ -35,122 +41,6 @@ const TRANSFERS: readonly Swarms[] = [
 ];
 /** Of these the capture does not hold everything: it was cut off or stopped. */
 const PARTIAL = ["3m", "pex2-400k"];
-
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
-const channelOf = (bytes: Uint8Array): number => Buffer.from(bytes).readUInt32BE(0);
-const sourceOf = (bytes: Uint8Array): number => Buffer.from(bytes).readUInt32BE(5);
-const isHandshake = ({ bytes }: CapturedDatagram): boolean => bytes.length > 10 && bytes[4] === 0;
-
-/** The option codes of a HANDSHAKE at the start of a datagram, in the order in which they stand there. */
-function optionCodes(bytes: Uint8Array): number[] {
-  const codes: number[] = [];
-  for (let at = 9; bytes[at] !== 255;) {
-    const code = bytes[at]!;
-    codes.push(code);
-    const length =
-      code === 2 ? 2 + bytes[at + 1]! * 256 + bytes[at + 2]! : code === 8 ? 1 + bytes[at + 1]! : code === 9 ? 4 : 1;
-    at += 1 + length;
-  }
-  return codes;
-}
-
-/** Our endpoint with a host that acts at once, speaking with what libswift sent. */
-class Ours {
-  now = 0;
-  readonly swarm: Swarm;
-  readonly endpoint: Endpoint;
-  readonly store = new Map<number, Uint8Array>();
-  readonly sent: Uint8Array[] = [];
-  readonly news: Output[] = [];
-  #wakeAt = Infinity;
-
-  constructor(options: SwarmOptions, channels: readonly number[]) {
-    const left = [...channels];
-    let spare = 0x1000_0000;
-    this.endpoint = new Endpoint({ random32: () => left.shift() ?? spare++, epochMicros: EPOCH });
-    this.swarm = this.endpoint.add({ compat: "libswift", ...options });
-    this.step({ type: "link", link: "peer", maxDatagram: 65_507 });
-  }
-
-  /** Holds the whole content. */
-  hold(chunks: readonly Uint8Array[], tree: ReturnType<typeof capturedSwarm>["tree"]): this {
-    const { verifier, key } = this.swarm;
-    verifier.verifyPeaks(tree.peaks());
-    verifier.verifyLeaves(
-      0,
-      chunks.map((_, i) => tree.get(2 * i)!),
-    );
-    chunks.forEach((chunk, i) => this.store.set(i, chunk));
-    this.step({ type: "have", swarm: key, chunks: { start: 0, end: chunks.length - 1 } });
-    return this;
-  }
-
-  /** Takes a datagram at its time; returns what goes out in answer. */
-  take({ ms, bytes }: CapturedDatagram): Uint8Array[] {
-    for (; this.#wakeAt <= ms;) {
-      this.now = Math.max(this.now, this.#wakeAt);
-      this.#wakeAt = Infinity;
-      this.step({ type: "timeout" });
-    }
-    this.now = ms;
-    const before = this.sent.length;
-    this.step({ type: "datagram", link: "peer", data: bytes });
-    return this.sent.slice(before);
-  }
-
-  step(input: Input): void {
-    const inputs = [input];
-    for (let next = inputs.shift(); next !== undefined; next = inputs.shift()) {
-      for (const output of this.endpoint.step(next, this.now)) {
-        if (output.type === "transmit") this.sent.push(join(output.head, output.payload));
-        else if (output.type === "wake") this.#wakeAt = output.at;
-        else if (output.type === "read") inputs.push({ ...output, data: this.store.get(output.chunk) });
-        else if (output.type === "digest")
-          inputs.push({ ...output, type: "digested", hash: hashFunction(HashCode.sha1).digest(output.data) });
-        else {
-          if (output.type === "verified") this.store.set(output.chunk, output.data);
-          this.news.push(output);
-        }
-      }
-    }
-  }
-}
-
-const metadataOf = (id: Uint8Array, chunkSize: number): SwarmMetadata => ({
-  id,
-  chunkSize,
-  variableSize: false,
-  addressing: ChunkAddressing.chunk32,
-  hash: HashCode.sha1,
-});
-
-/** Asks for all that a peer has at once: the captured DATA come in an order of their own. */
-const everything: Picker = (view, { peerHas }) =>
-  view.wants.flatMap(({ chunks }) =>
-    [...view.busy.missing(chunks)].flatMap((gap) =>
-      [...covered(peerHas, gap)].flatMap(({ start, end }) =>
-        Array.from({ length: end - start + 1 }, (_, i) => start + i),
-      ),
-    ),
-  );
-
-/** Our leecher, in the place of the one in the capture. */
-function leecher(capture: readonly CapturedDatagram[], id: Uint8Array, chunkSize: number): Ours {
-  const first = capture.find(({ dir }) => dir === "c2s")!;
-  const ours = new Ours({ metadata: metadataOf(id, chunkSize), picker: everything }, [sourceOf(first.bytes)]);
-  ours.step({ type: "want", swarm: ours.swarm.key, chunks: { start: 0, end: 2 ** 20 }, deadline: Infinity });
-  ours.step({ type: "open", link: "peer", swarm: ours.swarm.key });
-  return ours;
-}
-
-/** Our seeder, in the place of the one in the capture. */
-function seeder(capture: readonly CapturedDatagram[], size: number, chunkSize: number): Ours {
-  const { chunks, tree } = capturedSwarm(size, chunkSize);
-  const channels = capture
-    .filter((line) => line.dir === "s2c" && isHandshake(line))
-    .map(({ bytes }) => sourceOf(bytes));
-  return new Ours({ metadata: metadataOf(tree.root(), chunkSize) }, channels).hold(chunks, tree);
-}
 
 /** A leecher as libswift is: it knows the hashes that it was sent, and nothing else. */
 class Reader {
@@ -339,6 +229,22 @@ describe("RFC 7574 against libswift's datagrams: our seeder in the place of its 
     if (chunks.length > 0) seen.add(`DATA ${[...new Set([chunks[0], chunks.at(-1)])].join("-")}`);
     expect([...seen]).toEqual(expected);
   });
+
+  test.each([7, undefined])(
+    "gets no REQUEST past the end, though a peer announces more (chunks known: %s)",
+    (chunkCount) => {
+      const content = makeContent(7000, 1024, seeded(3));
+      const { chunkCount: _, ...metadata } = content.options.metadata;
+      const known = chunkCount === undefined ? metadata : { ...metadata, chunkCount };
+      const stage = new Stage(content, { metadata: known, compat: "libswift", picker: everything });
+      const puppet = new Puppet(stage).accept({ type: "HAVE", chunks: { start: 0, end: 0 } });
+      stage.want(0, 99);
+      expect(chunksOf(puppet.received(), "REQUEST")).toEqual([0]);
+      if (chunkCount === undefined) puppet.deliver(0);
+      puppet.have(0, 99);
+      expect(chunksOf(puppet.received(), "REQUEST")).toEqual([1, 2, 3, 4, 5, 6]);
+    },
+  );
 
   test("never answers a refusal, which libswift sends to channel 0", () => {
     const ours = new Ours({ metadata: metadataOf(capturedSwarm(7000, 1024).tree.root(), 1024) }, []);
