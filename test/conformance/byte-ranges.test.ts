@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ChunkAddressing, HashCode, type Message } from "../../src/core/codec/messages.ts";
 import { Layout } from "../../src/core/content/layout.ts";
@@ -124,6 +125,45 @@ describe("hostile byte ranges", () => {
     puppet.send({ type: "DATA", chunks: { start: 0, end: 2_047 }, timestamp: 0n, data: content.chunks[0]! });
     expect(stage.told("rejected")).toMatchObject([{ reason: "malformed" }]);
     expect(stage.store.size).toBe(0);
+  });
+
+  test("any messages with any ranges: nothing is thrown, little is kept, and a good peer is served afterwards", () => {
+    const byte = fc.oneof(
+      fc.nat(9_000),
+      fc.maxSafeInteger().map(Math.abs),
+      fc.constantFrom(0, 1_023, 1_024, 6_999, 7_167),
+    );
+    const hash = new Uint8Array(32);
+    const message = fc.tuple(fc.nat(5), byte, byte, fc.nat(2_000)).map(([type, a, b, length]): Message => {
+      const chunks = { start: Math.min(a, b), end: Math.max(a, b) };
+      const others: Message[] = [
+        { type: "HAVE", chunks },
+        { type: "ACK", chunks, delay: 1n },
+        { type: "REQUEST", chunks },
+        { type: "CANCEL", chunks },
+        { type: "INTEGRITY", chunks, hash },
+      ];
+      return others[type] ?? { type: "DATA", chunks, timestamp: 0n, data: new Uint8Array(length) };
+    });
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 60 }), fc.boolean(), (messages, seeds) => {
+        const content = sevenChunks();
+        const stage = seeds ? seeder(content) : new Stage(content);
+        stage.want(0, 6);
+        const puppet = new Puppet(stage).open();
+        for (const one of messages) puppet.send(one);
+        stage.pass(60_000);
+        expect(stage.swarm.connection("puppet")?.upload.entries ?? 0).toBeLessThan(50);
+        const good = new Puppet(stage, "good", 78).open();
+        if (seeds) {
+          good.ask(0, 1_023);
+          expect(bytes(good.received(), "DATA")).toEqual([[0, 1_023]]);
+        } else {
+          good.have(0, 6_999);
+          expect(bytes(good.received(), "REQUEST").length).toBeGreaterThan(0);
+        }
+      }),
+    );
   });
 
   test("a stranger's DATA is not even looked at: anybody could have sent it in another's name", () => {
