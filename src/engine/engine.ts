@@ -1,4 +1,3 @@
-import { covered } from "../core/swarm/picker.ts";
 import type { ChunkRange } from "../core/address/range.ts";
 import { leafBin } from "../core/address/bin.ts";
 import { Layout } from "../core/content/layout.ts";
@@ -177,7 +176,7 @@ export class Engine implements DeliveryContext {
     const all = new ChunkSet();
     for (const connection of this.#host.swarm.connections) {
       if (connection.state !== "established" || connection.choked) continue;
-      for (const part of covered(connection.peerHas, range)) all.add(part);
+      for (const part of connection.peerHas.present(range)) all.add(part);
     }
     return [...all];
   }
@@ -310,7 +309,7 @@ export class Engine implements DeliveryContext {
     if (store.size > memoryLimit) {
       const have = this.#host.swarm.have;
       const held = this.presentation.files.map(
-        (_, file) => [file, [...covered(have, this.layout.fileChunks(file))]] as const,
+        (_, file) => [file, [...have.present(this.layout.fileChunks(file))]] as const,
       );
       const target = store.size - memoryLimit + memoryLimit * EVICTION_SHARE;
       const chunks = eviction.plan(held, this.#playhead, target);

@@ -199,7 +199,7 @@ describe("a peer that floods", () => {
   });
 
   test("with chunks that lack one hash: memory stays bounded, and each is computed once at most", () => {
-    const stage = new Stage(content);
+    const stage = new Stage(content, { settings: { maxOutstanding: 64 * 1_024 } });
     const puppet = new Puppet(stage).open();
     puppet.have(0, CHUNKS - 1);
     stage.want(0, CHUNKS - 1);

@@ -45,7 +45,7 @@ export class Connection {
 
   constructor(
     host: ChannelHost,
-    link: { readonly id: string; readonly maxDatagram: number },
+    link: { readonly id: string; readonly maxDatagram: number; readonly reliable: boolean },
     channel: number,
     initiator: boolean,
     now: Millis,
@@ -56,8 +56,8 @@ export class Connection {
     this.channel = channel;
     this.#initiator = initiator;
     this.state = initiator ? "opening" : "answering";
-    this.download = new Download(host.settings);
-    this.upload = new Upload(host.settings, host.metadata.chunkSize);
+    this.download = new Download(host.settings, host.metadata.chunkSize);
+    this.upload = new Upload(host.settings, host.metadata.chunkSize, link.reliable);
     this.#outbox = new Outbox(host, link, now);
     this.#lastReceived = now;
     if (initiator) this.#try(now);
@@ -111,10 +111,10 @@ export class Connection {
     const closing = messages[0]?.type === "HANDSHAKE" && messages[0].channel === 0;
     if (this.state === "answering" && !closing) this.#go("datagram", now);
     let proofs = false;
-    for (const [i, message] of messages.entries()) {
+    for (const message of messages) {
       if (message.type === "HANDSHAKE") {
         // One that opens stands first (RFC 7574 §3.1); one that closes may stand behind last words.
-        if (i === 0 || message.channel === 0) this.handshake(message, now);
+        if (message === messages[0] || message.channel === 0) this.handshake(message, now);
         continue;
       }
       if (this.state !== "established") return;
@@ -225,24 +225,25 @@ export class Connection {
     }
   }
 
-  /** Does what is due: repeats, keep-alive, giving up. */
-  timeout(now: Millis): void {
-    if (this.state === "closed" || now < this.wakeAt) return;
+  /** Does what is due: repeats, keep-alive, giving up. Returns whether that leaves something to send or to ask. */
+  timeout(now: Millis): boolean {
+    if (this.state === "closed" || now < this.wakeAt) return false;
     const { settings } = this.#host;
     if (this.state !== "established") {
       if (this.#tries >= settings.handshakeTries) this.#end("expire", "no-answer");
       else this.#try(now);
-      return;
+      return false;
     }
     if (now >= this.#deadAt) {
       this.#end("expire", "dead");
-      return;
+      return false;
     }
     this.upload.expire(now);
     const expired = this.download.expire(now);
     for (const range of toRanges(expired)) this.#outbox.pushChunks("CANCEL", range);
     this.#host.released(expired);
     if (now >= this.#outbox.lastSent + settings.keepAliveMs) this.#restate(now);
+    return true;
   }
 
   /** Ends the channel, and says so to a peer that is there (RFC 7574 §8.4). */
@@ -280,7 +281,7 @@ export class Connection {
         this.upload.held(message.chunks);
         return;
       case "ACK":
-        if (this.upload.acknowledge(message.chunks, now)) this.#learn(message.chunks);
+        if (this.upload.acknowledge(message.chunks, message.delay, now)) this.#learn(message.chunks);
         return;
       case "DATA":
         this.#host.arrived(this, message, now);

@@ -38,10 +38,15 @@ export class Outbox {
     return this.#queue.length === 0;
   }
 
-  /** Queues a message; one that the peer does not understand is left out, and CHOKE is not said twice at a time. */
+  /**
+   * Queues a message; one that the peer does not understand is left out, CHOKE is not said twice at a time, and an ACK
+   * takes the place of one before it that it covers.
+   */
   push(message: Message): void {
     if (this.supported?.has(MessageType[message.type]) === false) return;
-    if (message.type === "CHOKE" && this.#queue.at(-1)?.type === "CHOKE") return;
+    const last = this.#queue.at(-1);
+    if (message.type === "CHOKE" && last?.type === "CHOKE") return;
+    if (message.type === "ACK" && last?.type === "ACK" && isWithin(last.chunks, message.chunks)) this.#queue.pop();
     this.#queue.push(message);
   }
 
@@ -73,3 +78,6 @@ export class Outbox {
     this.#queue = [];
   }
 }
+
+const isWithin = (inner: ChunkRange, outer: ChunkRange): boolean =>
+  inner.start >= outer.start && inner.end <= outer.end;

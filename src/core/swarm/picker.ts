@@ -32,12 +32,13 @@ const SAMPLE = 64;
  */
 export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   const picked: number[] = [];
+  const others = [...view.connections].filter((other) => other !== connection && other.state === "established");
   for (const want of view.wants) {
     if (picked.length >= room) break;
-    if (connection.download.expected(view.chunkSize, now) > want.deadline) continue;
-    const candidates = sample(view, connection, want);
-    if (candidates.length > 1) {
-      const rarity = new Map(candidates.map((chunk) => [chunk, holders(view, chunk)]));
+    if (connection.download.expected(now) > want.deadline) continue;
+    const candidates = sample(view, connection, others, want, Math.max(SAMPLE, room));
+    if (candidates.length > 1 && others.length > 0) {
+      const rarity = new Map(candidates.map((chunk) => [chunk, holders(others, chunk)]));
       candidates.sort((a, b) => (rarity.get(a) ?? 0) - (rarity.get(b) ?? 0));
     }
     picked.push(...candidates.slice(0, room - picked.length));
@@ -45,7 +46,13 @@ export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   return picked;
 };
 
-function sample(view: PickerView, connection: Connection, { chunks, deadline }: Want): number[] {
+function sample(
+  view: PickerView,
+  connection: Connection,
+  others: readonly Connection[],
+  { chunks, deadline }: Want,
+  most: number,
+): number[] {
   const length = chunks.end - chunks.start + 1;
   const twist = deadline === Infinity ? chunks.start + (connection.channel % length) : chunks.start;
   const found: number[] = [];
@@ -55,11 +62,11 @@ function sample(view: PickerView, connection: Connection, { chunks, deadline }: 
   ]) {
     if (part.end < part.start) continue;
     for (const gap of view.busy.missing(part)) {
-      for (const range of covered(connection.peerHas, gap)) {
+      for (const range of connection.peerHas.present(gap)) {
         for (let chunk = range.start; chunk <= range.end; chunk++) {
-          if (isLeftToOthers(view, connection, chunk)) continue;
+          if (isLeftToOthers(others, connection, chunk)) continue;
           found.push(chunk);
-          if (found.length >= SAMPLE) return found;
+          if (found.length >= most) return found;
         }
       }
     }
@@ -67,27 +74,13 @@ function sample(view: PickerView, connection: Connection, { chunks, deadline }: 
   return found;
 }
 
-function isLeftToOthers(view: PickerView, connection: Connection, chunk: number): boolean {
+function isLeftToOthers(others: readonly Connection[], connection: Connection, chunk: number): boolean {
   if (!connection.download.isDoubted(chunk)) return false;
-  for (const other of view.connections) {
-    if (other === connection || other.state !== "established" || other.choked) continue;
-    if (other.peerHas.has(chunk) && !other.download.isDoubted(chunk)) return true;
-  }
-  return false;
+  return others.some(({ choked, peerHas, download }) => !choked && peerHas.has(chunk) && !download.isDoubted(chunk));
 }
 
-function holders(view: PickerView, chunk: number): number {
+function holders(others: readonly Connection[], chunk: number): number {
   let count = 0;
-  for (const { state, peerHas } of view.connections) if (state === "established" && peerHas.has(chunk)) count++;
+  for (const { peerHas } of others) if (peerHas.has(chunk)) count++;
   return count;
-}
-
-/** The parts of `range` that are in `set`, ascending. */
-export function* covered(set: ChunkSet, range: ChunkRange): Generator<ChunkRange> {
-  let start = range.start;
-  for (const gap of set.missing(range)) {
-    if (gap.start > start) yield { start, end: gap.start - 1 };
-    start = gap.end + 1;
-  }
-  if (start <= range.end) yield { start, end: range.end };
 }

@@ -7,10 +7,10 @@ import type { Connection } from "../connection/connection.ts";
 import { swarmFormat, type Compat, type SwarmMetadata } from "../connection/metadata.ts";
 import type { CloseReason, Output } from "../connection/outputs.ts";
 import { CHANNEL_SETTINGS, type ChannelSettings, type Millis } from "../connection/settings.ts";
-import { hashFunction } from "../integrity/hashes.ts";
+import { hashFunction, type HashFunction } from "../integrity/hashes.ts";
 import { Verifier } from "../integrity/verifier.ts";
 import { Arrivals, type Arrival, type ArrivalsHost } from "./arrivals.ts";
-import { covered, deadlineThenRarest, type Picker, type PickerView, type Want } from "./picker.ts";
+import { deadlineThenRarest, type Picker, type PickerView, type Want } from "./picker.ts";
 
 /** What a swarm is made of. */
 export interface SwarmOptions {
@@ -25,6 +25,8 @@ export interface SwarmOptions {
   /** Wait before new chunks are announced, ms, so that one HAVE covers several. @defaultValue 20 */
   readonly announceMs?: number;
   readonly picker?: Picker;
+  /** The metadata's hash function, where the host has a faster one. */
+  readonly hash?: HashFunction;
 }
 
 /** One swarm and its channels: availability, who is asked for what, verification. Driven by Endpoint. */
@@ -53,6 +55,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   /** New chunks that are not announced yet. */
   readonly #fresh = new ChunkSet();
   #announceAt: Millis = Infinity;
+  /** When the first of the channels must be called: never too late, too early where answers came since it was computed. */
+  #channelsAt: Millis = Infinity;
   readonly #arrivals: Arrivals;
   readonly #reading = new Map<number, { to: Connection; chunk: number }>();
   readonly #dirty = new Set<Connection>();
@@ -66,7 +70,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.settings = { ...CHANNEL_SETTINGS, ...options.settings };
     this.verifier = new Verifier({
       root: metadata.id,
-      hash: hashFunction(metadata.hash),
+      hash: options.hash ?? hashFunction(metadata.hash),
       ...(metadata.chunkCount === undefined ? {} : { chunkCount: metadata.chunkCount }),
     });
     this.bytes = byteRangesOf(metadata, options, this.verifier);
@@ -136,7 +140,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
    */
   forget(ranges: readonly ChunkRange[], now: Millis): Iterable<string> {
     const links = new Set<string>();
-    const held = ranges.flatMap((range) => [...covered(this.have, range)]);
+    const held = ranges.flatMap((range) => [...this.have.present(range)]);
     if (held.length === 0) return links;
     for (const chunks of held) this.#lose(chunks);
     for (const connection of this.#channels) {
@@ -260,9 +264,10 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   /** What is due by time: announcements, repeats, lost requests. */
   timeout(now: Millis): void {
     this.#arrivals.expire(now);
+    this.#channelsAt = Infinity;
     for (const connection of this.#channels) {
-      connection.timeout(now);
-      if (connection.state !== "closed") this.#dirty.add(connection);
+      if (connection.timeout(now)) this.#dirty.add(connection);
+      this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
     }
     if (now >= this.#announceAt) this.#announce();
   }
@@ -275,6 +280,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
         connection.pump();
         connection.flush(now);
       }
+      this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
     }
     this.#dirty.clear();
   }
@@ -284,16 +290,14 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     return this.have.size === this.verifier.chunkCount;
   }
 
-  /** When `timeout` must be called next. */
+  /** When `timeout` must be called next, at the latest. */
   get wakeAt(): Millis {
-    let at = Math.min(this.#announceAt, this.#arrivals.timeoutAt);
-    for (const connection of this.#channels) at = Math.min(at, connection.wakeAt);
-    return at;
+    return Math.min(this.#channelsAt, this.#announceAt, this.#arrivals.timeoutAt);
   }
 
   #pick(connection: Connection, now: Millis): void {
     if (connection.choked || this.wants.length === 0) return;
-    const room = connection.download.room(this.chunkSize);
+    const room = connection.download.room;
     if (room === 0) return;
     // What a peer announced beyond the end, before it was known: libswift dies of a REQUEST for that.
     const { chunkCount = this.verifier.chunkCount ?? Infinity } = this.metadata;

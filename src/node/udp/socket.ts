@@ -38,10 +38,11 @@ export class UdpSocket {
 
   /** Binds to an IP address; port 0 takes a free one; "::" is IPv4 too. @throws CommandError if that cannot be had */
   static async bind({ host, port }: UdpAddress): Promise<UdpSocket> {
+    const v6 = isIPv6(host);
     const socket = createSocket({
-      type: isIPv6(host) ? "udp6" : "udp4",
-      // All addresses are numbers here: this saves a turn of the event loop for each datagram.
-      lookup: (address, _options, callback) => callback(null, address, isIPv6(address) ? 6 : 4),
+      type: v6 ? "udp6" : "udp4",
+      // All addresses are numbers of this family here: this saves a turn of the event loop for each datagram.
+      lookup: (address, _options, callback) => callback(null, address, v6 ? 6 : 4),
     });
     try {
       // Listened for first, since with such a look-up it may come at once.
@@ -78,6 +79,7 @@ export class UdpSocket {
     const link: Link = {
       id,
       maxDatagram: MAX_DATAGRAM,
+      reliable: false,
       send: (head, payload) => this.#send(head, payload, address, port),
       close: () => {
         if (this.#links.get(id) !== link) return;
