@@ -3,7 +3,7 @@ import type { SwarmMetadata } from "../../src/core/connection/metadata.ts";
 import type { Output } from "../../src/core/connection/outputs.ts";
 import { hashFunction } from "../../src/core/integrity/hashes.ts";
 import { Endpoint, type Input } from "../../src/core/swarm/endpoint.ts";
-import { covered, type Picker } from "../../src/core/swarm/picker.ts";
+import type { Picker } from "../../src/core/swarm/picker.ts";
 import type { Swarm, SwarmOptions } from "../../src/core/swarm/swarm.ts";
 import { join } from "../sim/simulator.ts";
 import { capturedSwarm, type CapturedDatagram } from "./captures.ts";
@@ -109,7 +109,7 @@ export const metadataOf = (id: Uint8Array, chunkSize: number): SwarmMetadata => 
 export const everything: Picker = (view, { peerHas }) =>
   view.wants.flatMap(({ chunks }) =>
     [...view.busy.missing(chunks)].flatMap((gap) =>
-      [...covered(peerHas, gap)].flatMap(({ start, end }) =>
+      [...peerHas.present(gap)].flatMap(({ start, end }) =>
         Array.from({ length: end - start + 1 }, (_, i) => start + i),
       ),
     ),
