@@ -75,7 +75,8 @@ class Reader {
     const { messages } = decodeDatagram(bytes, FORMAT);
     messages.forEach((message, i) => {
       const last = i === messages.length - 1;
-      expect(["HANDSHAKE", "DATA", "HAVE", "INTEGRITY"]).toContain(message.type);
+      const known = ["HANDSHAKE", "DATA", "HAVE", "INTEGRITY", "PEX_REQ", "PEX_RESv4", "PEX_RESv6"];
+      expect(known).toContain(message.type);
       if (message.type === "HANDSHAKE") expect(i).toBe(0);
       if (message.type !== "DATA") return;
       expect(last, "DATA is the last message").toBe(true);
