@@ -355,8 +355,8 @@ export class Connection {
   }
 
   #shake(now: Millis): void {
-    const { metadata, have } = this.#host;
-    const options = handshakeOptions(metadata, this.#initiator);
+    const { metadata, have, compat } = this.#host;
+    const options = handshakeOptions(metadata, this.#initiator, compat);
     const messages: Message[] = [{ type: "HANDSHAKE", channel: this.channel, options }];
     if (!this.#initiator) {
       for (const range of have) {
@@ -377,7 +377,7 @@ export class Connection {
     this.#hasChoked = this.choking;
     if (this.choking) this.#outbox.push({ type: "CHOKE" });
     // The second datagram is answered at once, since the third proves that we are here (RFC 7574 §13.1.2).
-    if (event === "handshake" && this.#outbox.isEmpty) this.#outbox.transmit([], now);
+    if (event === "handshake") this.#outbox.due = true;
   }
 
   /**

@@ -17,6 +17,8 @@ export class Outbox {
   /** Message types that the peer understands; undefined: all (RFC 7574 §7.10). */
   supported: ReadonlySet<number> | undefined;
   lastSent: Millis;
+  /** Something must go out at the next `flush`: a keep-alive if there is nothing to say. */
+  due = false;
   /** Datagrams that left since the last one came in. */
   unanswered = 0;
   readonly #host: ChannelHost;
@@ -66,14 +68,18 @@ export class Outbox {
 
   /** Sends what is queued. */
   flush(now: Millis): void {
+    if (this.due && this.isEmpty) this.transmit([], now);
     while (this.#queue.length > 0) this.transmit(this.#queue.splice(0, this.#batch), now);
   }
 
   /** Sends one datagram at once. */
   transmit(messages: readonly Message[], now: Millis): void {
     this.lastSent = now;
+    this.due = false;
     this.unanswered++;
-    const { head, payload } = encodeDatagram({ channel: this.channel, messages }, this.#host.format);
+    const { bytes, format } = this.#host;
+    const datagram = { channel: this.channel, messages: bytes?.toWire(messages) ?? messages };
+    const { head, payload } = encodeDatagram(datagram, format);
     const output = { type: "transmit", link: this.#link, head } as const;
     this.#host.out.push(payload === undefined ? output : { ...output, payload });
   }

@@ -1,9 +1,10 @@
 import { ChunkSet } from "../address/chunk-set.ts";
 import type { ChunkRange } from "../address/range.ts";
 import type { Data, Format } from "../codec/messages.ts";
+import { byteRangesOf, type ByteRanges, type ChunkOffsets } from "../connection/byte-ranges.ts";
 import type { ChannelHost } from "../connection/channel-host.ts";
 import type { Connection } from "../connection/connection.ts";
-import { swarmFormat, type SwarmMetadata } from "../connection/metadata.ts";
+import { swarmFormat, type Compat, type SwarmMetadata } from "../connection/metadata.ts";
 import type { CloseReason, Output } from "../connection/outputs.ts";
 import { CHANNEL_SETTINGS, type ChannelSettings, type Millis } from "../connection/settings.ts";
 import { hashFunction, type HashFunction } from "../integrity/hashes.ts";
@@ -16,6 +17,10 @@ export interface SwarmOptions {
   readonly metadata: SwarmMetadata;
   /** Exact bytes of a chunk, where the presentation says so; otherwise every chunk but the last is full. */
   readonly chunkLength?: (chunk: number) => number;
+  /** Where chunks are in the content: needed where their sizes vary and peers name them by 64-bit byte ranges. */
+  readonly offsets?: ChunkOffsets;
+  /** Another implementation that the swarm's peers may be. @defaultValue none: all that RFC 7574 asks for */
+  readonly compat?: Compat;
   readonly settings?: Partial<ChannelSettings>;
   /**
    * Longest wait before new chunks are announced, ms, so that one HAVE covers several; eight are announced at once.
@@ -35,6 +40,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   readonly key: string;
   readonly metadata: SwarmMetadata;
   readonly format: Format;
+  readonly bytes: ByteRanges | undefined;
+  readonly compat: Compat | undefined;
   readonly settings: ChannelSettings;
   readonly verifier: Verifier;
   /** Chunks held and verified. */
@@ -72,6 +79,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       hash: options.hash ?? hashFunction(metadata.hash),
       ...(metadata.chunkCount === undefined ? {} : { chunkCount: metadata.chunkCount }),
     });
+    this.bytes = byteRangesOf(metadata, options, this.verifier);
+    this.compat = options.compat;
     this.out = out;
     this.micros = micros;
     this.#picker = options.picker ?? deadlineThenRarest;
@@ -212,6 +221,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     const range = { start: chunk, end: chunk };
     from.download.proved();
     if (!this.have.has(chunk)) {
+      this.bytes?.learn(chunk, data.length);
       this.out.push({ type: "verified", swarm: this.key, link: from.link, chunk, data });
       this.#hold(range, now);
     }
@@ -295,7 +305,9 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     if (connection.choked || this.wants.length === 0) return;
     const room = connection.download.room;
     if (room === 0) return;
-    const chunks = this.#picker(this, connection, room, now);
+    // What a peer announced beyond the end, before it was known: libswift dies of a REQUEST for that.
+    const { chunkCount = this.verifier.chunkCount ?? Infinity } = this.metadata;
+    const chunks = this.#picker(this, connection, room, now).filter((chunk) => chunk < chunkCount);
     if (chunks.length === 0) return;
     for (const chunk of chunks) this.busy.add({ start: chunk, end: chunk });
     connection.request(chunks, now);
