@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { encodeDatagram } from "../../src/core/codec/datagram.ts";
 import { VARIABLE_CHUNK_SIZE, type Message } from "../../src/core/codec/messages.ts";
 import { swarmFormat } from "../../src/core/connection/metadata.ts";
@@ -7,9 +7,9 @@ import { GOLDEN } from "../vectors/golden.ts";
 import { join } from "../sim/simulator.ts";
 import type { Content } from "../sim/content.ts";
 
-/** What libswift sent, where this checkout lies beside it. */
+/** What libswift sent; this file may run from build/. */
 const CAPTURES = new URL(
-  import.meta.url.includes("/build/") ? "../../../../shared/wire/" : "../../../shared/wire/",
+  import.meta.url.includes("/build/") ? "../../../test/vectors/libswift/" : "../vectors/libswift/",
   import.meta.url,
 );
 
@@ -71,14 +71,12 @@ export function honestDatagrams(content: Content): Uint8Array[] {
   });
 }
 
-/** The golden vectors, and what libswift sent where that is at hand. */
+/** The golden vectors, and what libswift sent. */
 export function foreignDatagrams(): Uint8Array[] {
-  const hexes = [...GOLDEN];
-  if (existsSync(CAPTURES)) {
-    for (const name of readdirSync(CAPTURES).filter((file) => file.endsWith(".jsonl"))) {
-      const lines = readFileSync(new URL(name, CAPTURES), "utf8").trim().split("\n");
-      for (const line of lines.slice(0, 60)) hexes.push((JSON.parse(line) as { hex: string }).hex);
-    }
-  }
+  const captures = readdirSync(CAPTURES).filter((name) => name.endsWith(".jsonl"));
+  const lines = captures.flatMap((name) =>
+    readFileSync(new URL(name, CAPTURES), "utf8").trim().split("\n").slice(0, 60),
+  );
+  const hexes = [...GOLDEN, ...lines.map((line) => (JSON.parse(line) as { hex: string }).hex)];
   return hexes.map((hex) => new Uint8Array(Buffer.from(hex.replaceAll(" ", ""), "hex")));
 }

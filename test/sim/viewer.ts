@@ -163,12 +163,12 @@ export class Viewer {
     const { now } = this.peer.net;
     const { rate, latency } = this.#origin;
     for (let i = this.#next; i < this.#wanted; i++) {
-      const missing = this.#missing(this.#film.segments[i]!);
-      const [first] = missing;
-      if (first === undefined) continue;
+      const segment = this.#film.segments[i]!;
+      if (this.#held.covers(segment)) continue;
+      const missing = this.#missing(segment);
       const bytes = missing.reduce((sum, { start, end }) => sum + (end - start + 1) * this.#chunkSize, 0);
       const expected = latency + bytes / Math.min(rate, this.peer.line.downlink);
-      if (now >= this.#deadline(i) - 2 * expected - MARGIN_MS) this.#fetch(i, first.start, latency);
+      if (now >= this.#deadline(i) - 2 * expected - MARGIN_MS) this.#fetch(i, missing[0]!.start, latency);
       return;
     }
   }
