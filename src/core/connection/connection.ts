@@ -1,5 +1,6 @@
 import { ChunkSet } from "../address/chunk-set.ts";
 import { toRanges, type ChunkRange } from "../address/range.ts";
+import { chunkSpecSize } from "../codec/chunk-spec.ts";
 import type { Handshake, Message } from "../codec/messages.ts";
 import type { ChannelHost } from "./channel-host.ts";
 import { Download } from "./download.ts";
@@ -11,8 +12,6 @@ import { MAX_EARLY_HAVES, MAX_HAVE_RANGES, MAX_MESSAGES, MAX_REPEATED_HAVES, typ
 import { nextState, type ChannelEvent, type ChannelState } from "./states.ts";
 import { Upload } from "./upload.ts";
 
-/** Octets around a chunk in its datagram: channel, type, the longest chunk specification, timestamp. */
-const DATA_FRAME = 29;
 /** What one Ethernet packet holds of a UDP datagram over IPv6, octets. */
 const IP_PACKET = 1_452;
 
@@ -188,11 +187,14 @@ export class Connection {
       this.peerHas.intersects(range) || (trusting && inFlight.intersects(range));
     const proof = missingProof(tree, chunk, !this.#hasPeaks, assumed);
     const messages: Message[] = proof.map((node) => ({ type: "INTEGRITY", ...node }));
-    const { hashSize } = this.#host.format;
+    const { hashSize, addressing } = this.#host.format;
+    const specSize = chunkSpecSize(addressing);
+    // Channel, type, chunk specification, timestamp, chunk.
+    const length = 4 + 1 + specSize + 8 + data.length;
     // A chunk that fits one IP packet shall not be torn for what goes with it (RFC 7574 §8.1).
-    const limit = !this.#reliable && DATA_FRAME + data.length <= IP_PACKET ? IP_PACKET : this.maxDatagram;
-    const room = Math.min(limit, this.maxDatagram) - DATA_FRAME - data.length;
-    const proofLength = messages.length * (17 + hashSize);
+    const limit = !this.#reliable && length <= IP_PACKET ? IP_PACKET : this.maxDatagram;
+    const room = Math.min(limit, this.maxDatagram) - length;
+    const proofLength = messages.length * (1 + specSize + hashSize);
     messages.unshift(...this.#outbox.drain(room - proofLength));
     if (messages.length > 0 && proofLength > room) {
       // They do not fit beside the chunk: hashes first, in datagrams of their own (RFC 7574 §5.3).
@@ -312,6 +314,7 @@ export class Connection {
         return;
       case "UNCHOKE":
         this.choked = false;
+        this.download.changed = true;
         return;
       case "SIGNED_INTEGRITY":
       case "PEX_REQ":
@@ -332,7 +335,7 @@ export class Connection {
     if (this.peerHas.covers(range)) return;
     this.peerHas.add(range);
     // What we hold ourselves is no news, as after each ACK.
-    this.#learned ||= !this.#host.have.covers(range);
+    if (!this.#host.have.covers(range)) this.#learned = this.download.changed = true;
     if (this.peerHas.rangeCount > MAX_HAVE_RANGES)
       this.reject("flood", "the peer's announced chunks are in too many ranges");
   }

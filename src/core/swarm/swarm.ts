@@ -302,7 +302,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   }
 
   #pick(connection: Connection, now: Millis): void {
-    if (connection.choked || this.wants.length === 0) return;
+    if (!connection.download.changed || connection.choked || this.wants.length === 0) return;
+    connection.download.changed = false;
     const room = connection.download.room;
     if (room === 0) return;
     // What a peer announced beyond the end, before it was known: libswift dies of a REQUEST for that.
@@ -378,6 +379,9 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   }
 
   #touchAll(): void {
-    for (const connection of this.#channels) this.#dirty.add(connection);
+    for (const connection of this.#channels) {
+      connection.download.changed = true;
+      this.#dirty.add(connection);
+    }
   }
 }
