@@ -8,12 +8,16 @@ import { chunkSpecs, handshakeOptions, optionsMismatch } from "./metadata.ts";
 import { Outbox } from "./outbox.ts";
 import type { CloseReason, RejectReason } from "./outputs.ts";
 import { missingProof, Proofs } from "./proofs.ts";
-import { MAX_EARLY_HAVES, MAX_HAVE_RANGES, MAX_MESSAGES, MAX_REPEATED_HAVES, type Millis } from "./settings.ts";
+import {
+  IP_PACKET,
+  MAX_EARLY_HAVES,
+  MAX_HAVE_RANGES,
+  MAX_MESSAGES,
+  MAX_REPEATED_HAVES,
+  type Millis,
+} from "./settings.ts";
 import { nextState, type ChannelEvent, type ChannelState } from "./states.ts";
 import { Upload } from "./upload.ts";
-
-/** What one Ethernet packet holds of a UDP datagram over IPv6, octets. */
-const IP_PACKET = 1_452;
 
 /** One PPSPP channel: everything that happens between us and one peer about one swarm (RFC 7574 §3, §8). */
 export class Connection {

@@ -4,7 +4,7 @@ import { encodeDatagram } from "../codec/datagram.ts";
 import { MessageType, type Message } from "../codec/messages.ts";
 import type { ChannelHost } from "./channel-host.ts";
 import { chunkSpecs } from "./metadata.ts";
-import type { Millis } from "./settings.ts";
+import { IP_PACKET, type Millis } from "./settings.ts";
 
 /** Messages of one datagram without DATA, at most. */
 const MESSAGES_PER_DATAGRAM = 64;
@@ -27,11 +27,16 @@ export class Outbox {
   readonly #batch: number;
   #queue: Message[] = [];
 
-  constructor(host: ChannelHost, link: { readonly id: string; readonly maxDatagram: number }, now: Millis) {
+  constructor(
+    host: ChannelHost,
+    link: { readonly id: string; readonly maxDatagram: number; readonly reliable: boolean },
+    now: Millis,
+  ) {
     this.#host = host;
     this.#link = link.id;
     this.#messageSize = 1 + chunkSpecSize(host.format.addressing) + host.format.hashSize;
-    const fitting = Math.floor((link.maxDatagram - 4) / this.#messageSize);
+    const longest = link.reliable ? link.maxDatagram : Math.min(link.maxDatagram, IP_PACKET);
+    const fitting = Math.floor((longest - 4) / this.#messageSize);
     this.#batch = Math.max(1, Math.min(MESSAGES_PER_DATAGRAM, fitting));
     this.lastSent = now;
   }
