@@ -9,6 +9,7 @@ import {
   type ChunkSpec,
   type Format,
   type HashCode,
+  type Message,
   type ProtocolOptions,
 } from "../codec/messages.ts";
 
@@ -29,7 +30,7 @@ export interface SwarmMetadata {
 const VERSION = 1;
 
 /** The messages that this implementation sends and understands on a static swarm (RFC 7574 §7.10). */
-const SUPPORTED: readonly number[] = [
+export const SUPPORTED: readonly number[] = [
   MessageType.HANDSHAKE,
   MessageType.DATA,
   MessageType.ACK,
@@ -40,6 +41,13 @@ const SUPPORTED: readonly number[] = [
   MessageType.CHOKE,
   MessageType.UNCHOKE,
 ];
+/** … over links on which addresses are exchanged. */
+export const SUPPORTED_WITH_PEX: readonly number[] = [
+  ...SUPPORTED,
+  MessageType.PEX_REQ,
+  MessageType.PEX_RESv4,
+  MessageType.PEX_RESv6,
+];
 
 /** What the codec must know of a swarm. */
 export function swarmFormat(metadata: SwarmMetadata): Format {
@@ -47,14 +55,14 @@ export function swarmFormat(metadata: SwarmMetadata): Format {
 }
 
 /** The options of our HANDSHAKE (RFC 7574 §7); only the initiator names the swarm and its lowest version. */
-export function handshakeOptions(metadata: SwarmMetadata, initiator: boolean): ProtocolOptions {
+export function handshakeOptions(metadata: SwarmMetadata, initiator: boolean, exchanging: boolean): ProtocolOptions {
   return {
     version: VERSION,
     ...(initiator ? { minVersion: VERSION, swarmId: metadata.id } : {}),
     integrityMethod: IntegrityMethod.merkle,
     hashFunction: metadata.hash,
     chunkAddressing: metadata.addressing,
-    supportedMessages: SUPPORTED,
+    supportedMessages: exchanging ? SUPPORTED_WITH_PEX : SUPPORTED,
     chunkSize: metadata.variableSize ? VARIABLE_CHUNK_SIZE : metadata.chunkSize,
   };
 }
@@ -81,6 +89,16 @@ export function optionsMismatch(
 export function chunkSpecs(range: ChunkRange, addressing: ChunkAddressing): readonly ChunkSpec[] {
   const bins = addressing === ChunkAddressing.bin32 || addressing === ChunkAddressing.bin64;
   return bins ? rangeBins(range).map(binRange) : [range];
+}
+
+/** HAVE for the first of the chunks held, at most `count` messages. */
+export function firstHaves(have: Iterable<ChunkRange>, addressing: ChunkAddressing, count: number): Message[] {
+  const messages: Message[] = [];
+  for (const range of have) {
+    for (const chunks of chunkSpecs(range, addressing)) messages.push({ type: "HAVE", chunks });
+    if (messages.length >= count) break;
+  }
+  return messages.slice(0, count);
 }
 
 /** Whether two byte strings are equal. */

@@ -1,7 +1,7 @@
 import type { ChunkRange } from "../address/range.ts";
 import { encodeDatagram } from "../codec/datagram.ts";
 import { MessageType, type Message } from "../codec/messages.ts";
-import type { ChannelHost } from "./channel-host.ts";
+import type { ChannelHost, ChannelLink } from "./channel-host.ts";
 import { chunkSpecs } from "./metadata.ts";
 import type { Millis } from "./settings.ts";
 
@@ -24,7 +24,7 @@ export class Outbox {
   readonly #batch: number;
   #queue: Message[] = [];
 
-  constructor(host: ChannelHost, link: { readonly id: string; readonly maxDatagram: number }, now: Millis) {
+  constructor(host: ChannelHost, link: ChannelLink, now: Millis) {
     this.#host = host;
     this.#link = link.id;
     const fitting = Math.floor((link.maxDatagram - 4) / (LONGEST_MESSAGE + host.format.hashSize));
@@ -36,11 +36,12 @@ export class Outbox {
     return this.#queue.length === 0;
   }
 
-  /** Queues a message; one that the peer does not understand is left out, and CHOKE is not said twice at a time. */
-  push(message: Message): void {
-    if (this.supported?.has(MessageType[message.type]) === false) return;
-    if (message.type === "CHOKE" && this.#queue.at(-1)?.type === "CHOKE") return;
+  /** Queues a message; one that the peer does not understand is left out, and CHOKE is not said twice at a time. Returns whether it goes out. */
+  push(message: Message): boolean {
+    if (this.supported?.has(MessageType[message.type]) === false) return false;
+    if (message.type === "CHOKE" && this.#queue.at(-1)?.type === "CHOKE") return false;
     this.#queue.push(message);
+    return true;
   }
 
   /** Queues a message about chunks: one, or with bins as many as it takes. */

@@ -1,6 +1,6 @@
 import { ChunkSet } from "../address/chunk-set.ts";
 import type { ChunkRange } from "../address/range.ts";
-import type { Data, Format } from "../codec/messages.ts";
+import type { Data, Format, Message } from "../codec/messages.ts";
 import type { ChannelHost } from "../connection/channel-host.ts";
 import type { Connection } from "../connection/connection.ts";
 import { swarmFormat, type SwarmMetadata } from "../connection/metadata.ts";
@@ -9,6 +9,9 @@ import { CHANNEL_SETTINGS, type ChannelSettings, type Millis } from "../connecti
 import { hashFunction } from "../integrity/hashes.ts";
 import { Verifier } from "../integrity/verifier.ts";
 import { Arrivals, type Arrival, type ArrivalsHost } from "./arrivals.ts";
+import { openSlots, type Choker } from "./choker.ts";
+import { Choking } from "./choking.ts";
+import { PeerExchange } from "./pex.ts";
 import { covered, deadlineThenRarest, type Picker, type PickerView, type Want } from "./picker.ts";
 
 /** What a swarm is made of. */
@@ -19,7 +22,12 @@ export interface SwarmOptions {
   readonly settings?: Partial<ChannelSettings>;
   /** Wait before new chunks are announced, ms, so that one HAVE covers several. @defaultValue 20 */
   readonly announceMs?: number;
+  /** Which chunks are asked of whom. @defaultValue deadlineThenRarest */
   readonly picker?: Picker;
+  /** Whose REQUESTs are answered. @defaultValue openSlots(), which chokes nobody in a small swarm */
+  readonly choker?: Choker;
+  /** Exchange addresses over links that have one (RFC 7574 §3.10). @defaultValue true; false for injectors (§13.2.3) */
+  readonly pex?: boolean;
 }
 
 /** One swarm and its channels: availability, who is asked for what, verification. Driven by Endpoint. */
@@ -41,6 +49,9 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   /** The one in use of each link. */
   readonly #byLink = new Map<string, Connection>();
   readonly #picker: Picker;
+  readonly #choking: Choking;
+  readonly exchanging: boolean;
+  readonly #exchange = new PeerExchange(this);
   readonly #chunkLength: ((chunk: number) => number) | undefined;
   readonly #announceMs: number;
   /** New chunks that are not announced yet. */
@@ -65,6 +76,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.out = out;
     this.micros = micros;
     this.#picker = options.picker ?? deadlineThenRarest;
+    this.#choking = new Choking(this, options.choker ?? openSlots());
+    this.exchanging = options.pex ?? true;
     this.#chunkLength = options.chunkLength;
     this.#announceMs = options.announceMs ?? 20;
     // Long enough for a lost chunk to be asked for again, since its datagram may have held the hashes that others lack.
@@ -140,9 +153,9 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   }
 
   /** Serves peers, or chokes them all. */
-  serve(serving: boolean): void {
+  serve(serving: boolean, now: Millis): void {
     this.serving = serving;
-    for (const connection of this.#channels) connection.setChoking(!serving);
+    this.#choking.review(now);
     this.#touchAll();
   }
 
@@ -158,7 +171,10 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.#reading.delete(token);
     const { to, chunk } = reading;
     to.upload.fetched();
-    if (data !== undefined && this.have.has(chunk)) to.sendData(chunk, data, now);
+    if (data !== undefined && this.have.has(chunk)) {
+      to.sendData(chunk, data, now);
+      this.#choking.sent(to, data.length, now);
+    }
     this.#dirty.add(to);
   }
 
@@ -201,6 +217,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   proven({ from, chunk, data, delay }: Arrival, now: Millis): void {
     const range = { start: chunk, end: chunk };
     from.download.proved();
+    this.#choking.received(from, data.length, now);
     if (!this.have.has(chunk)) {
       this.out.push({ type: "verified", swarm: this.key, link: from.link, chunk, data });
       this.#hold(range, now);
@@ -232,6 +249,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     // Others that are not open yet may be newer: they open in turn or expire.
     if (earlier !== connection && earlier?.state !== "answering") earlier?.close("replaced", now);
     this.out.push({ type: "opened", swarm: this.key, link });
+    this.#choking.opened(connection, now);
+    if (this.exchanging) this.#exchange.opened(connection, now);
   }
 
   closed(connection: Connection, reason: CloseReason): void {
@@ -242,6 +261,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       this.#byLink.delete(link);
       for (const other of this.#channels) if (other.link === link) this.#byLink.set(link, other);
     }
+    this.#choking.closed(connection);
+    this.#exchange.closed(connection);
     this.#arrivals.closed(connection);
     for (const [token, { to }] of this.#reading) if (to === connection) this.#reading.delete(token);
     this.out.push({ type: "closed", swarm: this.key, link, reason });
@@ -259,6 +280,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
 
   /** Asks, answers and sends on every channel where something changed. */
   settle(now: Millis): void {
+    if (now >= this.#choking.wakeAt) this.#choking.review(now);
+    this.#exchange.ask(now);
     for (const connection of this.#dirty) {
       if (connection.state === "established") {
         this.#pick(connection, now);
@@ -274,9 +297,18 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     return this.have.size === this.verifier.chunkCount;
   }
 
+  /** Whether chunks are wanted that are not held. */
+  get wanting(): boolean {
+    return this.wants.length > 0 && !this.complete;
+  }
+
+  take(from: Connection, message: Message, now: Millis): void {
+    this.#exchange.take(from, message, now);
+  }
+
   /** When `timeout` must be called next. */
   get wakeAt(): Millis {
-    let at = Math.min(this.#announceAt, this.#arrivals.timeoutAt);
+    let at = Math.min(this.#announceAt, this.#arrivals.timeoutAt, this.#choking.wakeAt, this.#exchange.wakeAt);
     for (const connection of this.#channels) at = Math.min(at, connection.wakeAt);
     return at;
   }
