@@ -61,6 +61,8 @@ export class Engine implements DeliveryContext {
         metadata: metadataOf(presentation),
         chunkLength: (chunk) => this.chunkLength(chunk),
         settings: LIVENESS,
+        ...(options.picker && { picker: options.picker }),
+        ...(options.choker && { choker: options.choker }),
       },
       store,
       clock,

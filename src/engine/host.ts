@@ -50,7 +50,8 @@ export class Host {
     }
     this.drop(link.id);
     this.#links.set(link.id, link);
-    this.step({ type: "link", link: link.id, maxDatagram: link.maxDatagram });
+    const { id, maxDatagram, address } = link;
+    this.step({ type: "link", link: id, maxDatagram, ...(address && { address }) });
     link.onClose = () => {
       if (this.#links.get(link.id) === link) this.drop(link.id);
     };
@@ -130,6 +131,9 @@ export class Host {
       case "rejected":
       case "uploaded":
         news(output);
+        return;
+      case "peer":
+        // Neighbours come from the tracker here: a page cannot contact an address.
         return;
     }
   }

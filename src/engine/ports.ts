@@ -1,5 +1,6 @@
 import type { ChunkRange } from "../core/address/range.ts";
 import type { HashCode } from "../core/codec/messages.ts";
+import type { PeerAddress } from "../core/connection/peer-address.ts";
 
 /**
  * One neighbour, as a way for datagrams to travel: a WebRTC data channel, a UDP address, a pair in memory. It may lose,
@@ -10,6 +11,8 @@ export interface Link {
   readonly id: string;
   /** Largest datagram that it carries, bytes. */
   readonly maxDatagram: number;
+  /** Where the neighbour is, for peer address exchange; absent where the link has no IP address and port. */
+  readonly address?: PeerAddress;
   /**
    * Sends one datagram: `head`, then `payload`. Never throws and never waits: what cannot be queued at once is lost, as
    * in UDP. `payload` is only read.

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Output } from "../../src/core/connection/outputs.ts";
+import type { PeerAddress } from "../../src/core/connection/peer-address.ts";
 import { MerkleTree } from "../../src/core/integrity/tree.ts";
 import { hashFunction } from "../../src/core/integrity/hashes.ts";
 import { ChunkAddressing, HashCode } from "../../src/core/codec/messages.ts";
@@ -81,6 +82,8 @@ export class SimPeer {
   readonly outputs: Output[] = [];
   /** May change or drop a datagram before it leaves: for misbehaving peers. */
   tamper: (head: Uint8Array, payload: Uint8Array | undefined) => Uint8Array | undefined = join;
+  /** Where others reach it, for PEX; without one its links have no address. */
+  address: PeerAddress | undefined;
   lineFreeAt = 0;
   wakeAt = Infinity;
   readonly #inputs: Input[] = [];
@@ -183,8 +186,8 @@ export class Simulator {
 
   /** Links two peers; the first opens the channel. */
   connect(a: SimPeer, b: SimPeer, maxDatagram = 65_536): void {
-    a.step({ type: "link", link: b.id, maxDatagram });
-    b.step({ type: "link", link: a.id, maxDatagram });
+    a.step({ type: "link", link: b.id, maxDatagram, ...(b.address && { address: b.address }) });
+    b.step({ type: "link", link: a.id, maxDatagram, ...(a.address && { address: a.address }) });
     a.step({ type: "open", link: b.id, swarm: a.swarm.key });
   }
 

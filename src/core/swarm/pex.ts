@@ -90,8 +90,8 @@ export class PeerExchange {
     for (const [connection, known] of this.#acquaintances) {
       if (now >= known.askAt) {
         known.askAt = now + known.interval;
-        known.interval = Math.min(2 * known.interval, MAX_ASK_MS);
         if (!enough && connection.say({ type: "PEX_REQ" })) {
+          known.interval = Math.min(2 * known.interval, MAX_ASK_MS);
           known.awaited = MAX_ANSWERS;
           known.awaitedUntil = now + ANSWER_WAIT_MS;
           this.#host.touch(connection);

@@ -19,7 +19,11 @@ export interface PickerView {
   readonly chunkSize: number;
 }
 
-/** Chooses which chunks to ask of a peer now, at most `room` (RFC 7574 §9.1). */
+/**
+ * Chooses which chunks to ask of a peer now, at most `room` (RFC 7574 §9.1): wanted, not busy, and held by the peer, the
+ * most urgent first. Pure. Asked for each channel on which something changed and that has room for more REQUESTs, so
+ * that its work must be bounded, whatever peers announce.
+ */
 export type Picker = (view: PickerView, connection: Connection, room: number, now: Millis) => number[];
 
 /** Chunks that are compared for rarity at a time: enough for variety, and it bounds the work of one decision. */
@@ -67,7 +71,8 @@ function sample(view: PickerView, connection: Connection, { chunks, deadline }: 
   return found;
 }
 
-function isLeftToOthers(view: PickerView, connection: Connection, chunk: number): boolean {
+/** Whether this peer failed to deliver a chunk, or anything for long, and another can be asked for it. */
+export function isLeftToOthers(view: PickerView, connection: Connection, chunk: number): boolean {
   if (!connection.download.isDoubted(chunk)) return false;
   for (const other of view.connections) {
     if (other === connection || other.state !== "established" || other.choked) continue;
@@ -76,7 +81,8 @@ function isLeftToOthers(view: PickerView, connection: Connection, chunk: number)
   return false;
 }
 
-function holders(view: PickerView, chunk: number): number {
+/** How many peers have a chunk. */
+export function holders(view: PickerView, chunk: number): number {
   let count = 0;
   for (const { state, peerHas } of view.connections) if (state === "established" && peerHas.has(chunk)) count++;
   return count;

@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import { parseArgs } from "node:util";
 import type { SwarmMetadata } from "../../core/connection/metadata.ts";
+import { OPEN_SLOTS, RECIPROCAL_SLOTS } from "../../core/swarm/choker.ts";
+import type { SwarmOptions } from "../../core/swarm/swarm.ts";
 import type { MerkleTree } from "../../core/integrity/tree.ts";
 import { CommandError } from "../publish/command-error.ts";
 import { Progress } from "../publish/progress.ts";
@@ -8,6 +10,7 @@ import { FileStore } from "../store/file-store.ts";
 import { fileLength, hashFile } from "../store/leftover.ts";
 import { formatAddress, parseAddress, resolveAddress, type UdpAddress } from "../udp/address.ts";
 import { readSwarmArguments, SWARM_OPTIONS, SWARM_OPTIONS_HELP, type SwarmArguments } from "../udp/arguments.ts";
+import { readChoker } from "../udp/policies.ts";
 import { UdpHost } from "../udp/host.ts";
 import { UdpSocket } from "../udp/socket.ts";
 
@@ -16,6 +19,9 @@ const HELP = `ppsp seed FILE [options]
 Serves a file to PPSPP peers over UDP until Ctrl-C. Prints: ready swarm=HEX udp=HOST:PORT
 
   --udp HOST:PORT    where to listen, port 0 for a free one (default 0.0.0.0:0)
+  --choker NAME      whom to serve when many ask: open (in turn) or reciprocal (who passes chunks on; default open)
+  --slots N          peers to serve at a time (default ${OPEN_SLOTS}, reciprocal ${RECIPROCAL_SLOTS})
+  --no-pex           neither ask nor tell where other peers are
 ${SWARM_OPTIONS_HELP}`;
 
 /** What to seed, and where. */
@@ -23,6 +29,8 @@ export interface SeedJob extends SwarmArguments {
   readonly file: string;
   readonly udp: UdpAddress;
   readonly signal: AbortSignal;
+  /** Whom to serve, and whether to tell peers of each other. */
+  readonly policies?: Pick<SwarmOptions, "choker" | "pex">;
 }
 
 /** A seeder that runs. */
@@ -36,7 +44,16 @@ export interface Seeder {
 
 /** Runs `ppsp seed` until the signal. @throws CommandError; the signal's reason */
 export async function seedCommand(args: string[], signal: AbortSignal): Promise<number> {
-  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: SWARM_OPTIONS });
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      ...SWARM_OPTIONS,
+      choker: { type: "string", default: "open" },
+      slots: { type: "string" },
+      "no-pex": { type: "boolean", default: false },
+    },
+  });
   if (values.help) {
     process.stdout.write(HELP);
     return 0;
@@ -44,7 +61,8 @@ export async function seedCommand(args: string[], signal: AbortSignal): Promise<
   const [file, ...rest] = positionals;
   if (file === undefined || rest.length > 0) throw new CommandError("seed wants one FILE: see ppsp seed --help");
   const udp = await resolveAddress(parseAddress(values.udp ?? "0.0.0.0:0", "--udp"));
-  const seeder = await seed({ file, udp, signal, ...readSwarmArguments(values) });
+  const policies = { choker: readChoker(values.choker, values.slots), pex: !values["no-pex"] };
+  const seeder = await seed({ file, udp, signal, policies, ...readSwarmArguments(values) });
   process.stdout.write(`ready swarm=${seeder.swarm} udp=${formatAddress(seeder.socket.address)}\n`);
   if (!signal.aborted) await once(signal, "abort");
   await seeder.close();
@@ -52,7 +70,7 @@ export async function seedCommand(args: string[], signal: AbortSignal): Promise<
 }
 
 /** Hashes a file and serves it. @throws CommandError if file or address cannot be had; the signal's reason */
-export async function seed({ file, udp, signal, chunkSize, hash, addressing }: SeedJob): Promise<Seeder> {
+export async function seed({ file, udp, signal, chunkSize, hash, addressing, policies }: SeedJob): Promise<Seeder> {
   const length = await fileLength(file);
   if (length === undefined) throw new CommandError("does not exist", file);
   if (length === 0) throw new CommandError("the file is empty", file);
@@ -63,7 +81,7 @@ export async function seed({ file, udp, signal, chunkSize, hash, addressing }: S
     const metadata: SwarmMetadata = { id: tree.root(), chunkSize, variableSize: false, addressing, hash, chunkCount };
     const store = new FileStore(file, "read", chunkSize, length);
     const nothing = (): void => undefined;
-    const host = new UdpHost({ swarm: { metadata }, socket, store, news: nothing, failed: nothing });
+    const host = new UdpHost({ swarm: { metadata, ...policies }, socket, store, news: nothing, failed: nothing });
     host.swarm.verifier.verifyPeaks(tree.peaks());
     const proven = host.swarm.verifier.tree!;
     for (let bin = 0; bin < 2 * chunkCount - 1; bin++) {

@@ -8,6 +8,8 @@ import type { ChunkStore, Link } from "../../engine/ports.ts";
 import { systemClock, systemRandom32 } from "../../engine/system.ts";
 import { chunkHash } from "../publish/hash-files.ts";
 import type { UdpAddress } from "./address.ts";
+import { Introductions } from "./introductions.ts";
+import { hostOf } from "./octets.ts";
 import type { UdpSocket } from "./socket.ts";
 
 /** What a host works with. */
@@ -40,6 +42,8 @@ export class UdpHost {
   readonly #links = new Map<string, Link>();
   /** Links to peers that the user named: they are kept, and opened again. */
   readonly #named = new Set<string>();
+  /** Peers that others told us of. */
+  readonly #introductions = new Introductions();
   /** What is to be done after the input that is being carried out. */
   readonly #inputs: Input[] = [];
   #stepping = false;
@@ -60,9 +64,10 @@ export class UdpHost {
     options.socket.onStranger = (link, datagram) => this.#stranger(link, datagram);
   }
 
-  /** Peers that the user named and that have not misbehaved. */
-  get named(): number {
-    return this.#named.size;
+  /** Whether there is a peer to hope for: one that the user named and that has not misbehaved, or one with a channel. */
+  get hasPeers(): boolean {
+    for (const _ of this.swarm.connections) return true;
+    return this.#named.size > 0;
   }
 
   /** Opens a channel to a peer, and again whenever it ends. @throws CommandError if the socket cannot reach it */
@@ -110,7 +115,23 @@ export class UdpHost {
     link.onDatagram = (data) => {
       if (!isStray(data)) this.step({ type: "datagram", link: link.id, data });
     };
-    this.step({ type: "link", link: link.id, maxDatagram: link.maxDatagram });
+    const { id, maxDatagram, address } = link;
+    this.step({ type: "link", link: id, maxDatagram, ...(address && { address }) });
+  }
+
+  /** A peer told us of another one. */
+  #introduce({ address, port }: Extract<Output, { type: "peer" }>): void {
+    const { socket } = this.#options;
+    const remote = { host: hostOf(address), port };
+    if (!socket.reaches(remote)) return;
+    const link = socket.link(remote);
+    if (this.#links.has(link.id)) return;
+    if (!this.#introductions.admit(link.id, this.#links.size, systemClock.now())) {
+      link.close();
+      return;
+    }
+    this.#add(link);
+    this.step({ type: "open", link: link.id, swarm: this.swarm.key });
   }
 
   /** A stranger that opened no channel with its first datagram keeps no link; the answer to it has left by then. */
@@ -153,6 +174,7 @@ export class UdpHost {
         news(output);
         return;
       case "closed":
+        this.#introductions.ended(output.link, systemClock.now());
         if (this.#named.has(output.link)) this.#reopen(output.link);
         else this.#sweep();
         news(output);
@@ -160,6 +182,9 @@ export class UdpHost {
       case "rejected":
         if (output.reason !== "incompatible") this.#named.delete(output.link);
         news(output);
+        return;
+      case "peer":
+        this.#introduce(output);
         return;
       case "opened":
       case "peerhas":
@@ -198,7 +223,7 @@ export class UdpHost {
       const link = this.#links.get(id);
       if (link === undefined || !this.#named.has(id) || this.swarm.connection(id) !== undefined) return;
       // The link anew too, so that the core forgets its closed channels.
-      this.step({ type: "link", link: id, maxDatagram: link.maxDatagram });
+      this.#add(link);
       this.step({ type: "open", link: id, swarm: this.swarm.key });
     });
     this.#reopenings.set(id, cancel);
