@@ -84,6 +84,8 @@ export class SimPeer {
   tamper: (head: Uint8Array, payload: Uint8Array | undefined) => Uint8Array | undefined = join;
   /** Where others reach it, for PEX; without one its links have no address. */
   address: PeerAddress | undefined;
+  /** Bytes per ms that it can send, where that is not the weather's. */
+  uplink: number | undefined;
   lineFreeAt = 0;
   wakeAt = Infinity;
   readonly #inputs: Input[] = [];
@@ -208,7 +210,7 @@ export class Simulator {
   /** One datagram on its way, or lost, or twice. */
   send(from: SimPeer, to: string, datagram: Uint8Array): void {
     const { delay, jitter, loss, duplication, uplink } = this.#weather;
-    from.lineFreeAt = Math.max(from.lineFreeAt, this.now) + datagram.length / uplink;
+    from.lineFreeAt = Math.max(from.lineFreeAt, this.now) + datagram.length / (from.uplink ?? uplink);
     const copies = this.random() < loss ? 0 : this.random() < duplication ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       this.at(from.lineFreeAt + delay + this.random() * jitter, () => {
