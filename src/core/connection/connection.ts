@@ -8,7 +8,14 @@ import { Outbox } from "./outbox.ts";
 import type { CloseReason, RejectReason } from "./outputs.ts";
 import type { PeerAddress } from "./peer-address.ts";
 import { missingProof, Proofs } from "./proofs.ts";
-import { MAX_EARLY_HAVES, MAX_HAVE_RANGES, MAX_MESSAGES, MAX_REPEATED_HAVES, type Millis } from "./settings.ts";
+import {
+  MAX_EARLY_HAVES,
+  MAX_HAVE_RANGES,
+  MAX_MESSAGES,
+  MAX_REPEATED_HAVES,
+  MAX_REQUEST_GAPS,
+  type Millis,
+} from "./settings.ts";
 import { nextState, type ChannelEvent, type ChannelState } from "./states.ts";
 import { Upload } from "./upload.ts";
 
@@ -329,7 +336,12 @@ export class Connection {
       return;
     }
     const last = (this.#host.verifier.chunkCount ?? 0) - 1;
-    if (chunks.start <= last) this.upload.request({ start: chunks.start, end: Math.min(chunks.end, last) }, now);
+    let gaps = MAX_REQUEST_GAPS;
+    // What the peer has acknowledged is not sent again, or it could ask for the same content for ever (REQUEST.1).
+    for (const gap of this.peerHas.missing({ start: chunks.start, end: Math.min(chunks.end, last) })) {
+      if (gaps-- === 0) return;
+      this.upload.request(gap, now);
+    }
   }
 
   /** A HANDSHAKE of our own accord: the first, or a repeat because no answer came. */

@@ -41,6 +41,8 @@ export const CHANNEL_SETTINGS: ChannelSettings = {
 
 /** Most ranges that a peer's REQUESTs may leave in our queue; further ones are ignored, as if lost. */
 export const MAX_REQUEST_RANGES = 512;
+/** Most gaps between chunks that the peer has, as far as one REQUEST is answered; nobody asks for what it has. */
+export const MAX_REQUEST_GAPS = 64;
 /** Most ranges in a peer's announced chunks; a peer that fragments further is not an honest one. Filling it costs 50 ms. */
 export const MAX_HAVE_RANGES = 8_192;
 /** Most messages in one datagram; one that fits into an IP packet (RFC 7574 §8.1) holds a quarter of that. */

@@ -81,7 +81,9 @@ export class Upload {
   request(range: ChunkRange, now: Millis): void {
     const asked = new ChunkSet([range]);
     if (this.#inFlight.intersects(range)) {
-      const patience = this.#answer.mean ?? this.#answer.timeout;
+      const { mean, backOff, timeout } = this.#answer;
+      // The longer nothing is acknowledged, the more seldom it is sent again (REQUEST.1 of RFC 7574 §13.6.6).
+      const patience = mean === undefined ? timeout : mean * backOff;
       for (const [chunk, sent] of this.#sent) {
         if (chunk < range.start || chunk > range.end) continue;
         if (now - sent.at < patience) asked.delete({ start: chunk, end: chunk });
