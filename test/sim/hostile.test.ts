@@ -245,9 +245,9 @@ describe("a peer that floods", () => {
 
 test("a range that ends behind the content ends with it", () => {
   const stage = new Stage(content).hold();
+  new Puppet(stage, "complete", 5).open().have(0, 2 ** 32 - 1);
+  expect(stage.swarm.connection("complete")!.peerHas.size).toBe(CHUNKS);
   const puppet = new Puppet(stage).open();
-  puppet.have(0, 2 ** 32 - 1);
-  expect(stage.swarm.connection("puppet")!.peerHas.size).toBe(CHUNKS);
   puppet.ask(CHUNKS, 2 ** 32 - 1);
   expect(puppet.received()).toEqual([]);
   puppet.ask(CHUNKS - 1, 2 ** 32 - 1);

@@ -71,13 +71,14 @@ export function openSlots(slots: number = OPEN_SLOTS): Choker {
 export const RECIPROCAL_SLOTS = 8;
 /** Ranks are looked at again after this time, ms: rates need that long to show anything. */
 export const RANK_MS = 10_000;
-/** A peer on trial keeps its slot this long, ms: several ranks, so that it can show what it gives in return. */
-export const TRIAL_MS = 30_000;
+/** A peer on trial keeps its slot this long, ms: until the other has ranked us. Longer trials are what freeriders live on. */
+export const TRIAL_MS = 10_000;
 
 /**
  * Tit for tat (HAVE.2 of RFC 7574 §13.6.2): all slots but one go to the peers that give us most, or, when we need nothing
  * any more, to those that take our chunks the fastest and can pass them on. The last slot, and those that nobody has
- * earned, go to the others in turn, so that a newcomer can show what it gives.
+ * earned, go to the others, to whom owes us least first, so that a newcomer can show what it gives and what is given for
+ * nothing is the same for all.
  */
 export function reciprocal(slots: number = RECIPROCAL_SLOTS): Choker {
   return ({ peers, complete }, now) => {
@@ -90,7 +91,10 @@ export function reciprocal(slots: number = RECIPROCAL_SLOTS): Choker {
       if (peer.choked) return 1;
       return now - peer.since < TRIAL_MS ? 0 : 2;
     };
-    const others = peers.filter((peer) => !served.has(peer)).sort((a, b) => place(a) - place(b) || a.since - b.since);
+    const debt = (peer: ChokerPeer): number => (peer.choked ? Math.max(0, peer.uploaded - peer.downloaded) : 0);
+    const order = (a: ChokerPeer, b: ChokerPeer): number =>
+      place(a) - place(b) || debt(a) - debt(b) || a.since - b.since;
+    const others = peers.filter((peer) => !served.has(peer)).sort(order);
     for (const peer of others.slice(0, slots - served.size)) served.add(peer);
     return { served, againAt: now + RANK_MS };
   };
