@@ -1,8 +1,9 @@
-/** `npm run bench -- core [--json]`: builds what is missing and runs a benchmark of bench/. */
+/** `npm run bench -- NAME [--json]`: builds what is missing and runs a benchmark of bench/. */
 import { existsSync } from "node:fs";
 import { installMissing, root } from "./install.mjs";
 
-const [name = "core"] = process.argv.slice(2).filter((word) => !word.startsWith("--"));
+const [first = "--"] = process.argv.slice(2);
+const name = first.startsWith("--") ? "ppspp" : first;
 if (!/^[a-z]+$/.test(name) || !existsSync(`${root}bench/${name}.ts`)) {
   console.error(`There is no benchmark "${name}": see the files in bench/.`);
   process.exit(2);

@@ -1,4 +1,3 @@
-import { covered } from "../core/swarm/picker.ts";
 import type { ChunkRange } from "../core/address/range.ts";
 import { leafBin } from "../core/address/bin.ts";
 import { Layout } from "../core/content/layout.ts";
@@ -178,7 +177,7 @@ export class Engine implements DeliveryContext {
     const all = new ChunkSet();
     for (const connection of this.#host.swarm.connections) {
       if (connection.state !== "established" || connection.choked) continue;
-      for (const part of covered(connection.peerHas, range)) all.add(part);
+      for (const part of connection.peerHas.present(range)) all.add(part);
     }
     return [...all];
   }
@@ -282,6 +281,9 @@ export class Engine implements DeliveryContext {
       case "peerhas":
         this.#wakeDeliveries();
         return;
+      case "peer":
+        // The tracker names neighbours here: a page cannot contact an address.
+        return;
       case "uploaded":
         this.stats.uploadedBytes += news.bytes;
         break;
@@ -311,7 +313,7 @@ export class Engine implements DeliveryContext {
     if (store.size > memoryLimit) {
       const have = this.#host.swarm.have;
       const held = this.presentation.files.map(
-        (_, file) => [file, [...covered(have, this.layout.fileChunks(file))]] as const,
+        (_, file) => [file, [...have.present(this.layout.fileChunks(file))]] as const,
       );
       const target = store.size - memoryLimit + memoryLimit * EVICTION_SHARE;
       const chunks = eviction.plan(held, this.#playhead, target);

@@ -4,12 +4,15 @@ import type { Output } from "../core/connection/outputs.ts";
 import type { ChunkStore, Clock, Digest, Link, Random32 } from "./ports.ts";
 
 /** Outputs of the core that are news and not orders. */
-export type News = Extract<Output, { type: "verified" | "opened" | "closed" | "peerhas" | "rejected" | "uploaded" }>;
+export type News = Extract<
+  Output,
+  { type: "verified" | "opened" | "closed" | "peer" | "peerhas" | "rejected" | "uploaded" }
+>;
 
 /** What a host works with. */
 export interface HostOptions {
   readonly swarm: SwarmOptions;
-  readonly store: ChunkStore;
+  readonly store: Pick<ChunkStore, "get" | "put">;
   readonly clock: Clock;
   readonly digest: Digest;
   readonly random32: Random32;
@@ -28,11 +31,18 @@ export class Host {
   readonly #endpoint: Endpoint;
   readonly #links = new Map<string, Link>();
   readonly #options: HostOptions;
-  #stopTimer: () => void = () => undefined;
   #closed = false;
+  #wakeAt = Infinity;
+  /** When the timer ends; it may be earlier than `#wakeAt`, which costs less than a new timer for each change. */
+  #timerAt = Infinity;
+  #stopTimer: () => void = () => undefined;
+  /** Links that are looked at again after a while; each entry stops that. */
+  readonly #idle = new Map<string, () => void>();
   /** What is to be done after the input that is being carried out. */
   readonly #inputs: Input[] = [];
   #stepping = false;
+  /** A burst of datagrams is coming in; its end is due. */
+  #bursting = false;
 
   constructor(options: HostOptions) {
     const { clock, random32 } = options;
@@ -50,16 +60,21 @@ export class Host {
     }
     this.drop(link.id);
     this.#links.set(link.id, link);
-    const { id, maxDatagram, address } = link;
-    this.step({ type: "link", link: id, maxDatagram, ...(address && { address }) });
+    const { id, maxDatagram, reliable, address } = link;
+    this.step({ type: "link", link: id, maxDatagram, reliable, ...(address && { address }) });
     link.onClose = () => {
-      if (this.#links.get(link.id) === link) this.drop(link.id);
+      if (this.#links.get(id) === link) this.drop(id);
     };
     link.onDatagram = (data) => {
-      if (this.#links.get(link.id) === link) this.step({ type: "datagram", link: link.id, data });
+      if (this.#links.get(id) === link) this.#receive({ type: "datagram", link: id, data });
     };
-    if (initiator) this.step({ type: "open", link: link.id, swarm: this.swarm.key });
+    if (initiator) this.step({ type: "open", link: id, swarm: this.swarm.key });
     this.#closeIfIdle(link);
+  }
+
+  /** How many links there are. */
+  get size(): number {
+    return this.#links.size;
   }
 
   /** Ends a link. */
@@ -67,31 +82,32 @@ export class Host {
     const link = this.#links.get(id);
     if (link === undefined) return;
     this.#links.delete(id);
+    this.#idle.get(id)?.();
+    this.#idle.delete(id);
     this.step({ type: "unlink", link: id });
     link.close();
   }
 
   /** Gives the core an input and carries out what it says; from within that, the input waits for its turn. */
   step(input: Input): void {
+    if (this.#closed) return;
     this.#inputs.push(input);
-    if (this.#stepping) return;
-    this.#stepping = true;
-    try {
-      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-        for (const output of this.#endpoint.step(next, this.#options.clock.now())) this.#carryOut(output);
-      }
-    } finally {
-      // Also where a listener to our news throws: the next input must not wait for ever.
-      this.#stepping = false;
-    }
+    this.#run(true);
   }
 
   /** Says goodbye to everybody and stops. */
   close(): void {
     if (this.#closed) return;
     this.step({ type: "close" });
+    this.stop();
+  }
+
+  /** Stops without a word. */
+  stop(): void {
     this.#closed = true;
+    this.#inputs.length = 0;
     this.#stopTimer();
+    for (const stopIdle of this.#idle.values()) stopIdle();
     for (const link of this.#links.values()) {
       link.onClose = undefined;
       link.onDatagram = undefined;
@@ -100,23 +116,52 @@ export class Host {
     this.#links.clear();
   }
 
+  /** Datagrams that come together are answered together. */
+  #receive(input: Input): void {
+    this.#inputs.push(input);
+    this.#run(false);
+    if (this.#bursting) return;
+    this.#bursting = true;
+    this.#options.clock.soon(() => {
+      this.#bursting = false;
+      this.step({ type: "settle" });
+    });
+  }
+
+  #run(settle: boolean): void {
+    if (this.#stepping) return;
+    this.#stepping = true;
+    try {
+      do {
+        for (let input = this.#inputs.shift(); input !== undefined; input = this.#inputs.shift()) {
+          const more = !settle || this.#inputs.length > 0;
+          for (const output of this.#endpoint.step(input, this.#options.clock.now(), more)) this.#carryOut(output);
+        }
+      } while (this.#inputs.length > 0);
+    } finally {
+      // Also where a listener to our news throws: the next input must not wait for ever.
+      this.#stepping = false;
+    }
+  }
+
   #carryOut(output: Output): void {
-    const { store, clock, news } = this.#options;
+    const { store, news } = this.#options;
     switch (output.type) {
       case "transmit":
         this.#links.get(output.link)?.send(output.head, output.payload);
         return;
       case "wake":
-        this.#stopTimer();
-        this.#stopTimer = clock.after(Math.max(0, output.at - clock.now()), () => this.step({ type: "timeout" }));
+        this.#wakeAt = output.at;
+        this.#arm();
         return;
       case "digest":
-        void this.#digest(output);
+        this.#digest(output);
         return;
       case "read":
-        this.step({ type: "read", swarm: output.swarm, token: output.token, data: store.get(output.chunk) });
+        this.#inputs.push({ type: "read", swarm: output.swarm, token: output.token, data: store.get(output.chunk) });
         return;
       case "verified":
+        if (this.#closed) return;
         store.put(output.chunk, compact(output.data));
         news(output);
         return;
@@ -127,27 +172,40 @@ export class Host {
         return;
       }
       case "opened":
+      case "peer":
       case "peerhas":
       case "rejected":
       case "uploaded":
         news(output);
         return;
-      case "peer":
-        // Neighbours come from the tracker here: a page cannot contact an address.
-        return;
     }
   }
 
-  async #digest({ swarm, token, data }: Extract<Output, { type: "digest" }>): Promise<void> {
-    const hash = await this.#options.digest(this.swarm.metadata.hash, data);
-    if (!this.#closed) this.step({ type: "digested", swarm, token, hash });
+  #digest({ swarm, token, data }: Extract<Output, { type: "digest" }>): void {
+    const hash = this.#options.digest(this.swarm.metadata.hash, data);
+    if (hash instanceof Uint8Array) this.#inputs.push({ type: "digested", swarm, token, hash });
+    else void hash.then((value) => this.step({ type: "digested", swarm, token, hash: value }));
   }
 
-  #closeIfIdle(link: Link): void {
-    this.#options.clock.after(IDLE_LINK_MS, () => {
-      const idle = this.#links.get(link.id) === link && this.swarm.connection(link.id) === undefined;
-      if (idle) this.drop(link.id);
+  #arm(): void {
+    if (this.#timerAt <= this.#wakeAt) return;
+    const { clock } = this.#options;
+    this.#stopTimer();
+    this.#timerAt = this.#wakeAt;
+    this.#stopTimer = clock.after(Math.max(0, this.#wakeAt - clock.now()), () => {
+      this.#timerAt = Infinity;
+      if (clock.now() < this.#wakeAt) this.#arm();
+      else this.step({ type: "timeout" });
     });
+  }
+
+  #closeIfIdle({ id }: Link): void {
+    this.#idle.get(id)?.();
+    const stop = this.#options.clock.after(IDLE_LINK_MS, () => {
+      this.#idle.delete(id);
+      if (this.swarm.connection(id) === undefined) this.drop(id);
+    });
+    this.#idle.set(id, stop);
   }
 }
 

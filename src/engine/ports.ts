@@ -11,6 +11,8 @@ export interface Link {
   readonly id: string;
   /** Largest datagram that it carries, bytes. */
   readonly maxDatagram: number;
+  /** Whether it repeats by itself what it lost, as a data channel does. */
+  readonly reliable: boolean;
   /** Where the neighbour is, for peer address exchange; absent where the link has no IP address and port. */
   readonly address?: PeerAddress;
   /**
@@ -37,8 +39,8 @@ export interface ChunkStore {
   clear(): void;
 }
 
-/** Hash of `data`; asynchronous because WebCrypto is, and 10 to 30 times faster than JavaScript. */
-export type Digest = (hash: HashCode, data: Uint8Array) => Promise<Uint8Array>;
+/** Hash of `data`; may be asynchronous because WebCrypto is, and 10 to 30 times faster than JavaScript. */
+export type Digest = (hash: HashCode, data: Uint8Array) => Promise<Uint8Array> | Uint8Array;
 
 /** Time and timers of the host. */
 export interface Clock {
@@ -46,6 +48,8 @@ export interface Clock {
   now(): number;
   /** Calls `wake` once, not before `delayMs`; returns a function that prevents it. */
   after(delayMs: number, wake: () => void): () => void;
+  /** Calls `work` once, as soon as the events that are waiting now have been delivered; in a browser that is at once. */
+  soon(work: () => void): void;
   /** System time in microseconds since 1970, for DATA timestamps (RFC 7574 §8.6). */
   unixMicros(): bigint;
 }

@@ -9,6 +9,7 @@ export const systemClock: Clock = {
     const timer = setTimeout(wake, delayMs);
     return () => clearTimeout(timer);
   },
+  soon: (work) => queueMicrotask(work),
   unixMicros: () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)),
 };
 

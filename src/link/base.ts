@@ -9,6 +9,7 @@ const EARLY_BYTES = 512 * 1024;
 export abstract class BaseLink implements Link {
   readonly id: string;
   abstract readonly maxDatagram: number;
+  abstract readonly reliable: boolean;
   #onDatagram: ((datagram: Uint8Array) => void) | undefined;
   #onClose: (() => void) | undefined;
   #early: Uint8Array[] = [];

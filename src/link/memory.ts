@@ -27,6 +27,7 @@ const seeded = (seed: number) => (): number => {
 
 class MemoryLink extends BaseLink {
   readonly maxDatagram: number;
+  readonly reliable: boolean;
   readonly #options: MemoryOptions;
   readonly #random: () => number;
   #other: MemoryLink | undefined;
@@ -36,6 +37,7 @@ class MemoryLink extends BaseLink {
   constructor(id: string, options: MemoryOptions, random: () => number) {
     super(id);
     this.maxDatagram = options.maxDatagram ?? 256 * 1024;
+    this.reliable = options.loss === undefined;
     this.#options = options;
     this.#random = random;
   }

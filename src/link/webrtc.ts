@@ -80,6 +80,7 @@ export class WebRtcLink extends BaseLink {
   readonly #watched: Watched = {};
   readonly #peer: SimplePeer;
   #queue: SendQueue | undefined;
+  readonly reliable = true;
   #maxDatagram = DATAGRAM_MAX;
   #described = false;
   #candidates = 0;

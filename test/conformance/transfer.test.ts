@@ -38,7 +38,7 @@ test("RFC 7574 §3.2 SHOULD: a verified chunk is announced by HAVE", () => {
   const { stage, puppet } = leech([0]);
   const other = new Puppet(stage, "other", 88).open();
   puppet.deliver(0);
-  stage.pass(100);
+  stage.pass(250);
   expect(chunksOf(other.received(), "HAVE")).toEqual([0]);
 });
 
@@ -48,10 +48,10 @@ test("RFC 7574 §3.2 MUST: HAVE holds nothing but chunks that are received and v
   stage.waiting = [];
   puppet.deliver(0);
   puppet.send(puppet.data(5));
-  stage.pass(100);
+  stage.pass(250);
   expect(only(other.received(), "HAVE")).toEqual([]);
   stage.finishDigests();
-  stage.pass(100);
+  stage.pass(250);
   expect(chunksOf(other.received(), "HAVE")).toEqual([0]);
 });
 

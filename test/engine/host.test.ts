@@ -10,6 +10,7 @@ test("a listener that throws does not stop the host", () => {
   const link = (id: string): Link => ({
     id,
     maxDatagram: 65_536,
+    reliable: false,
     send: (head) => void sent.push(head),
     close: () => undefined,
     onDatagram: undefined,

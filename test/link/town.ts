@@ -15,6 +15,7 @@ let offers = 0;
 /** A link in memory that comes about by offer and answer, as WebRTC's do. */
 class OfferedLink extends BaseLink implements SignalledLink {
   readonly maxDatagram = 256 * 1024;
+  readonly reliable = false;
   readonly #options: LinkOptions;
   #wire: BaseLink | undefined;
 

@@ -158,7 +158,7 @@ describe("openSlots", () => {
     const stage = new Stage(content, { choker: openSlots(1) }).hold();
     stage.reading = false;
     const first = new Puppet(stage, "first").open();
-    first.ask(0, 9);
+    first.ask(0, 4);
     const second = new Puppet(stage, "second").open();
     stage.pass(IDLE_MS + 1_000);
     expect(words(first)).toEqual(["CHOKE"]);
@@ -221,11 +221,12 @@ describe("reciprocal", () => {
     const film = makeContent(8_000 * 1_024, 16_384, seeded(seed));
     const net = new Simulator(seed, { ...WEATHER, uplink: 20 });
     const options = { ...film.options, choker: choker() };
-    const peers: SimPeer[] = Array.from({ length: 13 }, (_, i) => net.join(`peer${i}`, options));
+    const peers: SimPeer[] = Array.from({ length: 13 }, (_, i) =>
+      net.join(`peer${i}`, options, i === 0 ? { uplink: 60 } : {}),
+    );
     const [seeder, ...leechers] = peers as [SimPeer, ...SimPeer[]];
     const freerider = leechers.at(-1)!;
     seeder.seed(film);
-    seeder.uplink = 60;
     freerider.step({ type: "serve", swarm: freerider.swarm.key, serving: false });
     for (const [i, leecher] of leechers.entries()) {
       leecher.leech(film.chunks.length);
@@ -252,9 +253,9 @@ describe("reciprocal", () => {
     (seed) => {
       const earned = race(seed, () => reciprocal(4));
       expect(earned.freerider).toBeLessThan(0.5 * Math.min(...earned.contributors));
-      // Served in turn it would get more than most: nobody asks it for anything.
+      // Served in turn it would get as much as the others.
       const given = race(seed, () => openSlots(4));
-      expect(given.freerider).toBeGreaterThan(median(given.contributors));
+      expect(given.freerider).toBeGreaterThan(0.75 * median(given.contributors));
     },
   );
 });

@@ -129,7 +129,7 @@ describe("what is said once and lost", () => {
     const large = makeContent(512 * 64, 64, seeded(2));
     const stage = new Stage(large);
     for (let chunk = 0; chunk < 300; chunk += 2) stage.hold(chunk, chunk);
-    stage.pass(100);
+    stage.pass(300);
     const puppet = new Puppet(stage).open();
     const told = new Set<number>();
     for (let i = 0; i < 3; i++) {
@@ -288,7 +288,7 @@ describe("uploads", () => {
     puppet.ask(0, 599);
     const sizes = puppet.datagrams().map(({ bytes }) => bytes);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(400);
-    expect(sizes.length).toBeGreaterThan(100);
+    expect(sizes.length).toBeGreaterThan(50);
   });
 });
 

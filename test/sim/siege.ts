@@ -66,11 +66,11 @@ export function expectBounded({ swarm }: SimPeer): void {
 /** A viewer between a good peer that holds everything and a bad one that says so too. */
 export function viewing(seed: number, spoil: (siege: Siege) => void): Siege & { readonly good: SimPeer } {
   const net = new Simulator(seed, WEATHER);
-  const [good, bad, victim] = ["good", "bad", "victim"].map((id) => net.join(id, content.options)) as SimPeer[];
-  good!.seed(content);
-  bad!.seed(content);
-  bad!.uplink = Infinity;
-  const siege = { net, good: good!, bad: bad!, victim: victim! };
+  const [good, victim] = [net.join("good", content.options), net.join("victim", content.options)];
+  const bad = net.join("bad", content.options, { uplink: Infinity });
+  good.seed(content);
+  bad.seed(content);
+  const siege = { net, good, bad, victim };
   spoil(siege);
   siege.victim.leech(CHUNKS);
   net.connect(siege.victim, siege.bad);
@@ -82,13 +82,13 @@ export function viewing(seed: number, spoil: (siege: Siege) => void): Siege & { 
 export function serving(seed: number, options: Partial<SwarmOptions> = {}): Siege & { readonly honest: SimPeer } {
   const net = new Simulator(seed, WEATHER);
   const victim = net.join("victim", { ...content.options, ...options });
-  const [bad, honest] = ["bad", "honest"].map((id) => net.join(id, content.options)) as SimPeer[];
+  const bad = net.join("bad", content.options, { uplink: Infinity });
+  const honest = net.join("honest", content.options);
   victim.seed(content);
-  bad!.uplink = Infinity;
-  net.connect(bad!, victim);
-  honest!.leech(CHUNKS);
-  net.connect(honest!, victim);
-  return { net, bad: bad!, victim, honest: honest! };
+  net.connect(bad, victim);
+  honest.leech(CHUNKS);
+  net.connect(honest, victim);
+  return { net, bad, victim, honest };
 }
 
 /** Over its open channel the bad peer sends datagrams with such messages as well, one every so many ms. */

@@ -1,22 +1,12 @@
 import { createHash } from "node:crypto";
 import type { Output } from "../../src/core/connection/outputs.ts";
 import type { PeerAddress } from "../../src/core/connection/peer-address.ts";
-import { MerkleTree } from "../../src/core/integrity/tree.ts";
-import { hashFunction } from "../../src/core/integrity/hashes.ts";
-import { ChunkAddressing, HashCode } from "../../src/core/codec/messages.ts";
 import { Endpoint, type Input } from "../../src/core/swarm/endpoint.ts";
 import type { Swarm, SwarmOptions } from "../../src/core/swarm/swarm.ts";
+import { digest, seeded, type Content, type KnownChunks } from "./content.ts";
+import { Events } from "./events.ts";
 
-/** A seeded generator of numbers in [0, 1): mulberry32. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+export { digest, makeContent, seeded, type Content } from "./content.ts";
 
 /** What the network does to datagrams, by chance. */
 export interface Weather {
@@ -26,52 +16,27 @@ export interface Weather {
   /** Probabilities from 0 to 1. */
   readonly loss: number;
   readonly duplication: number;
-  /** Bytes per ms that a peer can send; Infinity without limit. */
+  /** Bytes per ms that a peer can send, where its own line does not say it; Infinity without limit. */
   readonly uplink: number;
 }
 
-/** Content with its tree, shared by the simulated peers. */
-export interface Content {
-  readonly chunks: readonly Uint8Array[];
-  readonly options: SwarmOptions;
-  readonly tree: MerkleTree;
+/** How one peer is connected: queues without end, as those of data channels, so that too much is late and not lost. */
+export interface Line {
+  /** Bytes per ms. */
+  readonly uplink: number;
+  readonly downlink: number;
+  /** What this end adds to the one-way delay, ms. */
+  readonly delay: number;
 }
 
-/** Made-up content of `length` bytes in chunks of `chunkSize`. */
-export function makeContent(
-  length: number,
-  chunkSize: number,
-  random: () => number,
-  hash: HashCode = HashCode.sha256,
-): Content {
-  const bytes = Uint8Array.from({ length }, () => random() * 256);
-  const chunks: Uint8Array[] = [];
-  for (let at = 0; at < length; at += chunkSize) chunks.push(bytes.subarray(at, Math.min(at + chunkSize, length)));
-  const tree = MerkleTree.fromLeaves(
-    hashFunction(hash),
-    chunks.map((chunk) => digest(hash, chunk)),
-  );
-  return {
-    chunks,
-    tree,
-    options: {
-      metadata: {
-        id: tree.root(),
-        chunkSize,
-        variableSize: false,
-        addressing: ChunkAddressing.chunk32,
-        hash,
-        chunkCount: chunks.length,
-      },
-    },
-  };
-}
-
-const NODE_HASH = ["sha1", "sha224", "sha256", "sha384", "sha512"] as const;
-
-/** Hash of a chunk, as the host of a real peer computes it. */
-export function digest(hash: HashCode, data: Uint8Array): Uint8Array {
-  return createHash(NODE_HASH[hash]).update(data).digest();
+/** What one peer has cost and moved. */
+export interface Work {
+  inputs: number;
+  /** Datagrams and bytes that it sent, headers of UDP and IP not counted. */
+  datagrams: number;
+  bytes: number;
+  /** Of them, content. */
+  content: number;
 }
 
 /** A simulated peer: an Endpoint and the host that carries out its outputs. */
@@ -80,22 +45,30 @@ export class SimPeer {
   readonly swarm: Swarm;
   readonly store = new Map<number, Uint8Array>();
   readonly outputs: Output[] = [];
+  /** Told what is news, which otherwise is kept in `outputs`. */
+  news: (output: Output) => void = (output) => void this.outputs.push(output);
   /** May change or drop a datagram before it leaves: for misbehaving peers. */
   tamper: (head: Uint8Array, payload: Uint8Array | undefined) => Uint8Array | undefined = join;
   /** Where others reach it, for PEX; without one its links have no address. */
   address: PeerAddress | undefined;
-  /** Bytes per ms that it can send, where that is not the weather's. */
-  uplink: number | undefined;
-  lineFreeAt = 0;
-  wakeAt = Infinity;
+  /** Set: digests come from here, at once, and the store keeps these bytes of what is proven. */
+  known: KnownChunks | undefined;
+  readonly work: Work = { inputs: 0, datagrams: 0, bytes: 0, content: 0 };
+  readonly line: Line;
+  uplinkFreeAt = 0;
+  downlinkFreeAt = 0;
+  #wakeAt = Infinity;
+  /** When the pending event that looks at `#wakeAt` comes. */
+  #alarmAt = Infinity;
   readonly #inputs: Input[] = [];
   #stepping = false;
   readonly id: string;
   readonly net: Simulator;
 
-  constructor(id: string, net: Simulator, options: SwarmOptions) {
+  constructor(id: string, net: Simulator, options: SwarmOptions, line: Line) {
     this.id = id;
     this.net = net;
+    this.line = line;
     this.endpoint = new Endpoint({
       random32: () => Math.floor(net.random() * 2 ** 32),
       epochMicros: 1_700_000_000_000_000n,
@@ -106,11 +79,8 @@ export class SimPeer {
   /** Starts with the whole content. */
   seed({ chunks, tree }: Content): void {
     this.swarm.verifier.verifyPeaks(tree.peaks());
-    const leaves = chunks.map((_, chunk) => tree.get(chunk * 2));
-    this.swarm.verifier.verifyLeaves(
-      0,
-      leaves.map((leaf) => leaf ?? new Uint8Array()),
-    );
+    const leaves = chunks.map((_, chunk) => tree.get(chunk * 2)!);
+    this.swarm.verifier.verifyLeaves(0, leaves);
     chunks.forEach((chunk, i) => this.store.set(i, chunk));
     this.step({ type: "have", swarm: this.swarm.key, chunks: { start: 0, end: chunks.length - 1 } });
   }
@@ -124,27 +94,37 @@ export class SimPeer {
     this.#inputs.push(input);
     if (this.#stepping) return;
     this.#stepping = true;
-    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift())
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      this.work.inputs++;
       for (const output of this.endpoint.step(next, this.net.now)) this.#carryOut(output);
+    }
     this.#stepping = false;
   }
 
   #carryOut(output: Output): void {
     switch (output.type) {
       case "transmit": {
-        const datagram = this.tamper(output.head, output.payload);
-        if (datagram !== undefined) this.net.send(this, output.link, datagram);
+        const { link, head, payload } = output;
+        this.work.content += payload?.length ?? 0;
+        if (this.tamper === join) {
+          this.net.send(this, link, head, payload);
+          return;
+        }
+        const datagram = this.tamper(head, payload);
+        if (datagram !== undefined) this.net.send(this, link, datagram);
         return;
       }
       case "wake":
-        this.wakeAt = output.at;
-        this.net.at(Math.max(output.at, this.net.now), () => {
-          if (this.wakeAt === output.at) this.step({ type: "timeout" });
-        });
+        this.#wakeAt = output.at;
+        this.#arm();
         return;
       case "digest": {
-        // As with WebCrypto, digests end later and in any order.
         const { swarm, token, data } = output;
+        if (this.known !== undefined) {
+          this.step({ type: "digested", swarm, token, hash: this.known.digest(token, data) });
+          return;
+        }
+        // As with WebCrypto, digests end later and in any order.
         const hash = digest(this.swarm.metadata.hash, data);
         this.net.at(this.net.now + this.net.random(), () => this.step({ type: "digested", swarm, token, hash }));
         return;
@@ -153,12 +133,25 @@ export class SimPeer {
         this.step({ type: "read", swarm: output.swarm, token: output.token, data: this.store.get(output.chunk) });
         return;
       case "verified":
-        this.store.set(output.chunk, output.data);
+        this.store.set(output.chunk, this.known?.bytes(output.chunk) ?? output.data);
         break;
       default:
         break;
     }
-    this.outputs.push(output);
+    this.news(output);
+  }
+
+  /** One event at a time, since the wake moves with each step and mostly to later. */
+  #arm(): void {
+    if (this.#alarmAt <= this.#wakeAt) return;
+    const at = Math.max(this.#wakeAt, this.net.now);
+    this.#alarmAt = at;
+    this.net.at(at, () => {
+      if (this.#alarmAt !== at) return;
+      this.#alarmAt = Infinity;
+      if (this.net.now < this.#wakeAt) this.#arm();
+      else if (this.#wakeAt !== Infinity) this.step({ type: "timeout" });
+    });
   }
 }
 
@@ -167,21 +160,30 @@ export class Simulator {
   now = 0;
   readonly random: () => number;
   readonly peers = new Map<string, SimPeer>();
+  /** Bytes that were delivered. */
+  bytes = 0;
   /** Everything that was delivered, as one hash: the same seed gives the same trace. */
   readonly #trace = createHash("sha256");
+  readonly #traced: boolean;
   readonly #weather: Weather;
-  readonly #events: { at: number; order: number; run: () => void }[] = [];
-  #order = 0;
-  bytes = 0;
+  readonly #events = new Events();
 
-  constructor(seed: number, weather: Weather) {
+  /** Hashing what is delivered for `trace` takes time that a large simulation saves. */
+  constructor(seed: number, weather: Weather, traced = true) {
     this.random = seeded(seed);
     this.#weather = weather;
+    this.#traced = traced;
+  }
+
+  /** How many events there have been. */
+  get events(): number {
+    return this.#events.made;
   }
 
   /** Adds a peer to the network. */
-  join(id: string, options: SwarmOptions): SimPeer {
-    const peer = new SimPeer(id, this, options);
+  join(id: string, options: SwarmOptions, line: Partial<Line> = {}): SimPeer {
+    const whole = { uplink: this.#weather.uplink, downlink: Infinity, delay: 0, ...line };
+    const peer = new SimPeer(id, this, options, whole);
     this.peers.set(id, peer);
     return peer;
   }
@@ -195,36 +197,29 @@ export class Simulator {
 
   /** Runs something at a time. */
   at(time: number, run: () => void): void {
-    const event = { at: time, order: this.#order++, run };
-    const heap = this.#events;
-    let i = heap.push(event) - 1;
-    while (i > 0) {
-      const parent = (i - 1) >> 1;
-      if (!before(event, heap[parent]!)) break;
-      heap[i] = heap[parent]!;
-      i = parent;
-    }
-    heap[i] = event;
+    this.#events.add(time, run);
   }
 
-  /** One datagram on its way, or lost, or twice. */
-  send(from: SimPeer, to: string, datagram: Uint8Array): void {
-    const { delay, jitter, loss, duplication, uplink } = this.#weather;
-    from.lineFreeAt = Math.max(from.lineFreeAt, this.now) + datagram.length / (from.uplink ?? uplink);
+  /** One datagram on its way, or lost, or twice. Its parts are put together where it arrives. */
+  send(from: SimPeer, to: string, head: Uint8Array, payload?: Uint8Array): void {
+    const { delay, jitter, loss, duplication } = this.#weather;
+    const length = head.length + (payload?.length ?? 0);
+    from.work.datagrams++;
+    from.work.bytes += length;
+    from.uplinkFreeAt = Math.max(from.uplinkFreeAt, this.now) + length / from.line.uplink;
     const copies = this.random() < loss ? 0 : this.random() < duplication ? 2 : 1;
+    const target = this.peers.get(to);
     for (let i = 0; i < copies; i++) {
-      this.at(from.lineFreeAt + delay + this.random() * jitter, () => {
-        this.#trace.update(`${this.now} ${from.id} ${to} `).update(datagram);
-        this.bytes += datagram.length;
-        this.peers.get(to)?.step({ type: "datagram", link: from.id, data: datagram });
-      });
+      const way = delay + from.line.delay + (target?.line.delay ?? 0) + this.random() * jitter;
+      const through = target === undefined ? 0 : length / target.line.downlink;
+      this.at(from.uplinkFreeAt + way + through, () => this.#arrive(from, to, through, head, payload));
     }
   }
 
   /** Runs until `done`, or until `limit` ms have passed in the simulation. Returns whether it was done. */
   run(done: () => boolean, limit: number): boolean {
     while (!done()) {
-      const event = this.#pop();
+      const event = this.#events.next();
       if (event === undefined || event.at > limit) return false;
       this.now = event.at;
       event.run();
@@ -237,27 +232,28 @@ export class Simulator {
     return this.#trace.copy().digest("hex");
   }
 
-  #pop(): { at: number; run: () => void } | undefined {
-    const heap = this.#events;
-    const top = heap[0];
-    const last = heap.pop();
-    if (top === undefined || last === undefined || top === last) return top;
-    let i = 0;
-    for (;;) {
-      let child = 2 * i + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
-      if (!before(heap[child]!, last)) break;
-      heap[i] = heap[child]!;
-      i = child;
+  /** A datagram comes out of the receiver's downlink, which takes `through` ms, unless another one is in there. */
+  #arrive(from: SimPeer, to: string, through: number, head: Uint8Array, payload: Uint8Array | undefined): void {
+    const target = this.peers.get(to);
+    if (target === undefined) return;
+    const at = Math.max(this.now, target.downlinkFreeAt + through);
+    if (at > this.now) {
+      target.downlinkFreeAt = at;
+      this.at(at, () => this.#deliver(from, to, head, payload));
+      return;
     }
-    heap[i] = last;
-    return top;
+    target.downlinkFreeAt = this.now;
+    this.#deliver(from, to, head, payload);
+  }
+
+  #deliver(from: SimPeer, to: string, head: Uint8Array, payload: Uint8Array | undefined): void {
+    const target = this.peers.get(to);
+    const data = (payload && target?.known?.frame(head, payload)) ?? join(head, payload);
+    this.bytes += data.length;
+    if (this.#traced) this.#trace.update(`${this.now} ${from.id} ${to} `).update(data);
+    target?.step({ type: "datagram", link: from.id, data });
   }
 }
-
-const before = (a: { at: number; order: number }, b: { at: number; order: number }): boolean =>
-  a.at < b.at || (a.at === b.at && a.order < b.order);
 
 /** One datagram from its two parts. */
 export function join(head: Uint8Array, payload: Uint8Array | undefined): Uint8Array {

@@ -94,6 +94,13 @@ export class ChunkSet {
     }
   }
 
+  /** The parts of a range that are in the set, ascending; the set must not be changed meanwhile. */
+  *present(within: ChunkRange): IterableIterator<ChunkRange> {
+    for (let index = this.#endingFrom(within.start); this.#starts[index]! <= within.end; index++) {
+      yield { start: Math.max(this.#starts[index]!, within.start), end: Math.min(this.#ends[index]!, within.end) };
+    }
+  }
+
   /** The ranges, ascending; the set must not be changed meanwhile. */
   *[Symbol.iterator](): IterableIterator<ChunkRange> {
     for (let index = 0; index < this.#starts.length; index++) {

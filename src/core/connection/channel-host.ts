@@ -12,6 +12,8 @@ export interface ChannelLink {
   readonly id: string;
   /** Largest datagram, bytes. */
   readonly maxDatagram: number;
+  /** Whether it repeats by itself what it lost. */
+  readonly reliable: boolean;
   /** Where the peer is; absent where a link has no address, as over WebRTC. */
   readonly address?: PeerAddress;
 }

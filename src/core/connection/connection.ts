@@ -8,16 +8,14 @@ import { Outbox } from "./outbox.ts";
 import type { CloseReason, RejectReason } from "./outputs.ts";
 import type { PeerAddress } from "./peer-address.ts";
 import { missingProof, Proofs } from "./proofs.ts";
-import {
-  MAX_EARLY_HAVES,
-  MAX_HAVE_RANGES,
-  MAX_MESSAGES,
-  MAX_REPEATED_HAVES,
-  MAX_REQUEST_GAPS,
-  type Millis,
-} from "./settings.ts";
+import { MAX_EARLY_HAVES, MAX_HAVE_RANGES, MAX_MESSAGES, MAX_REPEATED_HAVES, type Millis } from "./settings.ts";
 import { nextState, type ChannelEvent, type ChannelState } from "./states.ts";
 import { Upload } from "./upload.ts";
+
+/** Octets around a chunk in its datagram: channel, type, the longest chunk specification, timestamp. */
+const DATA_FRAME = 29;
+/** What one Ethernet packet holds of a UDP datagram over IPv6, octets. */
+const IP_PACKET = 1_452;
 
 /** One PPSPP channel: everything that happens between us and one peer about one swarm (RFC 7574 §3, §8). */
 export class Connection {
@@ -40,6 +38,7 @@ export class Connection {
   choking = false;
   readonly #host: ChannelHost;
   readonly #initiator: boolean;
+  readonly #reliable: boolean;
   readonly #outbox: Outbox;
   /** When our last HANDSHAKE went out of our own accord, and how many have. */
   #shookAt: Millis = 0;
@@ -58,11 +57,12 @@ export class Connection {
     this.link = link.id;
     this.maxDatagram = link.maxDatagram;
     this.address = link.address;
+    this.#reliable = link.reliable;
     this.channel = channel;
     this.#initiator = initiator;
     this.state = initiator ? "opening" : "answering";
-    this.download = new Download(host.settings);
-    this.upload = new Upload(host.settings, host.metadata.chunkSize);
+    this.download = new Download(host.settings, host.metadata.chunkSize);
+    this.upload = new Upload(host.settings, host.metadata.chunkSize, link.reliable);
     this.#outbox = new Outbox(host, link, now);
     this.heardAt = now;
     if (initiator) this.#try(now);
@@ -116,10 +116,10 @@ export class Connection {
     const closing = messages[0]?.type === "HANDSHAKE" && messages[0].channel === 0;
     if (this.state === "answering" && !closing) this.#go("datagram", now);
     let proofs = false;
-    for (const [i, message] of messages.entries()) {
+    for (const message of messages) {
       if (message.type === "HANDSHAKE") {
         // One that opens stands first (RFC 7574 §3.1); one that closes may stand behind last words.
-        if (i === 0 || message.channel === 0) this.handshake(message, now);
+        if (message === messages[0] || message.channel === 0) this.handshake(message, now);
         continue;
       }
       if (this.state !== "established") return;
@@ -138,9 +138,13 @@ export class Connection {
     this.#host.retry(now);
   }
 
-  /** Announces chunks (RFC 7574 §4.3.1). */
-  announce(range: ChunkRange): void {
+  /**
+   * Announces chunks (RFC 7574 §4.3.1); returns whether that is urgent. To a peer that holds them itself it is not: the
+   * HAVE goes with what is sent next.
+   */
+  announce(range: ChunkRange): boolean {
     this.#outbox.pushChunks("HAVE", range);
+    return this.#outbox.isFull || !this.peerHas.covers(range);
   }
 
   /** Asks for chunks, ascending. */
@@ -179,7 +183,6 @@ export class Connection {
   sendData(chunk: number, data: Uint8Array, now: Millis): void {
     const tree = this.#host.verifier.tree;
     if (this.state !== "established" || tree === undefined || this.choking) return;
-    this.flush(now);
     // Until the first ACK shows that hashes arrive, each datagram stands on its own (RFC 7574 §5.3): if the one with the
     // peaks were lost, all others would be for nothing.
     const { inFlight, doubtful } = this.upload;
@@ -189,12 +192,16 @@ export class Connection {
     const proof = missingProof(tree, chunk, !this.#hasPeaks, assumed);
     const messages: Message[] = proof.map((node) => ({ type: "INTEGRITY", ...node }));
     const { hashSize } = this.#host.format;
-    const room = this.maxDatagram - 4 - 25 - data.length;
-    if (messages.length * (17 + hashSize) > room) {
-      // They do not fit beside the chunk: hashes first, in datagrams of their own.
+    // A chunk that fits one IP packet shall not be torn for what goes with it (RFC 7574 §8.1).
+    const limit = !this.#reliable && DATA_FRAME + data.length <= IP_PACKET ? IP_PACKET : this.maxDatagram;
+    const room = Math.min(limit, this.maxDatagram) - DATA_FRAME - data.length;
+    const proofLength = messages.length * (17 + hashSize);
+    messages.unshift(...this.#outbox.drain(room - proofLength));
+    if (messages.length > 0 && proofLength > room) {
+      // They do not fit beside the chunk: hashes first, in datagrams of their own (RFC 7574 §5.3).
       for (const message of messages.splice(0)) this.#outbox.push(message);
-      this.flush(now);
     }
+    this.flush(now);
     messages.push({ type: "DATA", chunks: { start: chunk, end: chunk }, timestamp: this.#host.micros(now), data });
     this.upload.sending(chunk, data.length, now);
     this.#outbox.transmit(messages, now);
@@ -235,24 +242,25 @@ export class Connection {
     }
   }
 
-  /** Does what is due: repeats, keep-alive, giving up. */
-  timeout(now: Millis): void {
-    if (this.state === "closed" || now < this.wakeAt) return;
+  /** Does what is due: repeats, keep-alive, giving up. Returns whether that leaves something to send or to ask. */
+  timeout(now: Millis): boolean {
+    if (this.state === "closed" || now < this.wakeAt) return false;
     const { settings } = this.#host;
     if (this.state !== "established") {
       if (this.#tries >= settings.handshakeTries) this.#end("expire", "no-answer");
       else this.#try(now);
-      return;
+      return false;
     }
     if (now >= this.#deadAt) {
       this.#end("expire", "dead");
-      return;
+      return false;
     }
     this.upload.expire(now);
     const expired = this.download.expire(now);
     for (const range of toRanges(expired)) this.#outbox.pushChunks("CANCEL", range);
     this.#host.released(expired);
     if (now >= this.#outbox.lastSent + settings.keepAliveMs) this.#restate(now);
+    return true;
   }
 
   /** Ends the channel, and says so to a peer that is there (RFC 7574 §8.4). */
@@ -290,7 +298,7 @@ export class Connection {
         this.upload.held(message.chunks);
         return;
       case "ACK":
-        if (this.upload.acknowledge(message.chunks, now)) this.#learn(message.chunks);
+        if (this.upload.acknowledge(message.chunks, message.delay, now)) this.#learn(message.chunks);
         return;
       case "DATA":
         this.#host.arrived(this, message, now);
@@ -303,7 +311,7 @@ export class Connection {
         return;
       case "CHOKE":
         this.choked = true;
-        this.#host.released(this.download.releaseAll());
+        this.#host.released(this.download.choked());
         return;
       case "UNCHOKE":
         this.choked = false;
@@ -336,12 +344,7 @@ export class Connection {
       return;
     }
     const last = (this.#host.verifier.chunkCount ?? 0) - 1;
-    let gaps = MAX_REQUEST_GAPS;
-    // What the peer has acknowledged is not sent again, or it could ask for the same content for ever (REQUEST.1).
-    for (const gap of this.peerHas.missing({ start: chunks.start, end: Math.min(chunks.end, last) })) {
-      if (gaps-- === 0) return;
-      this.upload.request(gap, now);
-    }
+    if (chunks.start <= last) this.upload.request({ start: chunks.start, end: Math.min(chunks.end, last) }, now);
   }
 
   /** A HANDSHAKE of our own accord: the first, or a repeat because no answer came. */

@@ -14,6 +14,10 @@ const RATE_WEIGHT = 1 / 8;
 const FIRST_OUTSTANDING = 8;
 /** REQUESTs in flight cover this much of the peer's rate beyond the round trip, ms. */
 const AHEAD_MS = 500;
+/** Most chunks asked of one peer at a time, however small: each costs memory and a place among its REQUESTs. */
+const MAX_OUTSTANDING_CHUNKS = 512;
+/** What is outstanding is asked for in this many REQUESTs or fewer. */
+const ROUNDS = 4;
 /** A peer whose chunks could not be proven this often in a row is asked last. */
 const MAX_FRUITLESS = 4;
 
@@ -28,6 +32,7 @@ export class Download {
   readonly #late = new Map<number, Millis | undefined>();
   readonly #asked = new Map<number, Asked>();
   readonly #answer: AnswerTime;
+  readonly #chunkSize: number;
   readonly #maxOutstanding: number;
   #received = 0;
   #rate = 0;
@@ -35,9 +40,10 @@ export class Download {
   #fruitless = 0;
   #failedAt: Millis = -Infinity;
 
-  constructor({ minRequestMs, maxRequestMs, maxOutstanding }: ChannelSettings) {
+  constructor({ minRequestMs, maxRequestMs, maxOutstanding }: ChannelSettings, chunkSize: number) {
     this.#answer = new AnswerTime(FIRST_TIMEOUT_MS, minRequestMs, maxRequestMs);
-    this.#maxOutstanding = maxOutstanding;
+    this.#chunkSize = chunkSize;
+    this.#maxOutstanding = Math.max(1, Math.min(MAX_OUTSTANDING_CHUNKS, Math.floor(maxOutstanding / chunkSize)));
   }
 
   /** Chunks asked for and not answered yet. */
@@ -69,20 +75,24 @@ export class Download {
   /**
    * How many more chunks may be asked for: enough REQUESTs to cover rate × round trip, and one at a time after silence.
    * Chunks that wait for their proof count as well, so that one peer cannot fill our memory with what cannot be proven.
+   * None until there is room for a fair number, so that not every chunk costs a decision and a datagram.
    */
-  room(chunkSize: number): number {
+  get room(): number {
     const wanted =
       this.#rate === 0
         ? FIRST_OUTSTANDING
-        : Math.ceil((this.#rate * (Math.min(this.#answer.mean ?? 0, AHEAD_MS) + AHEAD_MS)) / chunkSize) + 2;
+        : Math.ceil((this.#rate * (Math.min(this.#answer.mean ?? 0, AHEAD_MS) + AHEAD_MS)) / this.#chunkSize) + 2;
     const limit = Math.min(this.#maxOutstanding, Math.max(1, Math.floor(wanted / this.#answer.backOff)));
-    return Math.max(0, limit - this.#asked.size - this.unproven);
+    const room = limit - this.#asked.size - this.unproven;
+    return room >= limit / ROUNDS || (room > 0 && this.#asked.size === 0) ? room : 0;
   }
 
   /** When one more chunk asked for now would be here; from a peer that has fallen silent, only after its time is up. */
-  expected(chunkSize: number, now: Millis): Millis {
+  expected(now: Millis): Millis {
     if (this.#answer.backOff > 1) return now + this.#answer.timeout;
-    return now + (this.#rate === 0 ? 0 : (this.#asked.size * chunkSize) / this.#rate + (this.#answer.mean ?? 0) / 2);
+    return (
+      now + (this.#rate === 0 ? 0 : (this.#asked.size * this.#chunkSize) / this.#rate + (this.#answer.mean ?? 0) / 2)
+    );
   }
 
   /** A REQUEST for this chunk goes out. */
@@ -135,6 +145,15 @@ export class Download {
     const chunks = [...this.#asked.keys()];
     this.#asked.clear();
     return chunks;
+  }
+
+  /**
+   * CHOKE: gives up everything that is outstanding and returns it. It may be on its way and counts as late, so that a peer
+   * that chokes and unchokes all the time is asked for each chunk once (UNCHOKE.1 of RFC 7574 §13.6.9).
+   */
+  choked(): number[] {
+    for (const [chunk, { at }] of this.#asked) if (!this.#late.has(chunk)) this.#late.set(chunk, at);
+    return this.releaseAll();
   }
 
   /** When the oldest REQUEST runs out of time; Infinity without one. */

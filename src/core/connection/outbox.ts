@@ -36,10 +36,16 @@ export class Outbox {
     return this.#queue.length === 0;
   }
 
-  /** Queues a message; one that the peer does not understand is left out, and CHOKE is not said twice at a time. Returns whether it goes out. */
+  /**
+   * Queues a message; one that the peer does not understand is left out, CHOKE is not said twice at a time, and an ACK
+   * or HAVE takes the place of one before it that it covers. Returns whether it goes out.
+   */
   push(message: Message): boolean {
     if (this.supported?.has(MessageType[message.type]) === false) return false;
-    if (message.type === "CHOKE" && this.#queue.at(-1)?.type === "CHOKE") return false;
+    const last = this.#queue.at(-1);
+    if (message.type === "CHOKE" && last?.type === "CHOKE") return false;
+    const growing = message.type === "ACK" || message.type === "HAVE";
+    if (growing && last?.type === message.type && isWithin(last.chunks, message.chunks)) this.#queue.pop();
     this.#queue.push(message);
     return true;
   }
@@ -47,6 +53,16 @@ export class Outbox {
   /** Queues a message about chunks: one, or with bins as many as it takes. */
   pushChunks(type: "HAVE" | "REQUEST" | "CANCEL", range: ChunkRange): void {
     for (const chunks of chunkSpecs(range, this.#host.metadata.addressing)) this.push({ type, chunks });
+  }
+
+  /** Whether as much is queued as fits one datagram. */
+  get isFull(): boolean {
+    return this.#queue.length >= this.#batch;
+  }
+
+  /** Takes out what is queued if it is no more than fits into `room` octets. */
+  drain(room: number): Message[] {
+    return this.#queue.length * (LONGEST_MESSAGE + this.#host.format.hashSize) <= room ? this.#queue.splice(0) : [];
   }
 
   /** Sends what is queued. */
@@ -68,3 +84,6 @@ export class Outbox {
     this.#queue = [];
   }
 }
+
+const isWithin = (inner: ChunkRange, outer: ChunkRange): boolean =>
+  inner.start >= outer.start && inner.end <= outer.end;

@@ -43,7 +43,7 @@ export type Output =
   /** The peer did something that no honest peer does; its channel is closed already. `chunk` where one was refused. */
   | {
       readonly type: "rejected";
-      readonly swarm: string | undefined;
+      readonly swarm: string;
       readonly link: string;
       readonly reason: RejectReason;
       readonly detail: string;

@@ -86,11 +86,18 @@ export function missingProof(
   if (needsPeaks) {
     for (const bin of peakBins(tree.chunkCount)) proof.push({ chunks: binRange(bin), hash: nodeHash(tree, bin) });
   }
-  for (const uncle of tree.uncles(chunk)) {
-    if (assumed(binRange(binParent(uncle)))) continue;
-    proof.push({ chunks: binRange(uncle), hash: nodeHash(tree, uncle) });
+  const uncles: { chunks: ChunkRange; hash: Uint8Array }[] = [];
+  // Upwards, since a node that is assumed answers for all above it.
+  for (
+    let bin = leafBin(chunk), parent = binParent(bin);
+    tree.isFilled(parent);
+    bin = parent, parent = binParent(bin)
+  ) {
+    if (assumed(binRange(parent))) break;
+    const uncle = binSibling(bin);
+    uncles.push({ chunks: binRange(uncle), hash: nodeHash(tree, uncle) });
   }
-  return proof;
+  return [...proof, ...uncles.reverse()];
 }
 
 function nodeHash(tree: MerkleTree, bin: Bin): Uint8Array {

@@ -15,13 +15,11 @@ export interface ChannelSettings {
   readonly deadDatagrams: number;
   /** Most bytes of DATA in flight to one peer. @defaultValue 262144: above it Chromium's data channels may collapse */
   readonly maxWindow: number;
-  /** Queueing delay that we allow ourselves to cause on the way to a peer, ms. @defaultValue 200 */
-  readonly queueMs: number;
   /** Shortest wait before a REQUEST counts as lost, ms. @defaultValue 500 */
   readonly minRequestMs: number;
   /** Longest such wait, ms. @defaultValue 8000 */
   readonly maxRequestMs: number;
-  /** Most chunks asked of one peer at a time. @defaultValue 64 */
+  /** Most bytes asked of one peer at a time, as full chunks; one chunk at least. @defaultValue 1048576 */
   readonly maxOutstanding: number;
 }
 
@@ -33,22 +31,19 @@ export const CHANNEL_SETTINGS: ChannelSettings = {
   deadMs: 180_000,
   deadDatagrams: 3,
   maxWindow: 262_144,
-  queueMs: 200,
   minRequestMs: 500,
   maxRequestMs: 8_000,
-  maxOutstanding: 64,
+  maxOutstanding: 1_048_576,
 };
 
 /** Most ranges that a peer's REQUESTs may leave in our queue; further ones are ignored, as if lost. */
 export const MAX_REQUEST_RANGES = 512;
-/** Most gaps between chunks that the peer has, as far as one REQUEST is answered; nobody asks for what it has. */
-export const MAX_REQUEST_GAPS = 64;
 /** Most ranges in a peer's announced chunks; a peer that fragments further is not an honest one. Filling it costs 50 ms. */
 export const MAX_HAVE_RANGES = 8_192;
 /** Most messages in one datagram; one that fits into an IP packet (RFC 7574 §8.1) holds a quarter of that. */
 export const MAX_MESSAGES = 1_024;
-/** Most unproven hashes kept for one peer; the oldest go first. 2,048 are enough for 64 chunks of a 2^32-chunk tree. */
-export const MAX_PENDING_HASHES = 2_048;
+/** Most unproven hashes kept for one peer; the oldest go first. Enough for 512 chunks side by side, or 128 far apart. */
+export const MAX_PENDING_HASHES = 4_096;
 /** HAVE messages that ride behind the HANDSHAKE of datagram 2: a stranger gets no long answer (RFC 7574 §13.1.1). */
 export const MAX_EARLY_HAVES = 4;
 /** HAVE messages that go out instead of a keep-alive, at most. */

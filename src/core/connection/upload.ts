@@ -1,29 +1,26 @@
 import { ChunkSet } from "../address/chunk-set.ts";
 import type { ChunkRange } from "../address/range.ts";
 import { AnswerTime } from "./answer-time.ts";
+import { Ledbat } from "./ledbat.ts";
 import { MAX_REQUEST_RANGES, type ChannelSettings, type Millis } from "./settings.ts";
 
 interface Sent {
   readonly at: Millis;
   readonly bytes: number;
-  /** Bytes acknowledged when this chunk left. */
-  readonly acknowledged: number;
-  /** Nothing more was waiting when it left, so it says little about the path's rate. */
-  readonly idle: boolean;
+  /** Counts what is sent to this peer. */
+  readonly number: number;
   /** It had been sent before, so nobody knows which of the two an ACK answers. */
   readonly again: boolean;
 }
 
-/** Window before the path's rate is known, bytes. */
-const FIRST_WINDOW = 65_536;
-/** The window never falls below this, bytes, nor below two chunks: a lost chunk or two must not stop everything. */
-const MIN_WINDOW = 16_384;
 /** An unacknowledged chunk leaves the window after about this long before the path's time is known, ms. */
 const FIRST_LOST_MS = 4_000;
 /** … and within these bounds afterwards: RFC 6298's minimum, and its least maximum. */
 const MIN_LOST_MS = 1_000;
 const MAX_LOST_MS = 60_000;
-const RATE_WEIGHT = 1 / 4;
+/** A chunk is lost when one that left this much later is acknowledged, and the usual time for an ACK is over (RFC 9002 §6.1). */
+const REORDERING = 3;
+const LATE = 9 / 8;
 
 /** What one peer has asked us for, and how much of it may be on its way at a time. */
 export class Upload {
@@ -38,19 +35,22 @@ export class Upload {
   readonly #queue: ChunkRange[] = [];
   readonly #sent = new Map<number, Sent>();
   readonly #answer = new AnswerTime(FIRST_LOST_MS, MIN_LOST_MS, MAX_LOST_MS);
-  readonly #settings: ChannelSettings;
   readonly #chunkSize: number;
   readonly #inFlight = new ChunkSet();
+  readonly #path: Ledbat;
+  /** The link repeats what it lost by itself, only later. */
+  readonly #reliable: boolean;
   #bytes = 0;
   /** Chunks taken from the queue whose bytes the host is fetching. */
   #fetching = 0;
-  #acknowledged = 0;
-  #rate = 0;
-  #minRtt = Infinity;
+  #number = 0;
+  /** Number of the latest chunk that was acknowledged. */
+  #latest = 0;
 
-  constructor(settings: ChannelSettings, chunkSize: number) {
-    this.#settings = settings;
+  constructor(settings: ChannelSettings, chunkSize: number, reliable: boolean) {
     this.#chunkSize = chunkSize;
+    this.#reliable = reliable;
+    this.#path = new Ledbat(chunkSize, settings.maxWindow);
   }
 
   /** Chunks on their way, not yet acknowledged. */
@@ -63,14 +63,9 @@ export class Upload {
     return this.doubtful.rangeCount + this.#wanted.rangeCount + this.#queue.length + this.#sent.size;
   }
 
-  /**
-   * Bytes of DATA that may be unacknowledged: what the path holds plus `queueMs` of queue, so that an urgent chunk is
-   * never stuck behind seconds of others, and never more than `maxWindow`.
-   */
+  /** Bytes of DATA that may be unacknowledged (RFC 6817). */
   get window(): number {
-    if (this.#rate === 0) return Math.min(FIRST_WINDOW, this.#settings.maxWindow);
-    const bytes = this.#rate * (this.#minRtt + this.#settings.queueMs);
-    return Math.min(this.#settings.maxWindow, Math.max(MIN_WINDOW, 2 * this.#chunkSize, bytes));
+    return this.#path.window;
   }
 
   /**
@@ -81,13 +76,10 @@ export class Upload {
   request(range: ChunkRange, now: Millis): void {
     const asked = new ChunkSet([range]);
     if (this.#inFlight.intersects(range)) {
-      const { mean, backOff, timeout } = this.#answer;
-      // The longer nothing is acknowledged, the more seldom it is sent again (REQUEST.1 of RFC 7574 §13.6.6).
-      const patience = mean === undefined ? timeout : mean * backOff;
-      for (const [chunk, sent] of this.#sent) {
-        if (chunk < range.start || chunk > range.end) continue;
+      const patience = this.#answer.mean ?? this.#answer.timeout;
+      for (const { chunk, sent } of this.#sentIn(range)) {
         if (now - sent.at < patience) asked.delete({ start: chunk, end: chunk });
-        else this.#doubt(chunk, sent, now);
+        else this.#lose(chunk, sent, now);
       }
     }
     for (const part of asked) {
@@ -103,7 +95,7 @@ export class Upload {
   held(range: ChunkRange): void {
     this.cancel(range);
     if (!this.#inFlight.intersects(range)) return;
-    for (const chunk of this.#sent.keys()) if (chunk >= range.start && chunk <= range.end) this.#drop(chunk);
+    for (const { chunk } of this.#sentIn(range)) this.#drop(chunk);
   }
 
   /** CANCEL: these chunks are not wanted any more. Ignored from a peer that tears its REQUESTs to shreds. */
@@ -148,30 +140,34 @@ export class Upload {
   sending(chunk: number, bytes: number, now: Millis): void {
     const again = this.doubtful.has(chunk) || this.#sent.has(chunk);
     this.#drop(chunk);
-    this.#sent.set(chunk, { at: now, bytes, acknowledged: this.#acknowledged, idle: this.#queue.length === 0, again });
+    this.#sent.set(chunk, { at: now, bytes, number: ++this.#number, again });
     this.#inFlight.add({ start: chunk, end: chunk });
     this.#bytes += bytes;
   }
 
-  /** ACK: whether it names anything that was sent; what never was is no news (ACK.1 of RFC 7574 §13.6.4). */
-  acknowledge(range: ChunkRange, now: Millis): boolean {
+  /**
+   * ACK with its one-way delay, microseconds; returns whether it names anything that was sent: what never was is no news
+   * (ACK.1 of RFC 7574 §13.6.4).
+   */
+  acknowledge(range: ChunkRange, delay: bigint, now: Millis): boolean {
     const known = this.doubtful.intersects(range);
     if (known) this.doubtful.delete(range);
     if (!this.#inFlight.intersects(range)) return known;
-    // The latest is the one that is answered now; the ACKs of the others were lost.
+    const flight = this.#bytes;
+    // The latest is the one that is answered now; the others' ACKs were lost, or are in this one.
     let latest: Sent | undefined;
-    for (const [chunk, sent] of this.#sent) {
-      if (chunk < range.start || chunk > range.end) continue;
+    for (const { chunk, sent } of this.#sentIn(range)) {
       this.#drop(chunk);
-      this.#acknowledged += sent.bytes;
-      latest = sent;
+      if (latest === undefined || sent.number > latest.number) latest = sent;
     }
-    if (latest === undefined || latest.again) return true;
-    const elapsed = Math.max(now - latest.at, 0.1);
-    this.#answer.sample(elapsed);
-    this.#minRtt = Math.min(this.#minRtt, elapsed);
-    const rate = (this.#acknowledged - latest.acknowledged) / elapsed;
-    if (!latest.idle || rate > this.#rate) this.#rate += (rate - this.#rate) * (this.#rate === 0 ? 1 : RATE_WEIGHT);
+    if (latest === undefined) return true;
+    this.#latest = Math.max(this.#latest, latest.number);
+    if (!latest.again) {
+      const elapsed = Math.max(now - latest.at, 0.1);
+      this.#answer.sample(elapsed);
+      this.#path.acknowledged(flight - this.#bytes, flight, millis(delay), elapsed, now);
+    }
+    if (!this.#reliable) this.#repair(now);
     return true;
   }
 
@@ -186,16 +182,39 @@ export class Upload {
     const { timeout } = this.#answer;
     for (const [chunk, sent] of this.#sent) {
       if (sent.at + timeout > now) break;
-      this.#doubt(chunk, sent, now);
+      this.#lose(chunk, sent, now);
+      this.#path.silent();
     }
   }
 
-  #doubt(chunk: number, { at }: Sent, now: Millis): void {
+  /** Sends again at once, before all others, what was overtaken; if that is lost too, the peer must ask again. */
+  #repair(now: Millis): void {
+    const late = LATE * (this.#answer.mean ?? 0);
+    for (const [chunk, sent] of this.#sent) {
+      if (sent.number + REORDERING > this.#latest || now - sent.at < late) return;
+      this.#lose(chunk, sent, now);
+      if (sent.again || this.#queue.length >= MAX_REQUEST_RANGES) continue;
+      this.#wanted.add({ start: chunk, end: chunk });
+      this.#queue.unshift({ start: chunk, end: chunk });
+    }
+  }
+
+  #lose(chunk: number, { at }: Sent, now: Millis): void {
     this.#drop(chunk);
     this.#answer.lost(at, now);
+    this.#path.lost(at, now);
     // Forgetting costs a few repeated hashes at most, and a peer that never acknowledges cannot make us remember more.
     if (this.doubtful.rangeCount >= MAX_REQUEST_RANGES) this.doubtful.clear();
     this.doubtful.add({ start: chunk, end: chunk });
+  }
+
+  /** What is in flight of a range, ascending. */
+  #sentIn(range: ChunkRange): { chunk: number; sent: Sent }[] {
+    const found: { chunk: number; sent: Sent }[] = [];
+    for (const { start, end } of this.#inFlight.present(range)) {
+      for (let chunk = start; chunk <= end; chunk++) found.push({ chunk, sent: this.#sent.get(chunk)! });
+    }
+    return found;
   }
 
   #drop(chunk: number): void {
@@ -206,6 +225,9 @@ export class Upload {
     this.#bytes -= sent.bytes;
   }
 }
+
+/** A delay sample as ms: the difference of two clocks, so it may be negative. */
+const millis = (delay: bigint): Millis => Number(BigInt.asIntN(64, delay)) / 1000;
 
 /** The first chunk of a range that is in both sets; costs one look-up for each gap passed over. */
 function firstInBoth(a: ChunkSet, b: ChunkSet, { start, end }: ChunkRange): number | undefined {

@@ -14,9 +14,14 @@ export interface HashFunction {
 }
 
 /** Whether every byte is zero: the hash of a node over no chunk (RFC 7574 §5.1). */
-const isZero = (hash: Uint8Array): boolean => hash.every((byte) => byte === 0);
+function isZero(hash: Uint8Array): boolean {
+  // A loop, since this runs for every node: the first octet settles it nearly always.
+  for (const octet of hash) if (octet !== 0) return false;
+  return true;
+}
 
-function merkle(code: HashCode, size: number, digest: (data: Uint8Array) => Uint8Array): HashFunction {
+/** The hash function of a code and of a hash of `size` bytes that somebody computes: core's own below, or a faster one of the host. */
+export function merkle(code: HashCode, size: number, digest: (data: Uint8Array) => Uint8Array): HashFunction {
   const both = new Uint8Array(2 * size);
   return {
     code,
@@ -44,5 +49,7 @@ export const hashFunction = (code: HashCode): HashFunction => FUNCTIONS[code];
 
 /** Whether two hashes are the same. */
 export function sameHash(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

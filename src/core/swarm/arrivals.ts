@@ -78,10 +78,9 @@ export class Arrivals {
 
   /** When `expire` must be called next. */
   get timeoutAt(): Millis {
-    let at = Infinity;
-    for (const arrival of this.#byChunk.values())
-      if (arrival.leaf !== undefined) at = Math.min(at, arrival.at + this.#patience);
-    return at;
+    // In the order of their arrival.
+    for (const arrival of this.#byChunk.values()) if (arrival.leaf !== undefined) return arrival.at + this.#patience;
+    return Infinity;
   }
 
   /** Gives up what has waited for too long. */

@@ -11,8 +11,17 @@ import { Swarm, type SwarmOptions } from "./swarm.ts";
 
 /** All that can happen to an endpoint. `swarm` is the swarm ID in lower-case hexadecimal. */
 export type Input =
-  /** A link to a neighbour is up; with the neighbour's address where there is one, so that PEX can tell it (RFC 7574 §3.10). */
-  | { readonly type: "link"; readonly link: string; readonly maxDatagram: number; readonly address?: PeerAddress }
+  /**
+   * A link to a neighbour is up. `reliable`: it repeats by itself what it lost, as a data channel does. `address`: where the
+   * neighbour is, if the link has such a thing, so that PEX can tell others (RFC 7574 §3.10).
+   */
+  | {
+      readonly type: "link";
+      readonly link: string;
+      readonly maxDatagram: number;
+      readonly reliable?: boolean;
+      readonly address?: PeerAddress;
+    }
   /** It is gone. */
   | { readonly type: "unlink"; readonly link: string }
   /** Open a channel over a link. */
@@ -35,6 +44,8 @@ export type Input =
   | { readonly type: "read"; readonly swarm: string; readonly token: number; readonly data: Uint8Array | undefined }
   /** The time of the latest `wake` has come. */
   | { readonly type: "timeout" }
+  /** Nothing new: the end of a burst of inputs that were said to have more behind them. */
+  | { readonly type: "settle" }
   /** Leave: close every channel. */
   | { readonly type: "close" };
 
@@ -84,12 +95,17 @@ export class Endpoint {
     return swarm;
   }
 
-  /** The only way in. Never throws on remote bytes: a bad datagram becomes a `rejected` output. */
-  step(input: Input, now: Millis): readonly Output[] {
+  /**
+   * The only way in. Never throws on remote bytes: a bad datagram becomes a `rejected` output. `more` says that another
+   * input follows at once: only the last of a burst makes REQUESTs and ACKs leave, so that one datagram holds those of many.
+   */
+  step(input: Input, now: Millis, more = false): readonly Output[] {
     this.#apply(input, now);
     for (const output of this.#out) if (output.type === "rejected") this.#ban(output, now);
-    for (const swarm of this.#swarms.values()) swarm.settle(now);
-    this.#wake(input.type === "timeout");
+    if (!more) {
+      for (const swarm of this.#swarms.values()) swarm.settle(now);
+      this.#wake(input.type === "timeout");
+    }
     return this.#out.splice(0);
   }
 
@@ -100,6 +116,7 @@ export class Endpoint {
         this.#links.set(input.link, {
           id: input.link,
           maxDatagram: input.maxDatagram,
+          reliable: input.reliable ?? false,
           ...(input.address && { address: input.address }),
           channels: new Map(),
           banned: false,
@@ -148,6 +165,8 @@ export class Endpoint {
         return;
       case "timeout":
         for (const swarm of this.#swarms.values()) swarm.timeout(now);
+        return;
+      case "settle":
         return;
       case "close":
         for (const swarm of this.#swarms.values()) {
@@ -203,8 +222,8 @@ export class Endpoint {
         swarm.touch(connection);
       }
     } catch (error) {
+      // Of nobody in particular: over UDP it may bear another's address, so it counts against no one.
       if (!(error instanceof DatagramError)) throw error;
-      this.#out.push({ type: "rejected", swarm: undefined, link: link.id, reason: "malformed", detail: error.message });
     }
   }
 

@@ -23,8 +23,9 @@ export const ENOUGH_PEERS = 32;
 export interface ExchangeHost {
   readonly key: string;
   readonly out: Output[];
-  /** Whether chunks are wanted that are not held: only then peers are looked for. */
-  readonly wanting: boolean;
+  /** Chunks that are wanted; whether all are held. Peers are looked for only where some are not. */
+  readonly wants: readonly unknown[];
+  readonly complete: boolean;
   /** Messages are queued for this channel. */
   touch(connection: Connection): void;
 }
@@ -79,7 +80,8 @@ export class PeerExchange {
 
   /** When `ask` must be called next. */
   get wakeAt(): Millis {
-    return this.#host.wanting ? this.#askAt : Infinity;
+    const { wants, complete } = this.#host;
+    return wants.length > 0 && !complete ? this.#askAt : Infinity;
   }
 
   /** Sends PEX_REQ to whom it is time to ask, as long as chunks are wanted. */

@@ -27,7 +27,7 @@ export interface PickerView {
 export type Picker = (view: PickerView, connection: Connection, room: number, now: Millis) => number[];
 
 /** Chunks that are compared for rarity at a time: enough for variety, and it bounds the work of one decision. */
-const SAMPLE = 64;
+const SAMPLE = 32;
 
 /**
  * Deadline first, then rarest: the wants in the order of their deadlines, and within one the chunks that the fewest
@@ -36,12 +36,13 @@ const SAMPLE = 64;
  */
 export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   const picked: number[] = [];
+  const others = [...view.connections].filter((other) => other !== connection && other.state === "established");
   for (const want of view.wants) {
     if (picked.length >= room) break;
-    if (connection.download.expected(view.chunkSize, now) > want.deadline) continue;
-    const candidates = sample(view, connection, want);
-    if (candidates.length > 1) {
-      const rarity = new Map(candidates.map((chunk) => [chunk, holders(view, chunk)]));
+    if (connection.download.expected(now) > want.deadline) continue;
+    const candidates = sample(view, connection, others, want, Math.max(SAMPLE, room));
+    if (candidates.length > 1 && others.length > 0) {
+      const rarity = new Map(candidates.map((chunk) => [chunk, holders(others, chunk)]));
       candidates.sort((a, b) => (rarity.get(a) ?? 0) - (rarity.get(b) ?? 0));
     }
     picked.push(...candidates.slice(0, room - picked.length));
@@ -49,7 +50,13 @@ export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   return picked;
 };
 
-function sample(view: PickerView, connection: Connection, { chunks, deadline }: Want): number[] {
+function sample(
+  view: PickerView,
+  connection: Connection,
+  others: readonly Connection[],
+  { chunks, deadline }: Want,
+  most: number,
+): number[] {
   const length = chunks.end - chunks.start + 1;
   const twist = deadline === Infinity ? chunks.start + (connection.channel % length) : chunks.start;
   const found: number[] = [];
@@ -59,11 +66,11 @@ function sample(view: PickerView, connection: Connection, { chunks, deadline }: 
   ]) {
     if (part.end < part.start) continue;
     for (const gap of view.busy.missing(part)) {
-      for (const range of covered(connection.peerHas, gap)) {
+      for (const range of connection.peerHas.present(gap)) {
         for (let chunk = range.start; chunk <= range.end; chunk++) {
-          if (isLeftToOthers(view, connection, chunk)) continue;
+          if (isLeftToOthers(others, connection, chunk)) continue;
           found.push(chunk);
-          if (found.length >= SAMPLE) return found;
+          if (found.length >= most) return found;
         }
       }
     }
@@ -72,28 +79,14 @@ function sample(view: PickerView, connection: Connection, { chunks, deadline }: 
 }
 
 /** Whether this peer failed to deliver a chunk, or anything for long, and another can be asked for it. */
-export function isLeftToOthers(view: PickerView, connection: Connection, chunk: number): boolean {
+export function isLeftToOthers(others: readonly Connection[], connection: Connection, chunk: number): boolean {
   if (!connection.download.isDoubted(chunk)) return false;
-  for (const other of view.connections) {
-    if (other === connection || other.state !== "established" || other.choked) continue;
-    if (other.peerHas.has(chunk) && !other.download.isDoubted(chunk)) return true;
-  }
-  return false;
+  return others.some(({ choked, peerHas, download }) => !choked && peerHas.has(chunk) && !download.isDoubted(chunk));
 }
 
-/** How many peers have a chunk. */
-export function holders(view: PickerView, chunk: number): number {
+/** How many of these peers have a chunk. */
+export function holders(others: readonly Connection[], chunk: number): number {
   let count = 0;
-  for (const { state, peerHas } of view.connections) if (state === "established" && peerHas.has(chunk)) count++;
+  for (const { peerHas } of others) if (peerHas.has(chunk)) count++;
   return count;
-}
-
-/** The parts of `range` that are in `set`, ascending. */
-export function* covered(set: ChunkSet, range: ChunkRange): Generator<ChunkRange> {
-  let start = range.start;
-  for (const gap of set.missing(range)) {
-    if (gap.start > start) yield { start, end: gap.start - 1 };
-    start = gap.end + 1;
-  }
-  if (start <= range.end) yield { start, end: range.end };
 }

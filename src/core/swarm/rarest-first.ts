@@ -1,7 +1,7 @@
 import type { ChunkRange } from "../address/range.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Millis } from "../connection/settings.ts";
-import { covered, holders, isLeftToOthers, type Picker, type PickerView } from "./picker.ts";
+import { holders, isLeftToOthers, type Picker, type PickerView } from "./picker.ts";
 
 /** Ranges that are looked at for one decision, and chunks that are compared: they bound its work. */
 const MAX_RANGES = 256;
@@ -15,14 +15,15 @@ const SAMPLE = 64;
  */
 export const rarestFirst: Picker = (view, connection, room, now) => {
   const ranges = candidates(view, connection, now);
-  const chunks = spread(ranges, connection.channel).filter((chunk) => !isLeftToOthers(view, connection, chunk));
-  const rarity = new Map(chunks.map((chunk) => [chunk, holders(view, chunk)]));
+  const others = [...view.connections].filter((other) => other !== connection && other.state === "established");
+  const chunks = spread(ranges, connection.channel).filter((chunk) => !isLeftToOthers(others, connection, chunk));
+  const rarity = new Map(chunks.map((chunk) => [chunk, holders(others, chunk)]));
   return chunks.sort((a, b) => rarity.get(a)! - rarity.get(b)!).slice(0, room);
 };
 
 /** What this peer has of what is wanted, could be here in time, and is not busy; from another place in each channel. */
 function candidates(view: PickerView, connection: Connection, now: Millis): ChunkRange[] {
-  const soonest = connection.download.expected(view.chunkSize, now);
+  const soonest = connection.download.expected(now);
   const wants = view.wants.filter(({ deadline }) => soonest <= deadline);
   const ranges: ChunkRange[] = [];
   const first = wants.length === 0 ? 0 : connection.channel % wants.length;
@@ -34,7 +35,7 @@ function candidates(view: PickerView, connection: Connection, now: Millis): Chun
     ]) {
       if (part.end < part.start) continue;
       for (const gap of view.busy.missing(part)) {
-        for (const range of covered(connection.peerHas, gap)) {
+        for (const range of connection.peerHas.present(gap)) {
           ranges.push(range);
           if (ranges.length >= MAX_RANGES) return ranges;
         }

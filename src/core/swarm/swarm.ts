@@ -6,13 +6,13 @@ import type { Connection } from "../connection/connection.ts";
 import { swarmFormat, type SwarmMetadata } from "../connection/metadata.ts";
 import type { CloseReason, Output } from "../connection/outputs.ts";
 import { CHANNEL_SETTINGS, type ChannelSettings, type Millis } from "../connection/settings.ts";
-import { hashFunction } from "../integrity/hashes.ts";
+import { hashFunction, type HashFunction } from "../integrity/hashes.ts";
 import { Verifier } from "../integrity/verifier.ts";
 import { Arrivals, type Arrival, type ArrivalsHost } from "./arrivals.ts";
 import { openSlots, type Choker } from "./choker.ts";
 import { Choking } from "./choking.ts";
 import { PeerExchange } from "./pex.ts";
-import { covered, deadlineThenRarest, type Picker, type PickerView, type Want } from "./picker.ts";
+import { deadlineThenRarest, type Picker, type PickerView, type Want } from "./picker.ts";
 
 /** What a swarm is made of. */
 export interface SwarmOptions {
@@ -20,7 +20,10 @@ export interface SwarmOptions {
   /** Exact bytes of a chunk, where the presentation says so; otherwise every chunk but the last is full. */
   readonly chunkLength?: (chunk: number) => number;
   readonly settings?: Partial<ChannelSettings>;
-  /** Wait before new chunks are announced, ms, so that one HAVE covers several. @defaultValue 20 */
+  /**
+   * Longest wait before new chunks are announced, ms, so that one HAVE covers several; eight are announced at once.
+   * @defaultValue 200, little beside what a player buffers, and a quarter of the datagrams that 20 would take
+   */
   readonly announceMs?: number;
   /** Which chunks are asked of whom. @defaultValue deadlineThenRarest */
   readonly picker?: Picker;
@@ -28,7 +31,12 @@ export interface SwarmOptions {
   readonly choker?: Choker;
   /** Exchange addresses over links that have one (RFC 7574 §3.10). @defaultValue true; false for injectors (§13.2.3) */
   readonly pex?: boolean;
+  /** The metadata's hash function, where the host has a faster one. */
+  readonly hash?: HashFunction;
 }
+
+/** So many new chunks are worth a datagram to everybody. */
+const ANNOUNCED_AT_ONCE = 8;
 
 /** One swarm and its channels: availability, who is asked for what, verification. Driven by Endpoint. */
 export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
@@ -57,6 +65,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   /** New chunks that are not announced yet. */
   readonly #fresh = new ChunkSet();
   #announceAt: Millis = Infinity;
+  /** When the first of the channels must be called: never too late, too early where answers came since it was computed. */
+  #channelsAt: Millis = Infinity;
   readonly #arrivals: Arrivals;
   readonly #reading = new Map<number, { to: Connection; chunk: number }>();
   readonly #dirty = new Set<Connection>();
@@ -70,7 +80,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.settings = { ...CHANNEL_SETTINGS, ...options.settings };
     this.verifier = new Verifier({
       root: metadata.id,
-      hash: hashFunction(metadata.hash),
+      hash: options.hash ?? hashFunction(metadata.hash),
       ...(metadata.chunkCount === undefined ? {} : { chunkCount: metadata.chunkCount }),
     });
     this.out = out;
@@ -79,7 +89,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.#choking = new Choking(this, options.choker ?? openSlots());
     this.exchanging = options.pex ?? true;
     this.#chunkLength = options.chunkLength;
-    this.#announceMs = options.announceMs ?? 20;
+    this.#announceMs = options.announceMs ?? 200;
     // Long enough for a lost chunk to be asked for again, since its datagram may have held the hashes that others lack.
     this.#arrivals = new Arrivals(this, 2 * this.settings.minRequestMs);
   }
@@ -140,7 +150,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
    */
   forget(ranges: readonly ChunkRange[], now: Millis): Iterable<string> {
     const links = new Set<string>();
-    const held = ranges.flatMap((range) => [...covered(this.have, range)]);
+    const held = ranges.flatMap((range) => [...this.have.present(range)]);
     if (held.length === 0) return links;
     for (const chunks of held) this.#lose(chunks);
     for (const connection of this.#channels) {
@@ -271,23 +281,25 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   /** What is due by time: announcements, repeats, lost requests. */
   timeout(now: Millis): void {
     this.#arrivals.expire(now);
+    this.#channelsAt = Infinity;
     for (const connection of this.#channels) {
-      connection.timeout(now);
-      if (connection.state !== "closed") this.#dirty.add(connection);
+      if (connection.timeout(now)) this.#dirty.add(connection);
+      this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
     }
-    if (now >= this.#announceAt) this.#announce();
   }
 
   /** Asks, answers and sends on every channel where something changed. */
   settle(now: Millis): void {
     if (now >= this.#choking.wakeAt) this.#choking.review(now);
     this.#exchange.ask(now);
+    if (now >= this.#announceAt) this.#announce();
     for (const connection of this.#dirty) {
       if (connection.state === "established") {
         this.#pick(connection, now);
         connection.pump();
         connection.flush(now);
       }
+      this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
     }
     this.#dirty.clear();
   }
@@ -297,25 +309,19 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     return this.have.size === this.verifier.chunkCount;
   }
 
-  /** Whether chunks are wanted that are not held. */
-  get wanting(): boolean {
-    return this.wants.length > 0 && !this.complete;
-  }
-
   take(from: Connection, message: Message, now: Millis): void {
     this.#exchange.take(from, message, now);
   }
 
-  /** When `timeout` must be called next. */
+  /** When `timeout` must be called next, at the latest. */
   get wakeAt(): Millis {
-    let at = Math.min(this.#announceAt, this.#arrivals.timeoutAt, this.#choking.wakeAt, this.#exchange.wakeAt);
-    for (const connection of this.#channels) at = Math.min(at, connection.wakeAt);
-    return at;
+    const dues = [this.#announceAt, this.#arrivals.timeoutAt, this.#choking.wakeAt, this.#exchange.wakeAt];
+    return Math.min(this.#channelsAt, ...dues);
   }
 
   #pick(connection: Connection, now: Millis): void {
     if (connection.choked || this.wants.length === 0) return;
-    const room = connection.download.room(this.chunkSize);
+    const room = connection.download.room;
     if (room === 0) return;
     const chunks = this.#picker(this, connection, room, now);
     if (chunks.length === 0) return;
@@ -327,7 +333,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.have.add(chunks);
     this.busy.add(chunks);
     this.#fresh.add(chunks);
-    if (this.#announceAt === Infinity) this.#announceAt = now + this.#announceMs;
+    if (this.#fresh.size >= ANNOUNCED_AT_ONCE) this.#announceAt = now;
+    else if (this.#announceAt === Infinity) this.#announceAt = now + this.#announceMs;
     // Whoever else was asked for them need not send them any more (RFC 7574 §3.8).
     this.#cancel(chunks);
   }
@@ -349,8 +356,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.#announceAt = Infinity;
     for (const connection of this.#channels) {
       if (connection.state !== "established" || connection.peerHas.size === this.verifier.chunkCount) continue;
-      for (const range of ranges) connection.announce(range);
-      this.#dirty.add(connection);
+      for (const range of ranges) if (connection.announce(range)) this.#dirty.add(connection);
     }
   }
 

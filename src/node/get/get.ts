@@ -93,7 +93,7 @@ class Fetch {
     this.#leftover = leftover;
     let end: (outcome: Outcome) => void = () => undefined;
     this.outcome = new Promise((resolve) => (end = resolve));
-    this.end = end;
+    this.end = (outcome) => end(this.#flushed() ?? outcome);
     this.host = new UdpHost({
       swarm: { metadata: job.metadata, ...job.policies },
       socket,
@@ -123,6 +123,7 @@ class Fetch {
         this.#checkPeers();
         return;
       case "opened":
+      case "peer":
       case "peerhas":
       case "uploaded":
         return;
@@ -152,6 +153,16 @@ class Fetch {
     }
     if (this.#held.size === tree.chunkCount && this.#length !== undefined)
       this.end({ complete: true, length: this.#length });
+  }
+
+  /** Writes what is on its way to the file, also of an outcome that is not complete; how it ended if that fails. */
+  #flushed(): Outcome | undefined {
+    try {
+      this.#store.flush();
+      return undefined;
+    } catch (error) {
+      return { complete: false, reason: `${this.#job.out}: ${systemReason(error)}` };
+    }
   }
 
   #hold(chunks: ChunkRange): void {

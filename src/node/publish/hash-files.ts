@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { leafBin } from "../../core/address/bin.ts";
 import { HashCode } from "../../core/codec/messages.ts";
 import { chunksIn, type PresentationFile } from "../../core/content/presentation.ts";
-import { hashFunction } from "../../core/integrity/hashes.ts";
+import { hashSize } from "../../core/codec/datagram.ts";
+import { merkle, type HashFunction } from "../../core/integrity/hashes.ts";
 import { MerkleTree } from "../../core/integrity/tree.ts";
 import { CommandError, systemReason } from "./command-error.ts";
 import { shown } from "./asset.ts";
@@ -23,6 +24,9 @@ const NODE_NAMES: Readonly<Record<HashCode, string>> = {
 /** Hash of a chunk by Node's own, fast implementation. */
 export const chunkHash = (code: HashCode, chunk: Uint8Array): Uint8Array => digest(NODE_NAMES[code], chunk, "buffer");
 
+/** The hash function of a code by Node's own implementation. */
+export const nodeHash = (code: HashCode): HashFunction => merkle(code, hashSize(code), (data) => chunkHash(code, data));
+
 /** What `hashFiles` goes through. */
 export interface HashJob {
   readonly folder: string;
@@ -40,7 +44,7 @@ export interface HashJob {
  */
 export async function hashFiles({ folder, files, chunkSize, hash, signal, advance }: HashJob): Promise<MerkleTree> {
   const count = files.reduce((sum, { length }) => sum + chunksIn(length, chunkSize), 0);
-  const tree = new MerkleTree(hashFunction(hash), count);
+  const tree = new MerkleTree(nodeHash(hash), count);
   const blockBytes = Math.floor(BLOCK_BYTES / chunkSize) * chunkSize;
   const blocks = [Buffer.alloc(blockBytes), Buffer.alloc(blockBytes)] as const;
   let chunk = 0;

@@ -40,10 +40,11 @@ export class UdpSocket {
 
   /** Binds to an IP address; port 0 takes a free one; "::" is IPv4 too. @throws CommandError if that cannot be had */
   static async bind({ host, port }: UdpAddress): Promise<UdpSocket> {
+    const v6 = isIPv6(host);
     const socket = createSocket({
-      type: isIPv6(host) ? "udp6" : "udp4",
-      // All addresses are numbers here: this saves a turn of the event loop for each datagram.
-      lookup: (address, _options, callback) => callback(null, address, isIPv6(address) ? 6 : 4),
+      type: v6 ? "udp6" : "udp4",
+      // All addresses are numbers of this family here: this saves a turn of the event loop for each datagram.
+      lookup: (address, _options, callback) => callback(null, address, v6 ? 6 : 4),
     });
     try {
       // Listened for first, since with such a look-up it may come at once.
@@ -69,6 +70,11 @@ export class UdpSocket {
     return this.#links.get(id) ?? this.#add(id, address, port);
   }
 
+  /** Whether an address has a link. */
+  has({ host, port }: UdpAddress): boolean {
+    return this.#links.has(formatAddress({ host: this.#v6 && isIPv4(host) ? `::ffff:${host}` : host, port }));
+  }
+
   /** Whether another peer can be at an address that somebody told: it is not our own, and of a kind that we can reach. */
   reaches({ host, port }: UdpAddress): boolean {
     if (port === 0 || (isIPv6(host) && !this.#v6)) return false;
@@ -88,6 +94,7 @@ export class UdpSocket {
     const link: Link = {
       id,
       maxDatagram: MAX_DATAGRAM,
+      reliable: false,
       address: { address: octetsOf(address), port },
       send: (head, payload) => this.#send(head, payload, address, port),
       close: () => {

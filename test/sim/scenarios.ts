@@ -1,0 +1,294 @@
+import { HashCode } from "../../src/core/codec/messages.ts";
+import { KnownChunks, makeContent, seeded } from "./content.ts";
+import { Simulator, type Line, type Weather } from "./simulator.ts";
+import { Viewer, type Film, type Origin } from "./viewer.ts";
+
+/** A made-up audience. */
+export interface Scenario {
+  readonly about: string;
+  /** Viewers come evenly over this time, ms. */
+  readonly arrivalMs: number;
+  readonly weather: Pick<Weather, "jitter" | "loss" | "duplication">;
+  /** Share of the viewers whose uplink is `SLOW_UPLINK`. */
+  readonly slow: number;
+  /** Share of the viewers that leave before the film ends, each at some moment; half of them without a word. */
+  readonly leaving: number;
+}
+
+const CALM = { jitter: 5, loss: 0, duplication: 0 };
+
+/** What `npm run sim` knows. */
+export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  "vod-staggered": {
+    about: "viewers come one after the other over a minute, each to the film's beginning",
+    arrivalMs: 60_000,
+    weather: CALM,
+    slow: 0,
+    leaving: 0,
+  },
+  "flash-crowd": {
+    about: "everybody comes within five seconds",
+    arrivalMs: 5_000,
+    weather: CALM,
+    slow: 0,
+    leaving: 0,
+  },
+  "slow-peers": {
+    about: "every third viewer has an uplink of 128 kbit/s, and serves nevertheless",
+    arrivalMs: 60_000,
+    weather: CALM,
+    slow: 1 / 3,
+    leaving: 0,
+  },
+  churn: {
+    about: "half of the viewers leave before the end, half of these without a word",
+    arrivalMs: 60_000,
+    weather: CALM,
+    slow: 0,
+    leaving: 0.5,
+  },
+  lossy: {
+    about: "every line loses 3 % of the datagrams, delays others by up to 60 ms and repeats a few",
+    arrivalMs: 60_000,
+    weather: { jitter: 60, loss: 0.03, duplication: 0.01 },
+    slow: 0,
+    leaving: 0,
+  },
+};
+
+/** What is watched: by default 60 s of 2.5 Mbit/s in chunks of 16 KiB, as in the targets. */
+export interface FilmSize {
+  readonly seconds: number;
+  readonly mbits: number;
+  readonly chunkSize: number;
+}
+
+/** The film of the targets. */
+export const FILM: FilmSize = { seconds: 60, mbits: 2.5, chunkSize: 16_384 };
+
+const SEGMENT_MS = 4_000;
+const ORIGIN: Origin = { rate: 20 * 125, latency: 100 };
+/** Uplinks, Mbit/s, by quantile, straight lines between: 0.5 to 20, mean 5. */
+const UPLINKS: readonly (readonly [quantile: number, mbits: number])[] = [
+  [0, 0.5],
+  [0.25, 1.5],
+  [0.5, 3.5],
+  [0.75, 6.5],
+  [0.95, 13.8],
+  [1, 20],
+];
+const SLOW_UPLINK = 0.128;
+/** Bytes per ms of 1 Mbit/s. */
+const MBIT = 125;
+/** A line receives at least this, Mbit/s, and four times what it sends. */
+const LEAST_DOWNLINK = 16;
+/** Neighbours that a newcomer asks for, and that anybody has at most. */
+const FIRST_NEIGHBOURS = 6;
+const MAX_NEIGHBOURS = 12;
+/** A viewer with fewer neighbours asks for others, this often, ms. */
+const FEW_NEIGHBOURS = 4;
+const TRACKER_MS = 5_000;
+/** A neighbour that fell silent is noticed by its link after this, ms. */
+const SILENCE_MS = 5_000;
+
+/** What came of a scenario. All of it but `wall` follows from scenario, peers and seed. */
+export interface Report {
+  readonly scenario: string;
+  readonly peers: number;
+  readonly seed: number;
+  /** Viewers that have the whole film; those that left are counted in `left` alone. */
+  readonly completed: number;
+  readonly left: number;
+  /** Percent of the content that came from peers. */
+  readonly offload: number;
+  /** Percent of the chunks that were there when their time had come. */
+  readonly deadlinesMet: number;
+  readonly stalls: number;
+  /** Viewers that never stalled. */
+  readonly smooth: number;
+  /** From joining to the first picture, ms. */
+  readonly startup: { readonly median: number; readonly p95: number };
+  /** Bytes that are not content, in percent of the content that peers sent. */
+  readonly controlBytes: number;
+  /** Content that peers sent and nobody needed, in percent of what they sent: repeats, and what was lost. */
+  readonly wasted: number;
+  /** A viewer's own, on average and at most. */
+  readonly work: {
+    readonly inputs: number;
+    readonly mostInputs: number;
+    readonly datagrams: number;
+    readonly mostDatagrams: number;
+  };
+  /** Peers whose dealings ended with a refusal: none of these is a liar. */
+  readonly rejected: number;
+  readonly virtualSeconds: number;
+  readonly events: number;
+  readonly wall: { readonly seconds: number; readonly microsecondsPerInput: number };
+}
+
+/** The audience of one run. */
+class Audience {
+  readonly viewers: Viewer[] = [];
+  readonly #net: Simulator;
+  readonly #film: Film;
+  readonly #known: KnownChunks;
+  /** Who can be found through the tracker. */
+  readonly #roster: Viewer[] = [];
+  readonly #neighbours = new Map<string, Map<string, Viewer>>();
+
+  constructor(net: Simulator, film: Film) {
+    this.#net = net;
+    this.#film = film;
+    this.#known = new KnownChunks(film.content);
+  }
+
+  /** A new viewer, with its first neighbours. */
+  join(line: Line): Viewer {
+    const peer = this.#net.join(`viewer${this.viewers.length}`, this.#film.content.options, line);
+    peer.known = this.#known;
+    const viewer = new Viewer(peer, this.#film, ORIGIN);
+    this.#neighbours.set(peer.id, new Map());
+    this.#introduce(viewer, FIRST_NEIGHBOURS);
+    this.viewers.push(viewer);
+    this.#roster.push(viewer);
+    this.#net.at(this.#net.now + TRACKER_MS, () => this.#tend(viewer));
+    return viewer;
+  }
+
+  /** Ends a viewer, with a word to its neighbours or without. */
+  leave(viewer: Viewer, silently: boolean): void {
+    const { peer } = viewer;
+    viewer.leave();
+    if (!silently) peer.step({ type: "close" });
+    // What it has sent is still on its way; nothing reaches it any more.
+    this.#net.peers.delete(peer.id);
+    this.#roster.splice(this.#roster.indexOf(viewer), 1);
+    const neighbours = this.#neighbours.get(peer.id)!;
+    this.#net.at(this.#net.now + (silently ? SILENCE_MS : 0), () => {
+      for (const other of neighbours.values()) {
+        this.#neighbours.get(other.peer.id)?.delete(peer.id);
+        if (!other.gone) other.peer.step({ type: "unlink", link: peer.id });
+      }
+    });
+  }
+
+  #tend(viewer: Viewer): void {
+    if (viewer.gone || (viewer.complete && viewer.finished)) return;
+    const { size } = this.#neighbours.get(viewer.peer.id)!;
+    if (size < FEW_NEIGHBOURS) this.#introduce(viewer, FIRST_NEIGHBOURS - size);
+    this.#net.at(this.#net.now + TRACKER_MS, () => this.#tend(viewer));
+  }
+
+  /** Links a viewer to so many others, chosen by chance, as far as they have room. */
+  #introduce(viewer: Viewer, count: number): void {
+    const own = this.#neighbours.get(viewer.peer.id)!;
+    for (let tries = 4 * count; tries > 0 && count > 0; tries--) {
+      const other = this.#roster[Math.floor(this.#net.random() * this.#roster.length)];
+      if (other === undefined || other === viewer || own.has(other.peer.id)) continue;
+      const theirs = this.#neighbours.get(other.peer.id)!;
+      if (theirs.size >= MAX_NEIGHBOURS || own.size >= MAX_NEIGHBOURS) continue;
+      own.set(other.peer.id, other);
+      theirs.set(viewer.peer.id, viewer);
+      this.#net.connect(viewer.peer, other.peer);
+      count--;
+    }
+  }
+}
+
+function uplink(random: number): number {
+  const upper = UPLINKS.findIndex(([quantile]) => quantile >= random);
+  const [to, high] = UPLINKS[Math.max(1, upper)]!;
+  const [from, low] = UPLINKS[Math.max(1, upper) - 1]!;
+  return low + ((high - low) * (random - from)) / (to - from);
+}
+
+function makeFilm({ seconds, mbits, chunkSize }: FilmSize, seed: number): Film {
+  const length = seconds * mbits * 125_000;
+  const content = makeContent(length, chunkSize, seeded(seed), HashCode.sha256);
+  const perSegment = (SEGMENT_MS * mbits * MBIT) / chunkSize;
+  const last = content.chunks.length - 1;
+  const segments = Array.from({ length: Math.ceil((seconds * 1000) / SEGMENT_MS) }, (_, i) => ({
+    start: Math.ceil(i * perSegment),
+    end: Math.min(Math.ceil((i + 1) * perSegment) - 1, last),
+  }));
+  return { content, segments, segmentMs: SEGMENT_MS };
+}
+
+/** Plays a scenario with so many viewers, each of whom watches the whole film unless it leaves. */
+export function play(name: string, peers: number, seed: number, size: FilmSize = FILM): Report {
+  const scenario = SCENARIOS[name];
+  if (scenario === undefined) throw new RangeError(`no scenario ${name}`);
+  const film = makeFilm(size, seed);
+  const began = performance.now();
+  const net = new Simulator(seed, { delay: 0, uplink: Infinity, ...scenario.weather }, false);
+  const audience = new Audience(net, film);
+  let pending = peers;
+  for (let i = 0; i < peers; i++) {
+    net.at((i * scenario.arrivalMs) / peers, () => {
+      pending--;
+      const up = net.random() < scenario.slow ? SLOW_UPLINK : uplink(net.random());
+      const down = Math.max(LEAST_DOWNLINK, 4 * up);
+      const viewer = audience.join({ uplink: up * MBIT, downlink: down * MBIT, delay: 5 + 20 * net.random() });
+      if (net.random() >= scenario.leaving) return;
+      const silently = net.random() < 0.5;
+      net.at(net.now + net.random() * size.seconds * 1000, () => {
+        if (!viewer.finished) audience.leave(viewer, silently);
+      });
+    });
+  }
+  let done = 0;
+  const over = (): boolean => {
+    while (done < audience.viewers.length) {
+      const viewer = audience.viewers[done]!;
+      if (!viewer.gone && !(viewer.complete && viewer.finished)) return false;
+      done++;
+    }
+    return pending === 0;
+  };
+  net.run(over, scenario.arrivalMs + 10 * size.seconds * 1000);
+  return report({ scenario: name, peers, seed }, audience, net, performance.now() - began);
+}
+
+function report(
+  run: Pick<Report, "scenario" | "peers" | "seed">,
+  { viewers }: Audience,
+  net: Simulator,
+  wallMs: number,
+): Report {
+  const sum = (of: (viewer: Viewer) => number): number => viewers.reduce((total, viewer) => total + of(viewer), 0);
+  const most = (of: (viewer: Viewer) => number): number =>
+    viewers.reduce((top, viewer) => Math.max(top, of(viewer)), 0);
+  const percent = (part: number, whole: number): number => (whole === 0 ? 0 : round((100 * part) / whole));
+  const fromPeers = sum(({ watched }) => watched.fromPeers);
+  const content = sum(({ peer }) => peer.work.content);
+  const inputs = sum(({ peer }) => peer.work.inputs);
+  const startups = viewers.flatMap(({ watched }) => watched.startup ?? []).toSorted((a, b) => a - b);
+  const at = (quantile: number): number => round(startups[Math.floor(quantile * (startups.length - 1))] ?? 0);
+  return {
+    ...run,
+    completed: viewers.filter(({ gone, complete }) => !gone && complete).length,
+    left: viewers.filter(({ gone }) => gone).length,
+    offload: percent(fromPeers, fromPeers + sum(({ watched }) => watched.fromOrigin)),
+    deadlinesMet: percent(
+      sum(({ watched }) => watched.met),
+      sum(({ watched }) => watched.due),
+    ),
+    stalls: sum(({ watched }) => watched.stalls),
+    smooth: viewers.filter(({ watched }) => watched.stalls === 0).length,
+    startup: { median: at(0.5), p95: at(0.95) },
+    controlBytes: percent(sum(({ peer }) => peer.work.bytes) - content, content),
+    wasted: percent(content - fromPeers, content),
+    work: {
+      inputs: Math.round(inputs / viewers.length),
+      mostInputs: most(({ peer }) => peer.work.inputs),
+      datagrams: Math.round(sum(({ peer }) => peer.work.datagrams) / viewers.length),
+      mostDatagrams: most(({ peer }) => peer.work.datagrams),
+    },
+    rejected: sum(({ rejected }) => rejected),
+    virtualSeconds: round(net.now / 1000),
+    events: net.events,
+    wall: { seconds: round(wallMs / 1000), microsecondsPerInput: round((wallMs * 1000) / inputs) },
+  };
+}
+
+const round = (value: number): number => Math.round(value * 100) / 100;
