@@ -59,6 +59,7 @@ export class Engine implements DeliveryContext {
       swarm: {
         metadata: metadataOf(presentation),
         chunkLength: (chunk) => this.chunkLength(chunk),
+        offsets: this.layout,
         settings: LIVENESS,
         ...(options.picker && { picker: options.picker }),
         ...(options.choker && { choker: options.choker }),

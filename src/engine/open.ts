@@ -1,5 +1,6 @@
 import { Layout } from "../core/content/layout.ts";
 import { parsePresentation, type Presentation } from "../core/content/presentation.ts";
+import { presentationMismatch, type SwarmUrl } from "../core/content/url.ts";
 import type { Choker } from "../core/swarm/choker.ts";
 import type { Picker } from "../core/swarm/picker.ts";
 import { Engine } from "./engine.ts";
@@ -11,6 +12,8 @@ import { systemClock, systemRandom32, webDigest } from "./system.ts";
 export interface OpenOptions {
   /** Absolute URL of ppsp.json. */
   readonly presentationUrl: string;
+  /** What a `ppsp:` URL says of the swarm: a ppsp.json of another one is refused. */
+  readonly promised?: SwarmUrl | undefined;
   readonly store: ChunkStore;
   /** What goes first when memory is short. */
   readonly eviction: (presentation: Presentation, layout: Layout) => EvictionPolicy;
@@ -36,8 +39,11 @@ const MAX_PRESENTATION_BYTES = 32 * 1024 * 1024;
 
 /** Reads ppsp.json and starts an engine on the host's own clock, WebCrypto and fetch. @throws PlaybackError, ContentError */
 export async function openEngine(options: OpenOptions): Promise<Engine> {
-  const { presentationUrl, memoryLimit = MEMORY_LIMIT, strict = false, upload = true } = options;
+  const { presentationUrl, promised, memoryLimit = MEMORY_LIMIT, strict = false, upload = true } = options;
   const presentation = parsePresentation(await readJson(presentationUrl, options.signal));
+  const mismatch = promised && presentationMismatch(promised, presentation);
+  if (mismatch !== undefined)
+    throw new PlaybackError("presentation", `${presentationUrl} is not what the ppsp: URL names: ${mismatch}`);
   return new Engine({
     presentation,
     baseUrl: presentationUrl,

@@ -6,7 +6,7 @@ const HELP = `ppsp: peer-to-peer video over the IETF's own protocols
   ppsp check URL|DIR   verify what is published
   ppsp tracker         run a tracker
   ppsp seed FILE       serve a file to peers over UDP
-  ppsp get SWARM       fetch a file from peers over UDP
+  ppsp get SWARM|URL   fetch a file from peers over UDP
   ppsp --version
 
 ppsp COMMAND --help says more.

@@ -1,3 +1,4 @@
+import type { SwarmUrl } from "../core/content/url.ts";
 import { openEngine } from "../engine/open.ts";
 import type { Engine } from "../engine/engine.ts";
 import { createRendezvous } from "../link/rendezvous.ts";
@@ -11,6 +12,8 @@ export interface SwarmOptions extends EngineConfig {
   readonly presentation: string;
   /** Instead of the trackers of ppsp.json. */
   readonly trackers: readonly string[];
+  /** What a `ppsp:` URL says of the swarm. */
+  readonly promised?: SwarmUrl | undefined;
 }
 
 /** Says one thing to whoever reads the console; the same thing only once. */
@@ -24,7 +27,7 @@ const LONELY_MS = 10_000;
  * @throws ContentError or PlaybackError where there is no usable ppsp.json
  */
 export async function openSwarm(options: SwarmOptions, report: Warn): Promise<Engine> {
-  const { memoryLimit, strict, upload, maxNeighbours } = options;
+  const { memoryLimit, strict, upload, maxNeighbours, promised } = options;
   let warned = false;
   const warn: Warn = (message) => {
     warned = true;
@@ -32,6 +35,7 @@ export async function openSwarm(options: SwarmOptions, report: Warn): Promise<En
   };
   const engine = await openEngine({
     presentationUrl: options.presentation,
+    promised,
     store: new MemoryStore(),
     eviction: (presentation, layout) => new Eviction(presentation, layout),
     rendezvous: (presentation) =>

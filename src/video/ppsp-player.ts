@@ -25,7 +25,7 @@ const OWN_ATTRIBUTES = ["src", "tracker", "presentation"] as const;
  * `<ppsp-player src="master.m3u8" tracker="https://tracker.example">`: a `<video>` whose media also comes from the other
  * viewers. It has the interface and the events of `<video>`, and works as one wherever there is no swarm.
  *
- * @attr src HLS playlist, or a media file
+ * @attr src HLS playlist, a media file, or a `ppsp:` URL that names one
  * @attr tracker URLs of PPSP trackers, separated by blanks, instead of those in ppsp.json
  * @attr presentation URL of ppsp.json where the playlist does not name it
  * @fires peerchange when neighbours come or go; `detail` is the engine's
@@ -67,7 +67,7 @@ export class PpspPlayer extends MediaElement {
     video.addEventListener("play", () => this.#session?.start());
   }
 
-  /** URL of an HLS playlist or a media file; reflects the attribute, resolved. */
+  /** URL of an HLS playlist or a media file, or a `ppsp:` URL; reflects the attribute, resolved. */
   get src(): string {
     const src = this.getAttribute("src");
     return src ? new URL(src, this.baseURI).href : "";

@@ -6,15 +6,11 @@ import { fragmentLoader } from "./hls-loader.ts";
 import { openSwarm, type Warn } from "./open-swarm.ts";
 import { PlayerError } from "./player-error.ts";
 import { Recovery } from "./recovery.ts";
+import { resolveSource, type Source } from "./source.ts";
 import { swarmAbr } from "./swarm-abr.ts";
 
-/** What is played. */
-export interface SessionOptions {
-  /** Absolute URL. */
-  readonly src: string;
-  /** Absolute URL of ppsp.json; undefined to take what the playlist names. */
-  readonly presentation: string | undefined;
-  readonly trackers: readonly string[];
+/** What is played; `src` may be a `ppsp:` URL. */
+export interface SessionOptions extends Source {
   readonly config: PlayerConfig;
 }
 
@@ -37,7 +33,7 @@ const SINGLE_FILE = /\.(mp4|m4v|m4a|webm|mov|ogv)$/i;
 /** One source in one media element, from `src` to the next `src`: hls.js, the engine, and what happens when either fails. */
 export class Session {
   readonly #video: HTMLVideoElement;
-  readonly #options: SessionOptions;
+  #options: SessionOptions;
   readonly #events: SessionEvents;
   #hls: Hls | undefined;
   #recovery: Recovery | undefined;
@@ -50,13 +46,20 @@ export class Session {
 
   constructor(video: HTMLVideoElement, options: SessionOptions, events: SessionEvents) {
     this.#video = video;
-    this.#options = options;
     this.#events = events;
-    if (SINGLE_FILE.test(new URL(options.src).pathname)) this.#playFile();
+    this.#options = options;
+    try {
+      this.#options = { ...options, ...resolveSource(options) };
+    } catch (error) {
+      queueMicrotask(() => this.#failed(new PlayerError("unsupported", text(error))));
+      return;
+    }
+    const { src } = this.#options;
+    if (SINGLE_FILE.test(new URL(src).pathname)) this.#playFile();
     else if (Hls.isSupported()) this.#playHls();
     else if (video.canPlayType("application/vnd.apple.mpegurl") !== "") {
       this.#warn("This browser has no Media Source Extensions: it plays HLS itself, over HTTP only.");
-      video.src = options.src;
+      video.src = src;
     } else {
       queueMicrotask(() => this.#failed(new PlayerError("unsupported", "This browser cannot play HLS.")));
     }
@@ -150,8 +153,8 @@ export class Session {
 
   #open(presentation: string): void {
     this.#presentation = presentation;
-    const { trackers, config } = this.#options;
-    const engine = openSwarm({ ...config, presentation, trackers }, (message) => this.#warn(message)).then(
+    const { trackers, config, promised } = this.#options;
+    const engine = openSwarm({ ...config, presentation, trackers, promised }, (message) => this.#warn(message)).then(
       (opened) => this.#opened(opened),
       (error: unknown) => {
         this.#warn(`No usable ppsp.json: the video plays over HTTP only. ${text(error)}`);

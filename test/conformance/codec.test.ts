@@ -94,6 +94,16 @@ test("RFC 7574 §7.1 MUST: options without an end option are rejected", () => {
   expect(written([{ type: "HANDSHAKE", channel: 0, options: {} }])).toMatch(/ff$/);
 });
 
+test("RFC 7574 §7.1: the octets behind the end option are messages", () => {
+  const handshake = { type: "HANDSHAKE", channel: 9, options: { version: 1 } } as const;
+  expectBothWays(`${HANDSHAKE} 0001 ff 0a 03 00000004 00000007`, [
+    handshake,
+    { type: "CHOKE" },
+    { type: "HAVE", chunks },
+  ]);
+  expectRefused(`${HANDSHAKE} 0001 ff ff`, "unknown-message", "§8.2");
+});
+
 test("RFC 7574 §7.2 MUST: an opening HANDSHAKE whose options do not begin with the version is rejected", () => {
   expectRefused(`${HANDSHAKE} 0101 0001 ff`, "bad-option", "§7.2");
   expectRefused(`${HANDSHAKE} 0301 ff`, "bad-option", "§7.2");

@@ -253,3 +253,25 @@ test("preload=none loads no media before it is played, and an element that moves
   await viewer.until("it plays on", (state) => state.currentTime > currentTime + 1);
   await viewer.close();
 });
+
+test("a ppsp: URL is all that two viewers need, and a ppsp.json of another swarm is not used", async ({ swarm }) => {
+  const origin = await swarm.startOrigin();
+  const tracker = await swarm.startTracker();
+  const { id, chunkCount } = (sample as { swarm: { id: string; chunkCount: number } }).swarm;
+  const rest = `?chunk-size=variable&chunks=${chunkCount}&src=${origin.url}sample/master.m3u8&tracker=${tracker.url}`;
+  const open = async (swarmId: string): Promise<Viewer> => {
+    const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`);
+    await play(viewer, { src: `ppsp:${swarmId}${rest}` });
+    return viewer;
+  };
+  const a = await open(id);
+  await a.until("it plays", ({ currentTime }) => currentTime > 1);
+  const b = await open(id);
+  const state = await b.until("they meet", ({ stats, currentTime }) => stats.neighbours === 1 && currentTime > 1);
+  expect(state.error).toBeUndefined();
+  const c = await open("00".repeat(32));
+  await c.until("it plays all the same", ({ currentTime }) => currentTime > 1);
+  expect(c.console.join("\n")).toMatch(/is not what the ppsp: URL names/);
+  expect((await c.state()).stats.neighbours).toBe(0);
+  await Promise.all([a.close(), b.close(), c.close()]);
+});

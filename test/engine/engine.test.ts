@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
+import { ChunkAddressing } from "../../src/core/codec/messages.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 import { play, Village } from "./village.ts";
 
@@ -27,6 +28,16 @@ test("with time to wait, a second viewer takes everything from the first", async
   expect(b.stats).toMatchObject({ httpBytes: 0, cacheBytes: 0, rejectedChunks: 0 });
   expect(village.origin.log.length).toBe(before);
   expect(a.stats.uploadedBytes).toBe(b.stats.peerBytes);
+});
+
+test("neighbours may name the chunks of a presentation by their bytes (byte64)", async () => {
+  const village = await Village.open(ChunkAddressing.byte64);
+  const a = village.viewer("a");
+  for (const file of FILES) await play(a, file, 0);
+  const b = village.viewer("b");
+  for (const file of FILES) expect((await play(b, file, 30_000)).equals(village.published(file))).toBe(true);
+  expect(b.stats.peerBytes).toBe(FILES.reduce((sum, file) => sum + village.published(file).length, 0));
+  expect(b.stats).toMatchObject({ httpBytes: 0, rejectedChunks: 0 });
 });
 
 test("in a hurry, the origin is asked and no neighbour waited for", async () => {

@@ -2,8 +2,8 @@ import { performance } from "node:perf_hooks";
 import { Engine } from "../../src/engine/engine.ts";
 import type { EngineOptions } from "../../src/engine/options.ts";
 import type { Link, Rendezvous, RendezvousEvents } from "../../src/engine/ports.ts";
-import { parsePresentation, type Presentation } from "../../src/core/content/presentation.ts";
-import { HashCode } from "../../src/core/codec/messages.ts";
+import { parsePresentation, serialisePresentation, type Presentation } from "../../src/core/content/presentation.ts";
+import { ChunkAddressing, HashCode } from "../../src/core/codec/messages.ts";
 import { Layout } from "../../src/core/content/layout.ts";
 import { memoryPair } from "../../src/link/memory.ts";
 import { startOrigin, type Origin } from "../../src/node/origin.ts";
@@ -32,14 +32,15 @@ export class Village {
     this.origin = origin;
   }
 
-  static async open(): Promise<Village> {
+  static async open(addressing: ChunkAddressing = ChunkAddressing.chunk32): Promise<Village> {
     const names = Array.from({ length: SEGMENTS }, (_, i) => `${i}.m4s`);
     const root = folder({
       "index.m3u8": media('#EXT-X-MAP:URI="init.mp4"', ...names.flatMap((name) => ["#EXTINF:4,", name])),
       "init.mp4": bytes(700, 99),
       ...Object.fromEntries(names.map((name, i) => [name, bytes(SEGMENT_BYTES + i, i)])),
     });
-    const options = { chunkSize: 16_384, hash: HashCode.sha256, trackers: [], signal: new AbortController().signal };
+    const signal = new AbortController().signal;
+    const options = { chunkSize: 16_384, hash: HashCode.sha256, addressing, trackers: [], signal };
     const { presentation } = await publish({ input: root, ...options });
     const village = new Village(root, presentation, await startOrigin({ root, port: 0 }));
     open.push(village);
@@ -55,7 +56,7 @@ export class Village {
   viewer(id: string, overrides: Partial<EngineOptions> & { meets?: boolean } = {}): Engine {
     const { meets = true, ...options } = overrides;
     const engine = new Engine({
-      presentation: parsePresentation(JSON.parse(JSON.stringify(raw(this.presentation)))),
+      presentation: parsePresentation(JSON.parse(serialisePresentation(this.presentation))),
       baseUrl: `${this.origin.url}ppsp.json`,
       store: new MemoryStore(),
       eviction: new Eviction(this.presentation, new Layout(this.presentation)),
@@ -107,14 +108,6 @@ const open: Village[] = [];
 afterEach(async () => {
   for (const village of open.splice(0)) await village.close();
 });
-
-function raw(presentation: Presentation): unknown {
-  const { swarm } = presentation;
-  return {
-    ...presentation,
-    swarm: { ...swarm, id: Buffer.from(swarm.id).toString("hex"), addressing: "chunk32", hash: "sha256" },
-  };
-}
 
 /** All bytes of a file, as the player would get them with `slackMs` of time. */
 export async function play(engine: Engine, file: number, slackMs: number): Promise<Buffer> {

@@ -3,9 +3,10 @@ import { join, relative } from "node:path";
 import { PassThrough } from "node:stream";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
-import { HashCode } from "../../src/core/codec/messages.ts";
+import { ChunkAddressing, HashCode } from "../../src/core/codec/messages.ts";
 import { Layout } from "../../src/core/content/layout.ts";
 import { parsePresentation, type Presentation } from "../../src/core/content/presentation.ts";
+import { parseSwarmUrl } from "../../src/core/content/url.ts";
 import { hashFunction, sameHash } from "../../src/core/integrity/hashes.ts";
 import { leavesRange, parseMhash, readHashes } from "../../src/core/integrity/mhash.ts";
 import { Verifier } from "../../src/core/integrity/verifier.ts";
@@ -209,10 +210,35 @@ describe("ppsp publish", () => {
       files: 9,
       chunks: swarm.chunkCount,
       bytes: 9012,
+      url: `ppsp:${Buffer.from(swarm.id).toString("hex")}?chunk-size=variable&chunks=${swarm.chunkCount}`,
       presentation: join(input, "ppsp.json"),
       hashes: join(input, "ppsp.mhash"),
       playlist: join(input, "master.m3u8"),
     });
+  });
+
+  it("prints a ppsp: URL, and with --base one that a player can play", async () => {
+    const base = "https://media.example/my%20film";
+    const options = ["--json", "--base", base, "--tracker", "https://t/", "--addressing", "byte64", "--hash", "sha1"];
+    const input = folder(hls());
+    const { stdout } = await capture(["publish", input, ...options]);
+    expect(parseSwarmUrl((JSON.parse(stdout) as { url: string }).url)).toEqual({
+      ...expectPublished(input).swarm,
+      chunkSize: "variable",
+      addressing: ChunkAddressing.byte64,
+      trackers: ["https://t/"],
+      peers: [],
+      src: `${base}/master.m3u8`,
+    });
+    const mp4 = join(folder({ "a b.mp4": Buffer.from("0000ftypisom") }), "a b.mp4");
+    const single = await capture(["publish", mp4, "--json", "--base", `${base}/`]);
+    expect(parseSwarmUrl((JSON.parse(single.stdout) as { url: string }).url)).toMatchObject({
+      chunkSize: 16_384,
+      chunkCount: 1,
+      src: `${base}/a%20b.mp4`,
+      presentation: `${base}/ppsp.json`,
+    });
+    expect((await capture(["publish", mp4])).stdout).toMatch(/^url +ppsp:[0-9a-f]{64}\?chunk-size=16384&chunks=1$/m);
   });
 });
 

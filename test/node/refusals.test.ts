@@ -128,6 +128,8 @@ describe("ppsp", () => {
     await expectRefusal(["publish", at("a.mp4"), "--chunk-size", "100"], /--chunk-size 100: wants 512 to 65536/);
     await expectRefusal(["publish", at("a.mp4"), "--hash", "md5"], /--hash md5: knows sha1/);
     await expectRefusal(["publish", at("a.mp4"), "--tracker", "udp://t"], /--tracker udp:\/\/t: wants/);
+    await expectRefusal(["publish", at("a.mp4"), "--base", "media.example"], /--base media\.example: wants an http/);
+    await expectRefusal(["publish", at("a.mp4"), "--addressing", "bytes"], /--addressing bytes: knows bin32, byte64/);
     await expectRefusal(["publish", at("a.mp4"), "--colour"], /Unknown option '--colour'/);
     await expectRefusal(["publish"], /wants one INPUT/);
     await expectRefusal(["dance"], /no such command/);

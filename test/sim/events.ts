@@ -1,22 +1,23 @@
-interface Event {
+/** Something that is to happen. */
+export interface Timed {
+  /** Virtual time, ms. */
   readonly at: number;
-  /** Events of one time happen in the order in which they were made. */
-  readonly order: number;
-  readonly run: () => void;
+  /** Events of one time happen in the order in which they were added. */
+  order: number;
 }
 
 /** What is to happen, earliest first: a binary heap. */
-export class Events {
+export class Events<Event extends Timed> {
   readonly #heap: Event[] = [];
-  #made = 0;
+  #added = 0;
 
   /** How many events there have been. */
-  get made(): number {
-    return this.#made;
+  get added(): number {
+    return this.#added;
   }
 
-  add(at: number, run: () => void): void {
-    const event = { at, order: this.#made++, run };
+  add(event: Event): void {
+    event.order = this.#added++;
     const heap = this.#heap;
     let i = heap.push(event) - 1;
     while (i > 0) {
@@ -48,4 +49,4 @@ export class Events {
   }
 }
 
-const before = (a: Event, b: Event): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);
+const before = (a: Timed, b: Timed): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ChunkAddressing } from "../../src/core/codec/messages.ts";
 import { makeContent, seeded, Simulator, type Content, type SimPeer } from "./simulator.ts";
 
 /** A made-up history of a swarm, and how it ends. */
@@ -14,6 +15,7 @@ interface History {
   readonly uplink: number;
   /** Whether the metadata says how many chunks there are. */
   readonly counted: boolean;
+  readonly addressing: ChunkAddressing;
   readonly churn: number;
   readonly evictions: number;
 }
@@ -28,6 +30,7 @@ const histories: fc.Arbitrary<History> = fc.record({
   duplication: fc.constantFrom(0, 0.05, 0.3),
   uplink: fc.constantFrom(30, 500, Infinity),
   counted: fc.boolean(),
+  addressing: fc.constantFrom(...Object.values(ChunkAddressing)),
   churn: fc.integer({ min: 0, max: 6 }),
   evictions: fc.integer({ min: 0, max: 8 }),
 });
@@ -43,8 +46,8 @@ interface End {
 function live(history: History): End {
   const { seed, peers, chunkSize, chunks, loss, jitter, duplication, uplink } = history;
   const content = makeContent(chunks * chunkSize - 17, chunkSize, seeded(seed));
-  const { chunkCount: _, ...uncounted } = content.options.metadata;
-  const options = history.counted ? content.options : { metadata: uncounted };
+  const { chunkCount, ...uncounted } = { ...content.options.metadata, addressing: history.addressing };
+  const options = { metadata: history.counted ? { ...uncounted, chunkCount: chunkCount! } : uncounted };
   const net = new Simulator(seed, { delay: 10, jitter, loss, duplication, uplink });
   const all: SimPeer[] = [];
   const gone = new Set<SimPeer>();

@@ -155,6 +155,38 @@ export class SimPeer {
   }
 }
 
+/** Something to do at a time. */
+class Alarm {
+  order = 0;
+  readonly at: number;
+  readonly run: () => void;
+
+  constructor(at: number, run: () => void) {
+    this.at = at;
+    this.run = run;
+  }
+}
+
+/** A datagram on its way; plain fields and no closure, since there are millions. */
+class Flight {
+  order = 0;
+  at: number;
+  readonly from: SimPeer;
+  readonly to: string;
+  readonly head: Uint8Array;
+  readonly payload: Uint8Array | undefined;
+  /** Whether its way through the receiver's downlink is paid for. */
+  through = false;
+
+  constructor(at: number, from: SimPeer, to: string, head: Uint8Array, payload: Uint8Array | undefined) {
+    this.at = at;
+    this.from = from;
+    this.to = to;
+    this.head = head;
+    this.payload = payload;
+  }
+}
+
 /** Peers, the datagrams between them, and a clock that jumps from event to event. */
 export class Simulator {
   now = 0;
@@ -166,7 +198,7 @@ export class Simulator {
   readonly #trace = createHash("sha256");
   readonly #traced: boolean;
   readonly #weather: Weather;
-  readonly #events = new Events();
+  readonly #events = new Events<Alarm | Flight>();
 
   /** Hashing what is delivered for `trace` takes time that a large simulation saves. */
   constructor(seed: number, weather: Weather, traced = true) {
@@ -177,7 +209,7 @@ export class Simulator {
 
   /** How many events there have been. */
   get events(): number {
-    return this.#events.made;
+    return this.#events.added;
   }
 
   /** Adds a peer to the network. */
@@ -197,7 +229,7 @@ export class Simulator {
 
   /** Runs something at a time. */
   at(time: number, run: () => void): void {
-    this.#events.add(time, run);
+    this.#events.add(new Alarm(time, run));
   }
 
   /** One datagram on its way, or lost, or twice. Its parts are put together where it arrives. */
@@ -212,7 +244,7 @@ export class Simulator {
     for (let i = 0; i < copies; i++) {
       const way = delay + from.line.delay + (target?.line.delay ?? 0) + this.random() * jitter;
       const through = target === undefined ? 0 : length / target.line.downlink;
-      this.at(from.uplinkFreeAt + way + through, () => this.#arrive(from, to, through, head, payload));
+      this.#events.add(new Flight(from.uplinkFreeAt + way + through, from, to, head, payload));
     }
   }
 
@@ -222,7 +254,8 @@ export class Simulator {
       const event = this.#events.next();
       if (event === undefined || event.at > limit) return false;
       this.now = event.at;
-      event.run();
+      if (event instanceof Flight) this.#arrive(event);
+      else event.run();
     }
     return true;
   }
@@ -232,26 +265,26 @@ export class Simulator {
     return this.#trace.copy().digest("hex");
   }
 
-  /** A datagram comes out of the receiver's downlink, which takes `through` ms, unless another one is in there. */
-  #arrive(from: SimPeer, to: string, through: number, head: Uint8Array, payload: Uint8Array | undefined): void {
+  /** A datagram comes out of the receiver's downlink, unless others are in there. */
+  #arrive(flight: Flight): void {
+    const { from, to, head, payload } = flight;
     const target = this.peers.get(to);
     if (target === undefined) return;
-    const at = Math.max(this.now, target.downlinkFreeAt + through);
-    if (at > this.now) {
+    if (!flight.through) {
+      flight.through = true;
+      const length = head.length + (payload?.length ?? 0);
+      const at = Math.max(this.now, target.downlinkFreeAt + length / target.line.downlink);
       target.downlinkFreeAt = at;
-      this.at(at, () => this.#deliver(from, to, head, payload));
-      return;
+      if (at > this.now) {
+        flight.at = at;
+        this.#events.add(flight);
+        return;
+      }
     }
-    target.downlinkFreeAt = this.now;
-    this.#deliver(from, to, head, payload);
-  }
-
-  #deliver(from: SimPeer, to: string, head: Uint8Array, payload: Uint8Array | undefined): void {
-    const target = this.peers.get(to);
-    const data = (payload && target?.known?.frame(head, payload)) ?? join(head, payload);
+    const data = (payload && target.known?.frame(head, payload)) ?? join(head, payload);
     this.bytes += data.length;
     if (this.#traced) this.#trace.update(`${this.now} ${from.id} ${to} `).update(data);
-    target?.step({ type: "datagram", link: from.id, data });
+    target.step({ type: "datagram", link: from.id, data });
   }
 }
 

@@ -90,18 +90,21 @@ describe("two peers", () => {
     },
   );
 
-  test.each(["chunk32", "chunk64", "bin32", "bin64"] as const)("chunks may be addressed by %s", (addressing) => {
-    const { options, ...content } = makeContent(200_000, 4_096, seeded(6));
-    const metadata = { ...options.metadata, addressing: ChunkAddressing[addressing] };
-    const net = new Simulator(6, STORM);
-    const a = net.join("a", { metadata });
-    const b = net.join("b", { metadata });
-    a.seed({ ...content, options });
-    b.leech(content.chunks.length);
-    net.connect(b, a);
-    expect(net.run(() => b.store.size === content.chunks.length, 60_000)).toBe(true);
-    expectEqualContent(b, { ...content, options });
-  });
+  test.each(["chunk32", "chunk64", "bin32", "bin64", "byte64"] as const)(
+    "chunks may be addressed by %s",
+    (addressing) => {
+      const { options, ...content } = makeContent(200_000, 4_096, seeded(6));
+      const metadata = { ...options.metadata, addressing: ChunkAddressing[addressing] };
+      const net = new Simulator(6, STORM);
+      const a = net.join("a", { metadata });
+      const b = net.join("b", { metadata });
+      a.seed({ ...content, options });
+      b.leech(content.chunks.length);
+      net.connect(b, a);
+      expect(net.run(() => b.store.size === content.chunks.length, 60_000)).toBe(true);
+      expectEqualContent(b, { ...content, options });
+    },
+  );
 
   test("a peer that is gone is found dead after 3 minutes and 3 datagrams", () => {
     const content = makeContent(10_000, 1_024, seeded(3));

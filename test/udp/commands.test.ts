@@ -6,6 +6,22 @@ import { capture, expectRefusal } from "../node/command.ts";
 import { folder } from "../node/hls.ts";
 import { content, holds, startSeeder } from "./peers.ts";
 
+/** Runs `ppsp seed` of these bytes; resolves with what it prints. */
+async function runSeed(bytes: Buffer, options: string[]): Promise<{ ready: string; stop: () => Promise<void> }> {
+  const file = join(folder({ it: bytes }), "it");
+  const stopped = new AbortController();
+  const write = vi.spyOn(process.stdout, "write").mockImplementation(() => true);
+  const run = seedCommand([file, "--udp", "127.0.0.1:0", ...options], stopped.signal);
+  await vi.waitFor(() => expect(write.mock.calls).toHaveLength(2));
+  const ready = write.mock.calls.map(([text]) => String(text)).join("");
+  write.mockRestore();
+  const stop = async (): Promise<void> => {
+    stopped.abort(new Error("stopped"));
+    await expect(run).rejects.toThrow("stopped");
+  };
+  return { ready, stop };
+}
+
 describe("ppsp get", () => {
   it("fetches a file, and says so with exit code 0", async () => {
     const bytes = content(7000);
@@ -15,6 +31,49 @@ describe("ppsp get", () => {
     const args = ["get", swarm.toUpperCase(), "--peer", peer, "--out", out, "--udp", "127.0.0.1:0", "--timeout", "9"];
     expect(await capture(args)).toEqual({ code: 0, stdout: `complete 7000 bytes in ${out}\n`, stderr: "" });
     expect(holds(out, bytes)).toBe(true);
+  });
+
+  it.each([[["--addressing", "byte64"]], [["--compat", "libswift"]], [["--addressing", "bin64", "--hash", "sha512"]]])(
+    "fetches with %s what seed serves with it",
+    async (options) => {
+      const bytes = content(7000);
+      const { ready, stop } = await runSeed(bytes, options);
+      const [, swarm, peer] = /^ready swarm=([0-9a-f]+) udp=(\S+)\n/.exec(ready)!;
+      const out = join(folder(), "out");
+      const args = ["get", swarm!, "--peer", peer!, "--out", out, "--timeout", "9", ...options];
+      expect(await capture(args)).toMatchObject({ code: 0, stderr: "" });
+      expect(holds(out, bytes)).toBe(true);
+      await stop();
+    },
+  );
+
+  it("needs nothing but the ppsp: URL that seed prints", async () => {
+    const bytes = content(7000);
+    const options = ["--chunk-size", "512", "--hash", "sha1", "--addressing", "byte64", "--tracker", "https://t/"];
+    const { ready, stop } = await runSeed(bytes, options);
+    const [, swarm, peer, url] = /^ready swarm=([0-9a-f]+) udp=(\S+)\n(ppsp:\S+)\n$/.exec(ready)!;
+    expect(url).toBe(
+      `ppsp:${swarm}?chunk-size=512&hash=sha1&addressing=byte64&chunks=14&tracker=https://t/&peer=${peer}`,
+    );
+    const out = join(folder(), "out");
+    const args = ["get", url!, "--out", out, "--timeout", "9"];
+    expect(await capture(args)).toEqual({ code: 0, stdout: `complete 7000 bytes in ${out}\n`, stderr: "" });
+    expect(holds(out, bytes)).toBe(true);
+    // What the URL says may be said again, but not otherwise.
+    expect(await capture([...args, ...options.slice(0, 6)])).toMatchObject({ code: 0 });
+    await expectRefusal([...args, "--hash", "sha256"], /the URL has hash sha1, not sha256$/m);
+    await expectRefusal([...args, "--chunk-size", "1024"], /the URL has chunk size 512, not 1024$/m);
+    await expectRefusal([...args, "--addressing", "chunk32"], /the URL has addressing byte64, not chunk32$/m);
+    await expectRefusal([...args, "--compat", "libswift"], /the URL has addressing byte64, not chunk32$/m);
+    await stop();
+  });
+
+  it("does not believe content of another number of chunks than the URL says", async () => {
+    const { ready, stop } = await runSeed(content(7000), []);
+    const url = /^ppsp:\S+$/m.exec(ready)![0].replace("chunks=7", "chunks=8");
+    const out = join(folder(), "out");
+    expect(await capture(["get", url, "--out", out, "--timeout", "0.5"])).toMatchObject({ code: 1, stdout: "" });
+    await stop();
   });
 
   it("ends with exit code 1 when the time is up", async () => {
@@ -37,16 +96,29 @@ describe("ppsp get", () => {
     await expectRefusal([...enough, "--hash", "sha1"], /a swarm ID of sha1 has 40/);
     await expectRefusal(["get", id, "--out", out], /at least one --peer/);
     await expectRefusal(["get", id, "--peer", "127.0.0.1:1"], /wants --out/);
+    const url = `ppsp:${id}?peer=127.0.0.1:1`;
+    await expectRefusal(["get", "ppsp:abcd", "--out", out], /a swarm ID of sha256 has 64 hexadecimal digits/);
+    await expectRefusal(["get", `ppsp:${id}`, "--out", out], /at least one --peer/);
+    await expectRefusal(["get", `${url}&chunk-size=variable`, "--out", out], /a presentation of many files/);
+    await expectRefusal(["get", `${url}&chunk-size=65536`, "--out", out], /the URL's chunk-size 65536: wants 512 to/);
     for (const peer of ["127.0.0.1", "::1:4000", "[::1]", "[1.2.3.4]:5", "127.0.0.1:65536", ":4"])
       await expectRefusal(["get", id, "--out", out, "--peer", peer], /wants HOST:PORT/);
     await expectRefusal(["get", id, "--out", out, "--peer", "127.0.0.1:0"], /nobody has port 0/);
     await expectRefusal(["get", id, "--out", out, "--peer", "[::1]:4", "--udp", "127.0.0.1:0"], /cannot be reached/);
     for (const seconds of ["0", "-1", "soon", "1e9"])
       await expectRefusal([...enough, `--timeout=${seconds}`], /wants seconds/);
-    await expectRefusal([...enough, "--addressing", "byte64"], /byte64: 64-bit byte ranges are not supported yet/);
-    await expectRefusal([...enough, "--addressing", "bin16"], /bin16: knows bin32, chunk32, bin64, chunk64/);
+    await expectRefusal([...enough, "--addressing", "bin16"], /bin16: knows bin32, byte64, chunk32, bin64, chunk64/);
     await expectRefusal([...enough, "--chunk-size", "65536"], /wants 512 to 32768/);
-    await expectRefusal([...enough, "--compat", "libswift"], /Unknown option '--compat'/);
+    await expectRefusal([...enough, "--compat", "swirl"], /--compat swirl: knows libswift/);
+    await expectRefusal([...enough, "--compat", "libswift"], /a swarm ID of sha1 has 40/);
+    for (const contradiction of [
+      ["--hash", "sha256"],
+      ["--addressing", "chunk64"],
+    ])
+      await expectRefusal(
+        [...enough, "--compat", "libswift", ...contradiction],
+        /--compat libswift has (hash sha1, not sha256|addressing chunk32, not chunk64)$/m,
+      );
     expect(existsSync(out)).toBe(false);
     await expectRefusal([...enough.slice(0, -1), join(out, "deep")], /does not exist/);
   });
@@ -75,7 +147,8 @@ describe("ppsp seed", () => {
     await expectRefusal(["seed", where], /is no file/);
     await expectRefusal(["seed", join(where, "empty")], /the file is empty/);
     await expectRefusal(["seed", it, "--hash", "md5"], /--hash md5: knows sha1/);
-    await expectRefusal(["seed", it, "--addressing", "byte64"], /not supported yet/);
+    await expectRefusal(["seed", it, "--compat", "libswift", "--hash", "sha512"], /has hash sha1, not sha512$/m);
+    await expectRefusal(["seed", it, "--tracker", "ftp://x"], /--tracker ftp:\/\/x: wants an http or https URL/);
     await expectRefusal(["seed", it, "--chunk-size", "1"], /wants 512 to/);
     await expectRefusal(["seed", it, "--udp", "4000"], /--udp 4000: wants HOST:PORT/);
     await expectRefusal(["seed", it, "--udp", "192.0.2.1:4000"], /192\.0\.2\.1:4000 cannot be bound/);

@@ -34,6 +34,7 @@ describe("transfer over UDP", () => {
     ["chunk64", 512],
     ["bin32", 8192],
     ["bin64", 32_768],
+    ["byte64", 16_384],
   ] as const)("names chunks by %s, of %i bytes", async (name, chunkSize) => {
     const bytes = content(200_001);
     const options = { addressing: ChunkAddressing[name], chunkSize };
@@ -42,6 +43,18 @@ describe("transfer over UDP", () => {
     expect(await fetch(swarm, [socket.address], out, { metadata: options })).toMatchObject({ complete: true });
     expect(holds(out, bytes)).toBe(true);
   });
+
+  it.each([1, 1024, 1025, 8 * 1024, 100 * 1024 + 17])(
+    "names chunks by their bytes (byte64), also where the size of the content is not known: %i bytes",
+    async (length) => {
+      const bytes = content(length);
+      const options = { addressing: ChunkAddressing.byte64 };
+      const { swarm, socket } = await startSeeder(bytes, options);
+      const out = join(folder(), "out");
+      expect(await fetch(swarm, [socket.address], out, { metadata: options })).toEqual({ complete: true, length });
+      expect(holds(out, bytes)).toBe(true);
+    },
+  );
 
   it("works over IPv6, and reaches both kinds from one socket", async (context) => {
     if (!(await hasIPv6())) context.skip("this machine has no ::1");

@@ -1,8 +1,9 @@
 import type { ChunkSet } from "../address/chunk-set.ts";
 import type { Data, Format, Message } from "../codec/messages.ts";
 import type { Verifier } from "../integrity/verifier.ts";
+import type { ByteRanges } from "./byte-ranges.ts";
 import type { Connection } from "./connection.ts";
-import type { SwarmMetadata } from "./metadata.ts";
+import type { Compat, SwarmMetadata } from "./metadata.ts";
 import type { CloseReason, Output } from "./outputs.ts";
 import type { PeerAddress } from "./peer-address.ts";
 import type { ChannelSettings, Millis } from "./settings.ts";
@@ -23,6 +24,10 @@ export interface ChannelHost {
   readonly key: string;
   readonly metadata: SwarmMetadata;
   readonly format: Format;
+  /** Translates chunk numbers; undefined except with 64-bit byte ranges. */
+  readonly bytes: ByteRanges | undefined;
+  /** Whose habits our HANDSHAKE follows; undefined: the RFC's. */
+  readonly compat: Compat | undefined;
   readonly settings: ChannelSettings;
   readonly verifier: Verifier;
   readonly have: ChunkSet;

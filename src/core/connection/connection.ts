@@ -1,5 +1,6 @@
 import { ChunkSet } from "../address/chunk-set.ts";
 import { toRanges, type ChunkRange } from "../address/range.ts";
+import { chunkSpecSize } from "../codec/chunk-spec.ts";
 import type { Handshake, Message } from "../codec/messages.ts";
 import type { ChannelHost, ChannelLink } from "./channel-host.ts";
 import { Download } from "./download.ts";
@@ -12,8 +13,6 @@ import { MAX_EARLY_HAVES, MAX_HAVE_RANGES, MAX_MESSAGES, MAX_REPEATED_HAVES, typ
 import { nextState, type ChannelEvent, type ChannelState } from "./states.ts";
 import { Upload } from "./upload.ts";
 
-/** Octets around a chunk in its datagram: channel, type, the longest chunk specification, timestamp. */
-const DATA_FRAME = 29;
 /** What one Ethernet packet holds of a UDP datagram over IPv6, octets. */
 const IP_PACKET = 1_452;
 
@@ -191,11 +190,14 @@ export class Connection {
       this.peerHas.intersects(range) || (trusting && inFlight.intersects(range));
     const proof = missingProof(tree, chunk, !this.#hasPeaks, assumed);
     const messages: Message[] = proof.map((node) => ({ type: "INTEGRITY", ...node }));
-    const { hashSize } = this.#host.format;
+    const { hashSize, addressing } = this.#host.format;
+    const specSize = chunkSpecSize(addressing);
+    // Channel, type, chunk specification, timestamp, chunk.
+    const length = 4 + 1 + specSize + 8 + data.length;
     // A chunk that fits one IP packet shall not be torn for what goes with it (RFC 7574 §8.1).
-    const limit = !this.#reliable && DATA_FRAME + data.length <= IP_PACKET ? IP_PACKET : this.maxDatagram;
-    const room = Math.min(limit, this.maxDatagram) - DATA_FRAME - data.length;
-    const proofLength = messages.length * (17 + hashSize);
+    const limit = !this.#reliable && length <= IP_PACKET ? IP_PACKET : this.maxDatagram;
+    const room = Math.min(limit, this.maxDatagram) - length;
+    const proofLength = messages.length * (1 + specSize + hashSize);
     messages.unshift(...this.#outbox.drain(room - proofLength));
     if (messages.length > 0 && proofLength > room) {
       // They do not fit beside the chunk: hashes first, in datagrams of their own (RFC 7574 §5.3).
@@ -315,6 +317,7 @@ export class Connection {
         return;
       case "UNCHOKE":
         this.choked = false;
+        this.download.changed = true;
         return;
       default:
         // SIGNED_INTEGRITY has no effect on a static swarm, nor has PEX where it is not among our supported messages.
@@ -332,7 +335,7 @@ export class Connection {
     if (this.peerHas.covers(range)) return;
     this.peerHas.add(range);
     // What we hold ourselves is no news, as after each ACK.
-    this.#learned ||= !this.#host.have.covers(range);
+    if (!this.#host.have.covers(range)) this.#learned = this.download.changed = true;
     if (this.peerHas.rangeCount > MAX_HAVE_RANGES)
       this.reject("flood", "the peer's announced chunks are in too many ranges");
   }
@@ -355,8 +358,8 @@ export class Connection {
   }
 
   #shake(now: Millis): void {
-    const { metadata, have, exchanging } = this.#host;
-    const options = handshakeOptions(metadata, this.#initiator, exchanging && this.address !== undefined);
+    const { metadata, have, compat, exchanging } = this.#host;
+    const options = handshakeOptions(metadata, this.#initiator, exchanging && this.address !== undefined, compat);
     const messages: Message[] = [{ type: "HANDSHAKE", channel: this.channel, options }];
     if (!this.#initiator) messages.push(...firstHaves(have, metadata.addressing, MAX_EARLY_HAVES));
     this.#outbox.transmit(messages, now);
@@ -368,7 +371,7 @@ export class Connection {
     this.#host.opened(this, now);
     for (const range of this.#host.have) this.announce(range);
     // The second datagram is answered at once, since the third proves that we are here (RFC 7574 §13.1.2).
-    if (event === "handshake" && this.#outbox.isEmpty) this.#outbox.transmit([], now);
+    if (event === "handshake") this.#outbox.due = true;
   }
 
   /**

@@ -25,6 +25,8 @@ const MAX_FRUITLESS = 4;
 export class Download {
   /** Chunks that came from this peer and are not proven yet. */
   unproven = 0;
+  /** Whether something has changed since it was last decided what to ask for here: room, what there is, what is wanted. */
+  changed = true;
   /**
    * Chunks that this peer failed to deliver; asked elsewhere first from now on. With the time of the REQUEST where they
    * may still come, and undefined where what came could not be proven.
@@ -105,6 +107,7 @@ export class Download {
     const asked = this.#asked.get(chunk);
     const lateSince = this.#late.get(chunk);
     if (asked === undefined && (lateSince === undefined || this.unproven >= this.#maxOutstanding)) return false;
+    this.changed = true;
     this.#asked.delete(chunk);
     this.#late.delete(chunk);
     this.#received += bytes;

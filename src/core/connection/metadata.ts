@@ -54,16 +54,33 @@ export function swarmFormat(metadata: SwarmMetadata): Format {
   return { addressing: metadata.addressing, hashSize: hashSize(metadata.hash), signatureSize: 0 };
 }
 
-/** The options of our HANDSHAKE (RFC 7574 §7); only the initiator names the swarm and its lowest version. */
-export function handshakeOptions(metadata: SwarmMetadata, initiator: boolean, exchanging: boolean): ProtocolOptions {
+/**
+ * Another implementation whose peers ours is to understand and be understood by. libswift throws away a HANDSHAKE with
+ * option 9 (chunk size), does not see what stands behind option 8 (supported messages), and always names its lowest version.
+ */
+export type Compat = "libswift";
+
+/** The options of our HANDSHAKE (RFC 7574 §7); only the initiator names the swarm and must name its lowest version. */
+export function handshakeOptions(
+  metadata: SwarmMetadata,
+  initiator: boolean,
+  exchanging: boolean,
+  compat?: Compat,
+): ProtocolOptions {
+  const { id, hash, addressing, chunkSize, variableSize } = metadata;
   return {
     version: VERSION,
-    ...(initiator ? { minVersion: VERSION, swarmId: metadata.id } : {}),
+    ...(initiator || compat === "libswift" ? { minVersion: VERSION } : {}),
+    ...(initiator ? { swarmId: id } : {}),
     integrityMethod: IntegrityMethod.merkle,
-    hashFunction: metadata.hash,
-    chunkAddressing: metadata.addressing,
-    supportedMessages: exchanging ? SUPPORTED_WITH_PEX : SUPPORTED,
-    chunkSize: metadata.variableSize ? VARIABLE_CHUNK_SIZE : metadata.chunkSize,
+    hashFunction: hash,
+    chunkAddressing: addressing,
+    ...(compat === "libswift"
+      ? {}
+      : {
+          supportedMessages: exchanging ? SUPPORTED_WITH_PEX : SUPPORTED,
+          chunkSize: variableSize ? VARIABLE_CHUNK_SIZE : chunkSize,
+        }),
   };
 }
 

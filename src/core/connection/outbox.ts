@@ -1,4 +1,5 @@
 import type { ChunkRange } from "../address/range.ts";
+import { chunkSpecSize } from "../codec/chunk-spec.ts";
 import { encodeDatagram } from "../codec/datagram.ts";
 import { MessageType, type Message } from "../codec/messages.ts";
 import type { ChannelHost, ChannelLink } from "./channel-host.ts";
@@ -7,8 +8,6 @@ import type { Millis } from "./settings.ts";
 
 /** Messages of one datagram without DATA, at most. */
 const MESSAGES_PER_DATAGRAM = 64;
-/** Octets of an INTEGRITY without its hash, with 64-bit chunk ranges: no queued message is longer. */
-const LONGEST_MESSAGE = 17;
 
 /** What goes out to one peer: messages are queued and leave together. */
 export class Outbox {
@@ -17,17 +16,22 @@ export class Outbox {
   /** Message types that the peer understands; undefined: all (RFC 7574 §7.10). */
   supported: ReadonlySet<number> | undefined;
   lastSent: Millis;
+  /** Something must go out at the next `flush`: a keep-alive if there is nothing to say. */
+  due = false;
   /** Datagrams that left since the last one came in. */
   unanswered = 0;
   readonly #host: ChannelHost;
   readonly #link: string;
+  /** Octets of an INTEGRITY: no queued message is longer. */
+  readonly #messageSize: number;
   readonly #batch: number;
   #queue: Message[] = [];
 
   constructor(host: ChannelHost, link: ChannelLink, now: Millis) {
     this.#host = host;
     this.#link = link.id;
-    const fitting = Math.floor((link.maxDatagram - 4) / (LONGEST_MESSAGE + host.format.hashSize));
+    this.#messageSize = 1 + chunkSpecSize(host.format.addressing) + host.format.hashSize;
+    const fitting = Math.floor((link.maxDatagram - 4) / this.#messageSize);
     this.#batch = Math.max(1, Math.min(MESSAGES_PER_DATAGRAM, fitting));
     this.lastSent = now;
   }
@@ -62,19 +66,23 @@ export class Outbox {
 
   /** Takes out what is queued if it is no more than fits into `room` octets. */
   drain(room: number): Message[] {
-    return this.#queue.length * (LONGEST_MESSAGE + this.#host.format.hashSize) <= room ? this.#queue.splice(0) : [];
+    return this.#queue.length * this.#messageSize <= room ? this.#queue.splice(0) : [];
   }
 
   /** Sends what is queued. */
   flush(now: Millis): void {
+    if (this.due && this.isEmpty) this.transmit([], now);
     while (this.#queue.length > 0) this.transmit(this.#queue.splice(0, this.#batch), now);
   }
 
   /** Sends one datagram at once. */
   transmit(messages: readonly Message[], now: Millis): void {
     this.lastSent = now;
+    this.due = false;
     this.unanswered++;
-    const { head, payload } = encodeDatagram({ channel: this.channel, messages }, this.#host.format);
+    const { bytes, format } = this.#host;
+    const datagram = { channel: this.channel, messages: bytes?.toWire(messages) ?? messages };
+    const { head, payload } = encodeDatagram(datagram, format);
     const output = { type: "transmit", link: this.#link, head } as const;
     this.#host.out.push(payload === undefined ? output : { ...output, payload });
   }

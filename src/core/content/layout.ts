@@ -15,6 +15,8 @@ export class Layout {
   readonly #presentation: Presentation;
   /** First chunk of each file, then the chunk count. */
   readonly #starts: Float64Array;
+  /** First byte of each file in the content, all files one behind the other, then the content's length. */
+  readonly #bytes: Float64Array;
   /** File indices by decoded URI, by ascending offset. */
   readonly #byUri = new Map<string, number[]>();
 
@@ -22,8 +24,10 @@ export class Layout {
     const { files, swarm } = presentation;
     this.#presentation = presentation;
     this.#starts = new Float64Array(files.length + 1);
+    this.#bytes = new Float64Array(files.length + 1);
     files.forEach(({ uri, length }, file) => {
       this.#starts[file + 1] = this.#starts[file]! + chunksIn(length, swarm.chunkSize);
+      this.#bytes[file + 1] = this.#bytes[file]! + length;
       const key = decodedPath(uri) ?? uri;
       const entries = this.#byUri.get(key);
       if (entries === undefined) this.#byUri.set(key, [file]);
@@ -47,16 +51,24 @@ export class Layout {
   /** Where a chunk is. @throws RangeError if there is no such chunk */
   locate(chunk: number): ChunkPlace {
     if (!Number.isInteger(chunk) || chunk < 0 || chunk >= this.chunkCount) throw new RangeError(`no chunk ${chunk}`);
-    // The last file that starts at or before the chunk.
-    let file = 0;
-    for (let above = this.#starts.length - 1; above - file > 1;) {
-      const middle = (file + above) >> 1;
-      if (this.#starts[middle]! <= chunk) file = middle;
-      else above = middle;
-    }
+    const file = lastUpTo(this.#starts, chunk);
     const { chunkSize } = this.#presentation.swarm;
     const offset = (chunk - this.#starts[file]!) * chunkSize;
     return { file, offset, length: Math.min(chunkSize, this.#file(file).length - offset) };
+  }
+
+  /** First byte of a chunk in the content, whose files follow one another; of the chunk count, the content's length. */
+  offsetOf(chunk: number): number {
+    if (chunk === this.chunkCount) return this.#bytes.at(-1)!;
+    const { file, offset } = this.locate(chunk);
+    return this.#bytes[file]! + offset;
+  }
+
+  /** The chunk that holds a byte of the content. @throws RangeError if it has no such byte */
+  chunkAt(byte: number): number {
+    if (!(byte >= 0 && byte < this.#bytes.at(-1)!)) throw new RangeError(`no byte ${byte}`);
+    const file = lastUpTo(this.#bytes, byte);
+    return this.#starts[file]! + Math.floor((byte - this.#bytes[file]!) / this.#presentation.swarm.chunkSize);
   }
 
   /** The chunks that overlap `length` bytes from byte `offset` of a file entry. @throws RangeError if it has no such bytes */
@@ -97,4 +109,15 @@ export class Layout {
     if (entry === undefined) throw new RangeError(`no file ${file}`);
     return entry;
   }
+}
+
+/** Index of the last start that is not above `value`, of ascending starts and, as the last element, their end. */
+function lastUpTo(starts: Float64Array, value: number): number {
+  let index = 0;
+  for (let above = starts.length - 1; above - index > 1;) {
+    const middle = (index + above) >> 1;
+    if (starts[middle]! <= value) index = middle;
+    else above = middle;
+  }
+  return index;
 }

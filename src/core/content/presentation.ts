@@ -136,9 +136,6 @@ export function serialisePresentation(presentation: Presentation): string {
 
 const namesOf = <T extends Readonly<Record<string, number>>>(codes: T): (keyof T & string)[] => Object.keys(codes);
 
-/** Byte ranges are left out: they would need the bytes of every chunk on the wire, which no swarm of ours wants yet. */
-const ADDRESSINGS = namesOf(ChunkAddressing).filter((name) => name !== "byte64");
-
 const nameOf = (codes: Readonly<Record<string, number>>, code: number): string | undefined =>
   namesOf(codes).find((name) => codes[name] === code);
 
@@ -147,7 +144,7 @@ function readSwarm(field: Field): Presentation["swarm"] {
   return {
     id: field.get("id").hex(hashSize(hash)),
     chunkSize: field.get("chunkSize").integer(MIN_CHUNK_SIZE, MAX_CHUNK_SIZE),
-    addressing: ChunkAddressing[field.get("addressing").oneOf(ADDRESSINGS)],
+    addressing: ChunkAddressing[field.get("addressing").oneOf(namesOf(ChunkAddressing))],
     hash,
     chunkCount: field.get("chunkCount").integer(1, MAX_CHUNKS),
   };

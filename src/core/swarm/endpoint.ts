@@ -210,15 +210,16 @@ export class Endpoint {
           if (data[4] !== MessageType.HANDSHAKE) connection.sayClosed(now);
           return;
         }
-        let datagram: Datagram;
+        let messages: Datagram["messages"];
         try {
-          datagram = decodeDatagram(data, swarm.format);
+          ({ messages } = decodeDatagram(data, swarm.format));
+          messages = swarm.bytes?.fromWire(messages) ?? messages;
         } catch (error) {
           if (!(error instanceof DatagramError)) throw error;
           connection.reject("malformed", error.message);
           return;
         }
-        connection.receive(datagram.messages, now);
+        connection.receive(messages, now);
         swarm.touch(connection);
       }
     } catch (error) {
@@ -229,7 +230,7 @@ export class Endpoint {
 
   /** A datagram to channel 0: somebody opens a channel (RFC 7574 §8.4). */
   #stranger(link: LinkState, { messages }: Datagram, now: Millis): void {
-    const [handshake, ...rest] = messages;
+    const [handshake, ...others] = messages;
     // A close to channel 0 answers nothing and must not be answered, or two peers would answer each other for ever.
     if (handshake?.type !== "HANDSHAKE" || handshake.channel === 0) return;
     const { swarmId } = handshake.options;
@@ -253,6 +254,8 @@ export class Endpoint {
       mine.close("replaced", now);
     }
     if (!this.#hasRoom(link)) return;
+    const haves = others.filter(({ type }) => type === "HAVE");
+    const rest = swarm.bytes?.fromWire(haves) ?? haves;
     // A channel that is in use stays so until the third datagram: a stray HANDSHAKE must not end it (RFC 7574 §13.1.3).
     this.#open(link, swarm, false, now).greet(handshake, rest, now);
   }

@@ -1,39 +1,22 @@
 import { ChunkSet } from "../address/chunk-set.ts";
 import type { ChunkRange } from "../address/range.ts";
 import type { Data, Format, Message } from "../codec/messages.ts";
+import { byteRangesOf, type ByteRanges } from "../connection/byte-ranges.ts";
 import type { ChannelHost } from "../connection/channel-host.ts";
 import type { Connection } from "../connection/connection.ts";
-import { swarmFormat, type SwarmMetadata } from "../connection/metadata.ts";
+import { swarmFormat, type Compat, type SwarmMetadata } from "../connection/metadata.ts";
 import type { CloseReason, Output } from "../connection/outputs.ts";
 import { CHANNEL_SETTINGS, type ChannelSettings, type Millis } from "../connection/settings.ts";
-import { hashFunction, type HashFunction } from "../integrity/hashes.ts";
+import { hashFunction } from "../integrity/hashes.ts";
 import { Verifier } from "../integrity/verifier.ts";
 import { Arrivals, type Arrival, type ArrivalsHost } from "./arrivals.ts";
-import { openSlots, type Choker } from "./choker.ts";
+import { openSlots } from "./choker.ts";
 import { Choking } from "./choking.ts";
+import type { SwarmOptions } from "./options.ts";
 import { PeerExchange } from "./pex.ts";
 import { deadlineThenRarest, type Picker, type PickerView, type Want } from "./picker.ts";
 
-/** What a swarm is made of. */
-export interface SwarmOptions {
-  readonly metadata: SwarmMetadata;
-  /** Exact bytes of a chunk, where the presentation says so; otherwise every chunk but the last is full. */
-  readonly chunkLength?: (chunk: number) => number;
-  readonly settings?: Partial<ChannelSettings>;
-  /**
-   * Longest wait before new chunks are announced, ms, so that one HAVE covers several; eight are announced at once.
-   * @defaultValue 200, little beside what a player buffers, and a quarter of the datagrams that 20 would take
-   */
-  readonly announceMs?: number;
-  /** Which chunks are asked of whom. @defaultValue deadlineThenRarest */
-  readonly picker?: Picker;
-  /** Whose REQUESTs are answered. @defaultValue openSlots(), which chokes nobody in a small swarm */
-  readonly choker?: Choker;
-  /** Exchange addresses over links that have one (RFC 7574 §3.10). @defaultValue true; false for injectors (§13.2.3) */
-  readonly pex?: boolean;
-  /** The metadata's hash function, where the host has a faster one. */
-  readonly hash?: HashFunction;
-}
+export type { SwarmOptions };
 
 /** So many new chunks are worth a datagram to everybody. */
 const ANNOUNCED_AT_ONCE = 8;
@@ -43,6 +26,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   readonly key: string;
   readonly metadata: SwarmMetadata;
   readonly format: Format;
+  readonly bytes: ByteRanges | undefined;
+  readonly compat: Compat | undefined;
   readonly settings: ChannelSettings;
   readonly verifier: Verifier;
   /** Chunks held and verified. */
@@ -83,6 +68,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       hash: options.hash ?? hashFunction(metadata.hash),
       ...(metadata.chunkCount === undefined ? {} : { chunkCount: metadata.chunkCount }),
     });
+    this.bytes = byteRangesOf(metadata, options, this.verifier);
+    this.compat = options.compat;
     this.out = out;
     this.micros = micros;
     this.#picker = options.picker ?? deadlineThenRarest;
@@ -229,6 +216,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     from.download.proved();
     this.#choking.received(from, data.length, now);
     if (!this.have.has(chunk)) {
+      this.bytes?.learn(chunk, data.length);
       this.out.push({ type: "verified", swarm: this.key, link: from.link, chunk, data });
       this.#hold(range, now);
     }
@@ -320,10 +308,13 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   }
 
   #pick(connection: Connection, now: Millis): void {
-    if (connection.choked || this.wants.length === 0) return;
+    if (!connection.download.changed || connection.choked || this.wants.length === 0) return;
+    connection.download.changed = false;
     const room = connection.download.room;
     if (room === 0) return;
-    const chunks = this.#picker(this, connection, room, now);
+    // What a peer announced beyond the end, before it was known: libswift dies of a REQUEST for that.
+    const { chunkCount = this.verifier.chunkCount ?? Infinity } = this.metadata;
+    const chunks = this.#picker(this, connection, room, now).filter((chunk) => chunk < chunkCount);
     if (chunks.length === 0) return;
     for (const chunk of chunks) this.busy.add({ start: chunk, end: chunk });
     connection.request(chunks, now);
@@ -394,6 +385,9 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   }
 
   #touchAll(): void {
-    for (const connection of this.#channels) this.#dirty.add(connection);
+    for (const connection of this.#channels) {
+      connection.download.changed = true;
+      this.#dirty.add(connection);
+    }
   }
 }

@@ -1,15 +1,16 @@
 import { parseArgs } from "node:util";
-import { hashSize } from "../../core/codec/datagram.ts";
 import { CommandError } from "../publish/command-error.ts";
 import { Progress } from "../publish/progress.ts";
 import { parseAddress, resolveAddress } from "../udp/address.ts";
-import { readSwarmArguments, SWARM_OPTIONS, SWARM_OPTIONS_HELP } from "../udp/arguments.ts";
+import { SWARM_OPTIONS, SWARM_OPTIONS_HELP } from "../udp/arguments.ts";
 import { readPicker } from "../udp/policies.ts";
+import { readWanted } from "./arguments.ts";
 import { get } from "./get.ts";
 
-const HELP = `ppsp get SWARM --peer HOST:PORT... --out FILE [options]
+const HELP = `ppsp get SWARM|ppsp:URL --peer HOST:PORT... --out FILE [options]
 
 Fetches a file from PPSPP peers over UDP, and verifies all of it against SWARM, its Merkle root in hexadecimal.
+A ppsp: URL, as ppsp seed prints it, says that and the options, and may name peers.
 What FILE holds already is verified and not fetched again; the rest of it is overwritten. Meanwhile others may fetch from here.
 
   --peer HOST:PORT   a peer; repeat it for more
@@ -45,11 +46,9 @@ export async function getCommand(args: string[], signal: AbortSignal): Promise<n
   }
   const [id, ...rest] = positionals;
   if (id === undefined || rest.length > 0) throw new CommandError("get wants one SWARM: see ppsp get --help");
-  const swarm = readSwarmArguments(values);
-  const { out, peer: named, timeout, udp } = values;
-  const digits = 2 * hashSize(swarm.hash);
-  if (!/^[0-9a-f]*$/iu.test(id) || id.length !== digits)
-    throw new CommandError(`${id}: a swarm ID of ${values.hash} has ${digits} hexadecimal digits`);
+  const { metadata, compat, peers: known } = readWanted(id, values);
+  const { out, timeout, udp } = values;
+  const named = [...known, ...values.peer];
   if (out === undefined) throw new CommandError("get wants --out FILE");
   if (named.length === 0) throw new CommandError("get wants at least one --peer HOST:PORT");
   const seconds = timeout === undefined ? undefined : Number(timeout);
@@ -70,7 +69,8 @@ export async function getCommand(args: string[], signal: AbortSignal): Promise<n
     process.stderr.write(`ppsp get: ${line}\n`);
   };
   const outcome = await get({
-    metadata: { id: Uint8Array.from(Buffer.from(id, "hex")), variableSize: false, ...swarm },
+    metadata,
+    ...(compat === undefined ? {} : { compat }),
     peers,
     out,
     policies: { picker: readPicker(values.picker), pex: !values["no-pex"] },

@@ -1,7 +1,7 @@
 import { ChunkSet } from "../../core/address/chunk-set.ts";
 import type { ChunkRange } from "../../core/address/range.ts";
 import { MAX_CHUNKS } from "../../core/content/presentation.ts";
-import type { SwarmMetadata } from "../../core/connection/metadata.ts";
+import type { Compat, SwarmMetadata } from "../../core/connection/metadata.ts";
 import type { SwarmOptions } from "../../core/swarm/swarm.ts";
 import { sameHash } from "../../core/integrity/hashes.ts";
 import type { MerkleTree } from "../../core/integrity/tree.ts";
@@ -16,8 +16,9 @@ import { UdpSocket } from "../udp/socket.ts";
 
 /** What to fetch, from whom and where to. */
 export interface GetJob {
-  /** Its `chunkCount` is found from the peaks (RFC 7574 §5.6). */
+  /** A `chunkCount` that it does not have is found from the peaks (RFC 7574 §5.6). */
   readonly metadata: SwarmMetadata;
+  readonly compat?: Compat;
   readonly peers: readonly UdpAddress[];
   readonly out: string;
   readonly udp: UdpAddress;
@@ -48,7 +49,9 @@ export async function get(job: GetJob): Promise<Outcome> {
     if (signal.aborted) return timedOut;
     throw error;
   }
-  if (left !== undefined && sameHash(left.root(), id)) return { complete: true, length };
+  const { chunkCount = left?.chunkCount } = metadata;
+  if (left?.chunkCount === chunkCount && left !== undefined && sameHash(left.root(), id))
+    return { complete: true, length };
   const socket = await UdpSocket.bind(job.udp);
   let store: FileStore | undefined;
   let host: UdpHost | undefined;
@@ -95,7 +98,7 @@ class Fetch {
     this.outcome = new Promise((resolve) => (end = resolve));
     this.end = (outcome) => end(this.#flushed() ?? outcome);
     this.host = new UdpHost({
-      swarm: { metadata: job.metadata, ...job.policies },
+      swarm: { metadata: job.metadata, ...job.policies, ...(job.compat === undefined ? {} : { compat: job.compat }) },
       socket,
       store,
       news: (news) => this.#news(news),

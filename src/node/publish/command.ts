@@ -1,7 +1,9 @@
-import { relative } from "node:path";
+import { basename, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { HashCode } from "../../core/codec/messages.ts";
+import { ChunkAddressing, HashCode } from "../../core/codec/messages.ts";
 import { MAX_CHUNK_SIZE, MAX_SERVERS, MIN_CHUNK_SIZE } from "../../core/content/presentation.ts";
+import { formatSwarmUrl } from "../../core/content/url.ts";
+import { oneOf, readHttpUrl, readTrackers } from "./arguments.ts";
 import { CommandError } from "./command-error.ts";
 import { formatBytes } from "./progress.ts";
 import { publish, type Published } from "./publish.ts";
@@ -16,8 +18,11 @@ INPUT is an HLS folder, an HLS master or media playlist, or an MP4 or WebM file.
                     copied where that is not possible (default: write beside INPUT, copy nothing)
   --chunk-size N    bytes, ${MIN_CHUNK_SIZE} to ${MAX_CHUNK_SIZE} (default 16384)
   --hash NAME       sha1, sha224, sha256, sha384 or sha512 (default sha256)
+  --addressing NAME chunk32, chunk64, bin32, bin64 or byte64 (default chunk32)
   --tracker URL     a PPSP tracker; repeat it for more, best first
                     (default: those of the ppsp.json that is replaced)
+  --base URL        the http or https folder that will serve it: then the ppsp: URL that is printed
+                    is all that <ppsp-player> needs
   --json            print one JSON object instead of text
 `;
 
@@ -30,6 +35,8 @@ export async function publishCommand(args: string[], signal: AbortSignal): Promi
       out: { type: "string" },
       "chunk-size": { type: "string", default: "16384" },
       hash: { type: "string", default: "sha256" },
+      addressing: { type: "string", default: "chunk32" },
+      base: { type: "string" },
       tracker: { type: "string", multiple: true, default: [] },
       json: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
@@ -42,15 +49,18 @@ export async function publishCommand(args: string[], signal: AbortSignal): Promi
   const [input, ...rest] = positionals;
   if (input === undefined || rest.length > 0)
     throw new CommandError("publish wants one INPUT: see ppsp publish --help");
+  const base = values.base === undefined ? undefined : readHttpUrl("--base", values.base);
   const published = await publish({
     input,
     ...(values.out === undefined ? {} : { out: values.out }),
     chunkSize: readChunkSize(values["chunk-size"]),
-    hash: readHash(values.hash),
+    hash: oneOf("--hash", HashCode, values.hash),
+    addressing: oneOf("--addressing", ChunkAddressing, values.addressing),
     trackers: readTrackers(values.tracker),
     signal,
   });
-  process.stdout.write(values.json ? `${JSON.stringify(summary(published))}\n` : describe(published));
+  const url = swarmUrl(published, base);
+  process.stdout.write(values.json ? `${JSON.stringify(summary(published, url))}\n` : describe(published, url));
   return 0;
 }
 
@@ -60,24 +70,26 @@ function readChunkSize(text: string): number {
   throw new CommandError(`--chunk-size ${text}: wants ${MIN_CHUNK_SIZE} to ${MAX_CHUNK_SIZE} bytes`);
 }
 
-function readHash(name: string): HashCode {
-  const entry = Object.entries(HashCode).find(([known]) => known === name);
-  if (entry === undefined) throw new CommandError(`--hash ${name}: knows ${Object.keys(HashCode).join(", ")}`);
-  return entry[1];
-}
-
-function readTrackers(urls: readonly string[]): readonly string[] {
-  if (urls.length > MAX_SERVERS) throw new CommandError(`--tracker: at most ${MAX_SERVERS}`);
-  for (const url of urls) {
-    if (!/^https?:\/\/[^\s/]\S*$/i.test(url) || !URL.canParse(url))
-      throw new CommandError(`--tracker ${url}: wants an http or https URL`);
-  }
-  return urls;
-}
-
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
-function summary({ presentation, bytes, written }: Published): object {
+/** All that one must know to get or play it; to play it, also where it is served. */
+function swarmUrl({ presentation, written: [json, , playlist] }: Published, base: string | undefined): string {
+  const { swarm, files, trackers } = presentation;
+  const { id, hash, addressing, chunkCount } = swarm;
+  const at = (name: string): string => new URL(name, base!.endsWith("/") ? base : `${base}/`).href;
+  const [only] = files;
+  const places =
+    base === undefined
+      ? {}
+      : playlist === undefined
+        ? { src: at(only!.uri), presentation: at(basename(json!)) }
+        : { src: at(encodeURIComponent(basename(playlist))) };
+  const chunkSize = files.length > 1 ? "variable" : swarm.chunkSize;
+  const named = trackers.flat().slice(0, MAX_SERVERS);
+  return formatSwarmUrl({ id, chunkSize, hash, addressing, chunkCount, trackers: named, peers: [], ...places });
+}
+
+function summary({ presentation, bytes, written }: Published, url: string): object {
   const { swarm, files } = presentation;
   const [json, hashes, playlist] = written;
   return {
@@ -85,13 +97,14 @@ function summary({ presentation, bytes, written }: Published): object {
     files: files.length,
     chunks: swarm.chunkCount,
     bytes,
+    url,
     presentation: json,
     hashes,
     ...(playlist === undefined ? {} : { playlist }),
   };
 }
 
-function describe({ presentation, bytes, written }: Published): string {
+function describe({ presentation, bytes, written }: Published, url: string): string {
   const { swarm, files, renditions } = presentation;
   const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
   const parts = [plural(files.length, "file"), formatBytes(bytes), plural(swarm.chunkCount, "chunk")];
@@ -99,6 +112,7 @@ function describe({ presentation, bytes, written }: Published): string {
   return [
     `swarm    ${hex(swarm.id)}`,
     `content  ${parts.join(", ")}`,
+    `url      ${url}`,
     `written  ${written.map((path) => relative(".", path)).join(", ")}`,
     "next     serve the folder over HTTP, then run: npx ppsp check URL",
     "",

@@ -33,6 +33,8 @@ export interface PublishOptions {
   /** Nominal chunk size, bytes. */
   readonly chunkSize: number;
   readonly hash: HashCode;
+  /** @defaultValue 32-bit chunk ranges, RFC 7574's default */
+  readonly addressing?: ChunkAddressing;
   /** Tracker URLs, best first; none: those of the ppsp.json that is replaced. */
   readonly trackers: readonly string[];
   readonly signal: AbortSignal;
@@ -53,7 +55,8 @@ export interface Published {
  * not possible. What an operator may have set by hand in a ppsp.json that is replaced (trackers, ICE servers, policy) is kept.
  * @throws CommandError; the signal's reason
  */
-export async function publish({ input, out, chunkSize, hash, trackers, signal }: PublishOptions): Promise<Published> {
+export async function publish(options: PublishOptions): Promise<Published> {
+  const { input, out, chunkSize, hash, addressing = ChunkAddressing.chunk32, trackers, signal } = options;
   const asset = await readAsset(input);
   const bytes = asset.files.reduce((sum, { length }) => sum + length, 0);
   const chunkCount = asset.files.reduce((sum, { length }) => sum + chunksIn(length, chunkSize), 0);
@@ -73,7 +76,7 @@ export async function publish({ input, out, chunkSize, hash, trackers, signal }:
     const tree = await hashFiles({ folder: asset.folder, files: asset.files, chunkSize, hash, signal, advance });
     const presentation: Presentation = {
       version: 1,
-      swarm: { id: tree.root(), chunkSize, addressing: ChunkAddressing.chunk32, hash, chunkCount },
+      swarm: { id: tree.root(), chunkSize, addressing, hash, chunkCount },
       hashes: HASHES_NAME,
       files: asset.files,
       renditions: asset.renditions,

@@ -1,9 +1,11 @@
 import { once } from "node:events";
 import { parseArgs } from "node:util";
 import type { SwarmMetadata } from "../../core/connection/metadata.ts";
+import { formatSwarmUrl } from "../../core/content/url.ts";
 import { OPEN_SLOTS, RECIPROCAL_SLOTS } from "../../core/swarm/choker.ts";
-import type { SwarmOptions } from "../../core/swarm/swarm.ts";
 import type { MerkleTree } from "../../core/integrity/tree.ts";
+import type { SwarmOptions } from "../../core/swarm/swarm.ts";
+import { readTrackers } from "../publish/arguments.ts";
 import { CommandError } from "../publish/command-error.ts";
 import { Progress } from "../publish/progress.ts";
 import { FileStore } from "../store/file-store.ts";
@@ -17,8 +19,10 @@ import { UdpSocket } from "../udp/socket.ts";
 const HELP = `ppsp seed FILE [options]
 
 Serves a file to PPSPP peers over UDP until Ctrl-C. Prints: ready swarm=HEX udp=HOST:PORT
+and then a ppsp: URL, which is all that ppsp get needs.
 
   --udp HOST:PORT    where to listen, port 0 for a free one (default 0.0.0.0:0)
+  --tracker URL      a PPSP tracker to name in the URL; repeat it for more, best first
   --choker NAME      whom to serve when many ask: open (in turn) or reciprocal (who passes chunks on; default open)
   --slots N          peers to serve at a time (default ${OPEN_SLOTS}, reciprocal ${RECIPROCAL_SLOTS})
   --no-pex           neither ask nor tell where other peers are
@@ -37,6 +41,7 @@ export interface SeedJob extends SwarmArguments {
 export interface Seeder {
   /** Swarm ID in lower-case hexadecimal. */
   readonly swarm: string;
+  readonly metadata: SwarmMetadata;
   readonly socket: UdpSocket;
   /** Says goodbye and frees file and port. */
   close(): Promise<void>;
@@ -49,6 +54,7 @@ export async function seedCommand(args: string[], signal: AbortSignal): Promise<
     allowPositionals: true,
     options: {
       ...SWARM_OPTIONS,
+      tracker: { type: "string", multiple: true, default: [] },
       choker: { type: "string", default: "open" },
       slots: { type: "string" },
       "no-pex": { type: "boolean", default: false },
@@ -62,15 +68,21 @@ export async function seedCommand(args: string[], signal: AbortSignal): Promise<
   if (file === undefined || rest.length > 0) throw new CommandError("seed wants one FILE: see ppsp seed --help");
   const udp = await resolveAddress(parseAddress(values.udp ?? "0.0.0.0:0", "--udp"));
   const policies = { choker: readChoker(values.choker, values.slots), pex: !values["no-pex"] };
+  const trackers = readTrackers(values.tracker);
   const seeder = await seed({ file, udp, signal, policies, ...readSwarmArguments(values) });
-  process.stdout.write(`ready swarm=${seeder.swarm} udp=${formatAddress(seeder.socket.address)}\n`);
+  const { address } = seeder.socket;
+  // Nobody can be sent to the address that stands for all of them.
+  const peers = /^(?:0\.0\.0\.0|::)$/.test(address.host) ? [] : [formatAddress(address)];
+  process.stdout.write(`ready swarm=${seeder.swarm} udp=${formatAddress(address)}\n`);
+  process.stdout.write(`${formatSwarmUrl({ ...seeder.metadata, trackers, peers })}\n`);
   if (!signal.aborted) await once(signal, "abort");
   await seeder.close();
   throw signal.reason;
 }
 
 /** Hashes a file and serves it. @throws CommandError if file or address cannot be had; the signal's reason */
-export async function seed({ file, udp, signal, chunkSize, hash, addressing, policies }: SeedJob): Promise<Seeder> {
+export async function seed(job: SeedJob): Promise<Seeder> {
+  const { file, udp, signal, chunkSize, hash, addressing, compat, policies } = job;
   const length = await fileLength(file);
   if (length === undefined) throw new CommandError("does not exist", file);
   if (length === 0) throw new CommandError("the file is empty", file);
@@ -81,7 +93,13 @@ export async function seed({ file, udp, signal, chunkSize, hash, addressing, pol
     const metadata: SwarmMetadata = { id: tree.root(), chunkSize, variableSize: false, addressing, hash, chunkCount };
     const store = new FileStore(file, "read", chunkSize, length);
     const nothing = (): void => undefined;
-    const host = new UdpHost({ swarm: { metadata, ...policies }, socket, store, news: nothing, failed: nothing });
+    const swarm: SwarmOptions = {
+      metadata,
+      chunkLength: (chunk) => Math.min(chunkSize, length - chunk * chunkSize),
+      ...policies,
+      ...(compat === undefined ? {} : { compat }),
+    };
+    const host = new UdpHost({ swarm, socket, store, news: nothing, failed: nothing });
     host.swarm.verifier.verifyPeaks(tree.peaks());
     const proven = host.swarm.verifier.tree!;
     for (let bin = 0; bin < 2 * chunkCount - 1; bin++) {
@@ -93,7 +111,7 @@ export async function seed({ file, udp, signal, chunkSize, hash, addressing, pol
       await host.close();
       store.close();
     };
-    return { swarm: host.swarm.key, socket, close };
+    return { swarm: host.swarm.key, metadata, socket, close };
   } catch (error) {
     await socket.close();
     throw error;
