@@ -2,11 +2,12 @@ import { ChunkSet } from "../address/chunk-set.ts";
 import { toRanges, type ChunkRange } from "../address/range.ts";
 import { chunkSpecSize } from "../codec/chunk-spec.ts";
 import type { Handshake, Message } from "../codec/messages.ts";
-import type { ChannelHost } from "./channel-host.ts";
+import type { ChannelHost, ChannelLink } from "./channel-host.ts";
 import { Download } from "./download.ts";
-import { chunkSpecs, handshakeOptions, optionsMismatch } from "./metadata.ts";
+import { chunkSpecs, firstHaves, handshakeOptions, optionsMismatch } from "./metadata.ts";
 import { Outbox } from "./outbox.ts";
 import type { CloseReason, RejectReason } from "./outputs.ts";
+import type { PeerAddress } from "./peer-address.ts";
 import { missingProof, Proofs } from "./proofs.ts";
 import {
   IP_PACKET,
@@ -23,6 +24,9 @@ import { Upload } from "./upload.ts";
 export class Connection {
   readonly link: string;
   readonly maxDatagram: number;
+  readonly address: PeerAddress | undefined;
+  /** When the peer was last heard. */
+  heardAt: Millis;
   /** Our channel ID: the destination of the peer's datagrams. */
   readonly channel: number;
   state: ChannelState;
@@ -42,7 +46,6 @@ export class Connection {
   /** When our last HANDSHAKE went out of our own accord, and how many have. */
   #shookAt: Millis = 0;
   #tries = 0;
-  #lastReceived: Millis;
   /** The peer holds a chunk, and so the peaks. */
   #hasPeaks = false;
   /** It holds more that we do not hold than when the host was last told. */
@@ -52,16 +55,11 @@ export class Connection {
   /** Where the next repetition of our HAVEs begins. */
   #repeatFrom = 0;
 
-  constructor(
-    host: ChannelHost,
-    link: { readonly id: string; readonly maxDatagram: number; readonly reliable: boolean },
-    channel: number,
-    initiator: boolean,
-    now: Millis,
-  ) {
+  constructor(host: ChannelHost, link: ChannelLink, channel: number, initiator: boolean, now: Millis) {
     this.#host = host;
     this.link = link.id;
     this.maxDatagram = link.maxDatagram;
+    this.address = link.address;
     this.#reliable = link.reliable;
     this.channel = channel;
     this.#initiator = initiator;
@@ -69,7 +67,7 @@ export class Connection {
     this.download = new Download(host.settings, host.metadata.chunkSize);
     this.upload = new Upload(host.settings, host.metadata.chunkSize, link.reliable);
     this.#outbox = new Outbox(host, link, now);
-    this.#lastReceived = now;
+    this.heardAt = now;
     if (initiator) this.#try(now);
   }
 
@@ -116,7 +114,7 @@ export class Connection {
       this.reject("flood", `${messages.length} messages in one datagram`);
       return;
     }
-    this.#lastReceived = now;
+    this.heardAt = now;
     this.#outbox.unanswered = 0;
     const closing = messages[0]?.type === "HANDSHAKE" && messages[0].channel === 0;
     if (this.state === "answering" && !closing) this.#go("datagram", now);
@@ -168,6 +166,11 @@ export class Connection {
   acknowledge(range: ChunkRange, delay: bigint): void {
     for (const chunks of chunkSpecs(range, this.#host.metadata.addressing))
       this.#outbox.push({ type: "ACK", chunks, delay });
+  }
+
+  /** Queues a message of the swarm's; returns whether it goes out, since the peer may not understand it. */
+  say(message: Message): boolean {
+    return this.#outbox.push(message);
   }
 
   /** Lets the peer ask, or not. */
@@ -291,7 +294,7 @@ export class Connection {
 
   get #deadAt(): Millis {
     const { deadDatagrams, deadMs } = this.#host.settings;
-    return this.#outbox.unanswered < deadDatagrams ? Infinity : this.#lastReceived + deadMs;
+    return this.#outbox.unanswered < deadDatagrams ? Infinity : this.heardAt + deadMs;
   }
 
   #take(message: Exclude<Message, { type: "INTEGRITY" | "HANDSHAKE" }>, now: Millis): void {
@@ -314,18 +317,15 @@ export class Connection {
         return;
       case "CHOKE":
         this.choked = true;
-        this.#host.released(this.download.releaseAll());
+        this.#host.released(this.download.choked());
         return;
       case "UNCHOKE":
         this.choked = false;
         this.download.changed = true;
         return;
-      case "SIGNED_INTEGRITY":
-      case "PEX_REQ":
-      case "PEX_RESv4":
-      case "PEX_RESv6":
-      case "PEX_REScert":
-        // Not among our supported messages on a static swarm: without effect.
+      default:
+        // SIGNED_INTEGRITY has no effect on a static swarm, nor has PEX where it is not among our supported messages.
+        this.#host.take(this, message, now);
         return;
     }
   }
@@ -362,27 +362,18 @@ export class Connection {
   }
 
   #shake(now: Millis): void {
-    const { metadata, have, compat } = this.#host;
-    const options = handshakeOptions(metadata, this.#initiator, compat);
+    const { metadata, have, compat, exchanging } = this.#host;
+    const options = handshakeOptions(metadata, this.#initiator, exchanging && this.address !== undefined, compat);
     const messages: Message[] = [{ type: "HANDSHAKE", channel: this.channel, options }];
-    if (!this.#initiator) {
-      for (const range of have) {
-        for (const chunks of chunkSpecs(range, metadata.addressing)) messages.push({ type: "HAVE", chunks });
-        if (messages.length > MAX_EARLY_HAVES) break;
-      }
-      messages.length = Math.min(messages.length, 1 + MAX_EARLY_HAVES);
-    }
+    if (!this.#initiator) messages.push(...firstHaves(have, metadata.addressing, MAX_EARLY_HAVES));
     this.#outbox.transmit(messages, now);
   }
 
   #go(event: ChannelEvent, now: Millis): void {
     this.state = nextState(this.state, event);
-    this.#lastReceived = now;
+    this.heardAt = now;
     this.#host.opened(this, now);
     for (const range of this.#host.have) this.announce(range);
-    this.choking = !this.#host.serving;
-    this.#hasChoked = this.choking;
-    if (this.choking) this.#outbox.push({ type: "CHOKE" });
     // The second datagram is answered at once, since the third proves that we are here (RFC 7574 §13.1.2).
     if (event === "handshake") this.#outbox.due = true;
   }

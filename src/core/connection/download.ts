@@ -150,6 +150,15 @@ export class Download {
     return chunks;
   }
 
+  /**
+   * CHOKE: gives up everything that is outstanding and returns it. It may be on its way and counts as late, so that a peer
+   * that chokes and unchokes all the time is asked for each chunk once (UNCHOKE.1 of RFC 7574 §13.6.9).
+   */
+  choked(): number[] {
+    for (const [chunk, { at }] of this.#asked) if (!this.#late.has(chunk)) this.#late.set(chunk, at);
+    return this.releaseAll();
+  }
+
   /** When the oldest REQUEST runs out of time; Infinity without one. */
   get timeoutAt(): Millis {
     for (const asked of this.#asked.values()) return asked.at + this.#answer.timeout;

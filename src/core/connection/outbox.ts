@@ -2,7 +2,7 @@ import type { ChunkRange } from "../address/range.ts";
 import { chunkSpecSize } from "../codec/chunk-spec.ts";
 import { encodeDatagram } from "../codec/datagram.ts";
 import { MessageType, type Message } from "../codec/messages.ts";
-import type { ChannelHost } from "./channel-host.ts";
+import type { ChannelHost, ChannelLink } from "./channel-host.ts";
 import { chunkSpecs } from "./metadata.ts";
 import { IP_PACKET, type Millis } from "./settings.ts";
 
@@ -27,11 +27,7 @@ export class Outbox {
   readonly #batch: number;
   #queue: Message[] = [];
 
-  constructor(
-    host: ChannelHost,
-    link: { readonly id: string; readonly maxDatagram: number; readonly reliable: boolean },
-    now: Millis,
-  ) {
+  constructor(host: ChannelHost, link: ChannelLink, now: Millis) {
     this.#host = host;
     this.#link = link.id;
     this.#messageSize = 1 + chunkSpecSize(host.format.addressing) + host.format.hashSize;
@@ -47,15 +43,16 @@ export class Outbox {
 
   /**
    * Queues a message; one that the peer does not understand is left out, CHOKE is not said twice at a time, and an ACK
-   * or HAVE takes the place of one before it that it covers.
+   * or HAVE takes the place of one before it that it covers. Returns whether it goes out.
    */
-  push(message: Message): void {
-    if (this.supported?.has(MessageType[message.type]) === false) return;
+  push(message: Message): boolean {
+    if (this.supported?.has(MessageType[message.type]) === false) return false;
     const last = this.#queue.at(-1);
-    if (message.type === "CHOKE" && last?.type === "CHOKE") return;
+    if (message.type === "CHOKE" && last?.type === "CHOKE") return false;
     const growing = message.type === "ACK" || message.type === "HAVE";
     if (growing && last?.type === message.type && isWithin(last.chunks, message.chunks)) this.#queue.pop();
     this.#queue.push(message);
+    return true;
   }
 
   /** Queues a message about chunks: one, or with bins as many as it takes. */
