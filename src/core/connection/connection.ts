@@ -1,6 +1,5 @@
 import { ChunkSet } from "../address/chunk-set.ts";
 import { toRanges, type ChunkRange } from "../address/range.ts";
-import { chunkSpecSize } from "../codec/chunk-spec.ts";
 import type { Handshake, Message } from "../codec/messages.ts";
 import type { ChannelHost, ChannelLink } from "./channel-host.ts";
 import { Download } from "./download.ts";
@@ -9,14 +8,7 @@ import { Outbox } from "./outbox.ts";
 import type { CloseReason, RejectReason } from "./outputs.ts";
 import type { PeerAddress } from "./peer-address.ts";
 import { missingProof, Proofs } from "./proofs.ts";
-import {
-  IP_PACKET,
-  MAX_EARLY_HAVES,
-  MAX_HAVE_RANGES,
-  MAX_MESSAGES,
-  MAX_REPEATED_HAVES,
-  type Millis,
-} from "./settings.ts";
+import { MAX_EARLY_HAVES, MAX_HAVE_RANGES, MAX_MESSAGES, MAX_REPEATED_HAVES, type Millis } from "./settings.ts";
 import { nextState, type ChannelEvent, type ChannelState } from "./states.ts";
 import { Upload } from "./upload.ts";
 
@@ -41,7 +33,6 @@ export class Connection {
   choking = false;
   readonly #host: ChannelHost;
   readonly #initiator: boolean;
-  readonly #reliable: boolean;
   readonly #outbox: Outbox;
   /** When our last HANDSHAKE went out of our own accord, and how many have. */
   #shookAt: Millis = 0;
@@ -60,7 +51,6 @@ export class Connection {
     this.link = link.id;
     this.maxDatagram = link.maxDatagram;
     this.address = link.address;
-    this.#reliable = link.reliable;
     this.channel = channel;
     this.#initiator = initiator;
     this.state = initiator ? "opening" : "answering";
@@ -193,24 +183,9 @@ export class Connection {
     const assumed = (range: ChunkRange): boolean =>
       this.peerHas.intersects(range) || (trusting && inFlight.intersects(range));
     const proof = missingProof(tree, chunk, !this.#hasPeaks, assumed);
-    const messages: Message[] = proof.map((node) => ({ type: "INTEGRITY", ...node }));
-    const { hashSize, addressing } = this.#host.format;
-    const specSize = chunkSpecSize(addressing);
-    // Channel, type, chunk specification, timestamp, chunk.
-    const length = 4 + 1 + specSize + 8 + data.length;
-    // A chunk that fits one IP packet shall not be torn for what goes with it (RFC 7574 §8.1).
-    const limit = !this.#reliable && length <= IP_PACKET ? IP_PACKET : this.maxDatagram;
-    const room = Math.min(limit, this.maxDatagram) - length;
-    const proofLength = messages.length * (1 + specSize + hashSize);
-    messages.unshift(...this.#outbox.drain(room - proofLength));
-    if (messages.length > 0 && proofLength > room) {
-      // They do not fit beside the chunk: hashes first, in datagrams of their own (RFC 7574 §5.3).
-      for (const message of messages.splice(0)) this.#outbox.push(message);
-    }
-    this.flush(now);
-    messages.push({ type: "DATA", chunks: { start: chunk, end: chunk }, timestamp: this.#host.micros(now), data });
     this.upload.sending(chunk, data.length, now);
-    this.#outbox.transmit(messages, now);
+    const chunks = { start: chunk, end: chunk };
+    this.#outbox.sendData(proof, { type: "DATA", chunks, timestamp: this.#host.micros(now), data }, now);
     this.#host.out.push({ type: "uploaded", swarm: this.#host.key, link: this.link, bytes: data.length });
   }
 

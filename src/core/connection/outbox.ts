@@ -1,9 +1,10 @@
 import type { ChunkRange } from "../address/range.ts";
 import { chunkSpecSize } from "../codec/chunk-spec.ts";
 import { encodeDatagram } from "../codec/datagram.ts";
-import { MessageType, type Message } from "../codec/messages.ts";
+import { MessageType, type Data, type Message } from "../codec/messages.ts";
 import type { ChannelHost, ChannelLink } from "./channel-host.ts";
 import { chunkSpecs } from "./metadata.ts";
+import type { NodeHash } from "./proofs.ts";
 import { IP_PACKET, type Millis } from "./settings.ts";
 
 /** Messages of one datagram without DATA, at most. */
@@ -24,6 +25,9 @@ export class Outbox {
   readonly #link: string;
   /** Octets of an INTEGRITY: no queued message is longer. */
   readonly #messageSize: number;
+  readonly #maxDatagram: number;
+  /** Octets that travel undivided. */
+  readonly #packet: number;
   readonly #batch: number;
   #queue: Message[] = [];
 
@@ -31,8 +35,9 @@ export class Outbox {
     this.#host = host;
     this.#link = link.id;
     this.#messageSize = 1 + chunkSpecSize(host.format.addressing) + host.format.hashSize;
-    const longest = link.reliable ? link.maxDatagram : Math.min(link.maxDatagram, IP_PACKET);
-    const fitting = Math.floor((longest - 4) / this.#messageSize);
+    this.#maxDatagram = link.maxDatagram;
+    this.#packet = link.reliable ? link.maxDatagram : Math.min(link.maxDatagram, IP_PACKET);
+    const fitting = Math.floor((this.#packet - 4) / this.#messageSize);
     this.#batch = Math.max(1, Math.min(MESSAGES_PER_DATAGRAM, fitting));
     this.lastSent = now;
   }
@@ -65,9 +70,17 @@ export class Outbox {
     return this.#queue.length >= this.#batch;
   }
 
-  /** Takes out what is queued if it is no more than fits into `room` octets. */
-  drain(room: number): Message[] {
-    return this.#queue.length * this.#messageSize <= room ? this.#queue.splice(0) : [];
+  /** Sends a chunk at once, with its proof and what is queued before it, in one datagram if that fits. */
+  sendData(proof: readonly NodeHash[], data: Data, now: Millis): void {
+    // Channel, type, chunk specification, timestamp, chunk.
+    const length = 4 + 1 + chunkSpecSize(this.#host.format.addressing) + 8 + data.data.length;
+    // A chunk that fits one IP packet shall not be torn for what goes with it (RFC 7574 §8.1).
+    const room = (length <= this.#packet ? this.#packet : this.#maxDatagram) - length;
+    const count = this.#queue.length + proof.length;
+    this.#queue.push(...proof.map((node): Message => ({ type: "INTEGRITY", ...node })));
+    // What does not fit beside the chunk goes first, in datagrams of its own (RFC 7574 §5.3).
+    if (count * this.#messageSize > room) this.flush(now);
+    this.transmit([...this.#queue.splice(0), data], now);
   }
 
   /** Sends what is queued. */
