@@ -61,6 +61,8 @@ export class Engine implements DeliveryContext {
         chunkLength: (chunk) => this.chunkLength(chunk),
         offsets: this.layout,
         settings: LIVENESS,
+        ...(options.picker && { picker: options.picker }),
+        ...(options.choker && { choker: options.choker }),
       },
       store,
       clock,
@@ -279,6 +281,9 @@ export class Engine implements DeliveryContext {
         break;
       case "peerhas":
         this.#wakeDeliveries();
+        return;
+      case "peer":
+        // The tracker names neighbours here: a page cannot contact an address.
         return;
       case "uploaded":
         this.stats.uploadedBytes += news.bytes;

@@ -4,7 +4,10 @@ import type { Output } from "../core/connection/outputs.ts";
 import type { ChunkStore, Clock, Digest, Link, Random32 } from "./ports.ts";
 
 /** Outputs of the core that are news and not orders. */
-export type News = Extract<Output, { type: "verified" | "opened" | "closed" | "peerhas" | "rejected" | "uploaded" }>;
+export type News = Extract<
+  Output,
+  { type: "verified" | "opened" | "closed" | "peer" | "peerhas" | "rejected" | "uploaded" }
+>;
 
 /** What a host works with. */
 export interface HostOptions {
@@ -57,8 +60,8 @@ export class Host {
     }
     this.drop(link.id);
     this.#links.set(link.id, link);
-    const { id, maxDatagram, reliable } = link;
-    this.step({ type: "link", link: id, maxDatagram, reliable });
+    const { id, maxDatagram, reliable, address } = link;
+    this.step({ type: "link", link: id, maxDatagram, reliable, ...(address && { address }) });
     link.onClose = () => {
       if (this.#links.get(id) === link) this.drop(id);
     };
@@ -67,6 +70,11 @@ export class Host {
     };
     if (initiator) this.step({ type: "open", link: id, swarm: this.swarm.key });
     this.#closeIfIdle(link);
+  }
+
+  /** How many links there are. */
+  get size(): number {
+    return this.#links.size;
   }
 
   /** Ends a link. */
@@ -164,6 +172,7 @@ export class Host {
         return;
       }
       case "opened":
+      case "peer":
       case "peerhas":
       case "rejected":
       case "uploaded":

@@ -1,6 +1,8 @@
 import { Layout } from "../core/content/layout.ts";
 import { parsePresentation, type Presentation } from "../core/content/presentation.ts";
 import { presentationMismatch, type SwarmUrl } from "../core/content/url.ts";
+import type { Choker } from "../core/swarm/choker.ts";
+import type { Picker } from "../core/swarm/picker.ts";
 import { Engine } from "./engine.ts";
 import { PlaybackError } from "./errors.ts";
 import type { ChunkStore, EvictionPolicy, Rendezvous } from "./ports.ts";
@@ -23,6 +25,10 @@ export interface OpenOptions {
   readonly strict?: boolean;
   /** Give neighbours what they ask for. @defaultValue true; false chokes them, for viewers on lines that are paid by the byte */
   readonly upload?: boolean;
+  /** Which chunks to ask of whom. @defaultValue deadlineThenRarest: what plays soon first */
+  readonly picker?: Picker;
+  /** Which neighbours to serve when many ask. @defaultValue openSlots(): everybody, until there are more than 64 */
+  readonly choker?: Choker;
   readonly signal?: AbortSignal;
 }
 
@@ -46,6 +52,8 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
     memoryLimit,
     strict,
     upload,
+    ...(options.picker && { picker: options.picker }),
+    ...(options.choker && { choker: options.choker }),
     clock: systemClock,
     digest: webDigest,
     random32: systemRandom32,

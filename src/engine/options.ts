@@ -1,4 +1,5 @@
 import type { Presentation } from "../core/content/presentation.ts";
+import type { SwarmOptions } from "../core/swarm/swarm.ts";
 import type { ChunkStore, Clock, Digest, EvictionPolicy, Random32, Rendezvous } from "./ports.ts";
 import type { EngineStats } from "./stats.ts";
 
@@ -15,6 +16,10 @@ export interface EngineOptions {
   readonly strict: boolean;
   /** Answer neighbours' requests; otherwise they are choked. */
   readonly upload: boolean;
+  /** Which chunks to ask of whom. @defaultValue deadlineThenRarest */
+  readonly picker?: SwarmOptions["picker"];
+  /** Which neighbours to serve when many ask. @defaultValue openSlots(64), which chokes nobody in a page */
+  readonly choker?: SwarmOptions["choker"];
   readonly clock: Clock;
   readonly digest: Digest;
   readonly random32: Random32;

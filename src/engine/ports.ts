@@ -1,5 +1,6 @@
 import type { ChunkRange } from "../core/address/range.ts";
 import type { HashCode } from "../core/codec/messages.ts";
+import type { PeerAddress } from "../core/connection/peer-address.ts";
 
 /**
  * One neighbour, as a way for datagrams to travel: a WebRTC data channel, a UDP address, a pair in memory. It may lose,
@@ -12,6 +13,8 @@ export interface Link {
   readonly maxDatagram: number;
   /** Whether it repeats by itself what it lost, as a data channel does. */
   readonly reliable: boolean;
+  /** Where the neighbour is, for peer address exchange; absent where the link has no IP address and port. */
+  readonly address?: PeerAddress;
   /**
    * Sends one datagram: `head`, then `payload`. Never throws and never waits: what cannot be queued at once is lost, as
    * in UDP. `payload` is only read.

@@ -53,6 +53,8 @@ class Reader {
   readonly excused = new Set<number>();
   acknowledged = false;
   readonly #tree: MerkleTree;
+  /** What came ahead of its chunk because both together fit no IP packet, as libswift sends it as well. */
+  #ahead: Message[] = [];
 
   constructor(tree: MerkleTree) {
     this.verifier = new Verifier({ root: tree.root(), hash: hashFunction(HashCode.sha1) });
@@ -73,6 +75,7 @@ class Reader {
   /** Takes a datagram as libswift would, which must understand all of it. */
   take(bytes: Uint8Array, micros: bigint): void {
     const { messages } = decodeDatagram(bytes, FORMAT);
+    if (only(messages, "DATA").length === 0) this.#ahead.push(...only(messages, "INTEGRITY"));
     messages.forEach((message, i) => {
       const last = i === messages.length - 1;
       const known = ["HANDSHAKE", "DATA", "HAVE", "INTEGRITY", "PEX_REQ", "PEX_RESv4", "PEX_RESv6"];
@@ -81,7 +84,7 @@ class Reader {
       if (message.type !== "DATA") return;
       expect(last, "DATA is the last message").toBe(true);
       expect(message.timestamp, "Unix time in microseconds").toBe(micros);
-      this.#data(message.chunks.start, messages);
+      this.#data(message.chunks.start, [...this.#ahead.splice(0), ...messages]);
     });
   }
 

@@ -257,6 +257,7 @@ export class Fuzzer {
         return;
       case "opened":
       case "closed":
+      case "peer":
       case "peerhas":
       case "uploaded":
         return;

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
+import { encodeDatagram } from "../../src/core/codec/datagram.ts";
 import { Endpoint, type Input } from "../../src/core/swarm/endpoint.ts";
 import { digest, join, makeContent, seeded } from "./simulator.ts";
+import { Stage } from "./stage.ts";
 
 test("two swarms share one link, each on a channel of its own (RFC 7574 §3.11)", () => {
   const contents = [1, 2].map((seed) => makeContent(50_000, 1_024, seeded(seed)));
@@ -47,4 +49,25 @@ test("two swarms share one link, each on a channel of its own (RFC 7574 §3.11)"
     chunks.forEach((chunk, at) => expect(Buffer.compare(chunk, got[i]!.get(at)!)).toBe(0));
   });
   expect(channels.size).toBe(2);
+});
+
+test("a peer that is sent to itself does not talk to itself", () => {
+  const stage = new Stage(makeContent(5_000, 1_024, seeded(1)));
+  stage.step({ type: "link", link: "mirror", maxDatagram: 65_536 });
+  let reflected = 0;
+  const reflect = (): void => {
+    for (const { channel, messages } of stage.sent.slice(reflected)) {
+      reflected++;
+      const { head } = encodeDatagram({ channel, messages }, stage.swarm.format);
+      stage.step({ type: "datagram", link: "mirror", data: head });
+    }
+  };
+  stage.step({ type: "open", link: "mirror", swarm: stage.swarm.key });
+  for (let i = 0; i < 20; i++) {
+    reflect();
+    stage.pass(1_000);
+  }
+  expect(reflected).toBe(4);
+  expect(stage.told("opened")).toEqual([]);
+  expect(stage.told("closed")).toMatchObject([{ reason: "no-answer" }]);
 });

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Output } from "../../src/core/connection/outputs.ts";
+import type { PeerAddress } from "../../src/core/connection/peer-address.ts";
 import { Endpoint, type Input } from "../../src/core/swarm/endpoint.ts";
 import type { Swarm, SwarmOptions } from "../../src/core/swarm/swarm.ts";
 import { digest, seeded, type Content, type KnownChunks } from "./content.ts";
@@ -48,6 +49,8 @@ export class SimPeer {
   news: (output: Output) => void = (output) => void this.outputs.push(output);
   /** May change or drop a datagram before it leaves: for misbehaving peers. */
   tamper: (head: Uint8Array, payload: Uint8Array | undefined) => Uint8Array | undefined = join;
+  /** Where others reach it, for PEX; without one its links have no address. */
+  address: PeerAddress | undefined;
   /** Set: digests come from here, at once, and the store keeps these bytes of what is proven. */
   known: KnownChunks | undefined;
   readonly work: Work = { inputs: 0, datagrams: 0, bytes: 0, content: 0 };
@@ -219,8 +222,8 @@ export class Simulator {
 
   /** Links two peers; the first opens the channel. */
   connect(a: SimPeer, b: SimPeer, maxDatagram = 65_536): void {
-    a.step({ type: "link", link: b.id, maxDatagram });
-    b.step({ type: "link", link: a.id, maxDatagram });
+    a.step({ type: "link", link: b.id, maxDatagram, ...(b.address && { address: b.address }) });
+    b.step({ type: "link", link: a.id, maxDatagram, ...(a.address && { address: a.address }) });
     a.step({ type: "open", link: b.id, swarm: a.swarm.key });
   }
 

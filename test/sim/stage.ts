@@ -7,6 +7,7 @@ import {
 } from "../../src/core/codec/messages.ts";
 import { swarmFormat } from "../../src/core/connection/metadata.ts";
 import type { Output } from "../../src/core/connection/outputs.ts";
+import type { PeerAddress } from "../../src/core/connection/peer-address.ts";
 import { missingProof } from "../../src/core/connection/proofs.ts";
 import { Endpoint, type Input } from "../../src/core/swarm/endpoint.ts";
 import type { Swarm, SwarmOptions } from "../../src/core/swarm/swarm.ts";
@@ -143,12 +144,12 @@ export class Puppet {
   remote = 0;
   #seen = 0;
 
-  constructor(stage: Stage, link = "puppet", channel = 77, maxDatagram = 65_536) {
+  constructor(stage: Stage, link = "puppet", channel = 77, maxDatagram = 65_536, address?: PeerAddress) {
     this.stage = stage;
     this.link = link;
     this.channel = channel;
     this.#seen = stage.sent.length;
-    stage.step({ type: "link", link, maxDatagram });
+    stage.step({ type: "link", link, maxDatagram, ...(address && { address }) });
   }
 
   /** The options that fit the swarm, as the initiator's. */

@@ -11,6 +11,17 @@ const EVERYTHING_BIN64 = 0x7fff_ffff_ffff_ffffn;
 /** The 2^63 chunks of 64-bit bins' "everything", as far as a number can count them. */
 const EVERYTHING: ChunkRange = Object.freeze({ start: 0, end: Number.MAX_SAFE_INTEGER });
 
+const SPEC_SIZES: Readonly<Record<ChunkAddressing, number>> = {
+  [ChunkAddressing.bin32]: 4,
+  [ChunkAddressing.byte64]: 16,
+  [ChunkAddressing.chunk32]: 8,
+  [ChunkAddressing.bin64]: 8,
+  [ChunkAddressing.chunk64]: 16,
+};
+
+/** Octets of a chunk specification (RFC 7574 §4). */
+export const chunkSpecSize = (addressing: ChunkAddressing): number => SPEC_SIZES[addressing];
+
 /**
  * Reads a chunk specification (RFC 7574 §4).
  * @throws DatagramError "truncated", or "bad-range" if it ends before it starts or leaves the range of safe integers.

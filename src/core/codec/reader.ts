@@ -3,12 +3,11 @@ import { DatagramError } from "./errors.ts";
 /** Reads big-endian fields off a datagram, never beyond its end; `what` names the field in the error, with its section. */
 export class Reader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  #view: DataView | undefined;
   #offset = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** Octets read so far. */
@@ -23,21 +22,26 @@ export class Reader {
 
   /** Unsigned, 8 bits. @throws DatagramError "truncated", as all the following do. */
   uint8(what: string): number {
-    return this.#view.getUint8(this.#advance(1, what));
+    return this.#bytes[this.#advance(1, what)]!;
   }
 
   /** Unsigned, 16 bits. */
   uint16(what: string): number {
-    return this.#view.getUint16(this.#advance(2, what));
+    const at = this.#advance(2, what);
+    return this.#bytes[at]! * 0x100 + this.#bytes[at + 1]!;
   }
 
   /** Unsigned, 32 bits. */
   uint32(what: string): number {
-    return this.#view.getUint32(this.#advance(4, what));
+    const at = this.#advance(4, what);
+    const bytes = this.#bytes;
+    return bytes[at]! * 0x100_0000 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!);
   }
 
   /** Unsigned, 64 bits. */
   uint64(what: string): bigint {
+    // Only here, since a view costs more than a short datagram's other fields together.
+    this.#view ??= new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
     return this.#view.getBigUint64(this.#advance(8, what));
   }
 

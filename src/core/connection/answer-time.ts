@@ -56,7 +56,12 @@ export class AnswerTime {
    */
   sampleAgain(sinceFirst: Millis, sinceSecond: Millis): void {
     if (this.#least === Infinity || sinceSecond < this.#least / 2) this.#take(sinceFirst);
-    else this.#backOff = Math.max(1, this.#backOff / 2);
+    else this.alive();
+  }
+
+  /** An answer came that says nothing about the time it took. */
+  alive(): void {
+    this.#backOff = Math.max(1, this.#backOff / 2);
   }
 
   /** No answer came in time to what was sent at `sentAt`. What left before the last loss was noticed belongs to that loss. */

@@ -1,11 +1,23 @@
 import type { ChunkSet } from "../address/chunk-set.ts";
-import type { Data, Format } from "../codec/messages.ts";
+import type { Data, Format, Message } from "../codec/messages.ts";
 import type { Verifier } from "../integrity/verifier.ts";
 import type { ByteRanges } from "./byte-ranges.ts";
 import type { Connection } from "./connection.ts";
 import type { Compat, SwarmMetadata } from "./metadata.ts";
 import type { CloseReason, Output } from "./outputs.ts";
+import type { PeerAddress } from "./peer-address.ts";
 import type { ChannelSettings, Millis } from "./settings.ts";
+
+/** The way to a peer. */
+export interface ChannelLink {
+  readonly id: string;
+  /** Largest datagram, bytes. */
+  readonly maxDatagram: number;
+  /** Whether it repeats by itself what it lost. */
+  readonly reliable: boolean;
+  /** Where the peer is; absent where a link has no address, as over WebRTC. */
+  readonly address?: PeerAddress;
+}
 
 /** What a channel needs of its swarm, and tells it. */
 export interface ChannelHost {
@@ -19,8 +31,8 @@ export interface ChannelHost {
   readonly settings: ChannelSettings;
   readonly verifier: Verifier;
   readonly have: ChunkSet;
-  /** Whether we serve at all; otherwise peers are choked. */
-  readonly serving: boolean;
+  /** Whether addresses of peers are exchanged (RFC 7574 §3.10), over links that have one. */
+  readonly exchanging: boolean;
   readonly out: Output[];
   /** System time, microseconds since 1970. */
   micros(now: Millis): bigint;
@@ -30,6 +42,8 @@ export interface ChannelHost {
   retry(now: Millis): void;
   /** These chunks are not asked for at this peer any more. */
   released(chunks: readonly number[]): void;
+  /** A message that is the swarm's affair: PEX. */
+  take(from: Connection, message: Message, now: Millis): void;
   /** A chunk shall be sent to this peer. */
   read(to: Connection, chunk: number): void;
   /** The channel is open in both directions: it takes the place of others with the same peer. */

@@ -1,25 +1,24 @@
 import { ChunkSet } from "../address/chunk-set.ts";
 import { toRanges, type ChunkRange } from "../address/range.ts";
 import type { Handshake, Message } from "../codec/messages.ts";
-import type { ChannelHost } from "./channel-host.ts";
+import type { ChannelHost, ChannelLink } from "./channel-host.ts";
 import { Download } from "./download.ts";
-import { chunkSpecs, handshakeOptions, optionsMismatch } from "./metadata.ts";
+import { chunkSpecs, firstHaves, handshakeOptions, optionsMismatch } from "./metadata.ts";
 import { Outbox } from "./outbox.ts";
 import type { CloseReason, RejectReason } from "./outputs.ts";
+import type { PeerAddress } from "./peer-address.ts";
 import { missingProof, Proofs } from "./proofs.ts";
 import { MAX_EARLY_HAVES, MAX_HAVE_RANGES, MAX_MESSAGES, MAX_REPEATED_HAVES, type Millis } from "./settings.ts";
 import { nextState, type ChannelEvent, type ChannelState } from "./states.ts";
 import { Upload } from "./upload.ts";
 
-/** Octets around a chunk in its datagram: channel, type, the longest chunk specification, timestamp. */
-const DATA_FRAME = 29;
-/** What one Ethernet packet holds of a UDP datagram over IPv6, octets. */
-const IP_PACKET = 1_452;
-
 /** One PPSPP channel: everything that happens between us and one peer about one swarm (RFC 7574 §3, §8). */
 export class Connection {
   readonly link: string;
   readonly maxDatagram: number;
+  readonly address: PeerAddress | undefined;
+  /** When the peer was last heard. */
+  heardAt: Millis;
   /** Our channel ID: the destination of the peer's datagrams. */
   readonly channel: number;
   state: ChannelState;
@@ -34,12 +33,10 @@ export class Connection {
   choking = false;
   readonly #host: ChannelHost;
   readonly #initiator: boolean;
-  readonly #reliable: boolean;
   readonly #outbox: Outbox;
   /** When our last HANDSHAKE went out of our own accord, and how many have. */
   #shookAt: Millis = 0;
   #tries = 0;
-  #lastReceived: Millis;
   /** The peer holds a chunk, and so the peaks. */
   #hasPeaks = false;
   /** It holds more that we do not hold than when the host was last told. */
@@ -49,24 +46,18 @@ export class Connection {
   /** Where the next repetition of our HAVEs begins. */
   #repeatFrom = 0;
 
-  constructor(
-    host: ChannelHost,
-    link: { readonly id: string; readonly maxDatagram: number; readonly reliable: boolean },
-    channel: number,
-    initiator: boolean,
-    now: Millis,
-  ) {
+  constructor(host: ChannelHost, link: ChannelLink, channel: number, initiator: boolean, now: Millis) {
     this.#host = host;
     this.link = link.id;
     this.maxDatagram = link.maxDatagram;
-    this.#reliable = link.reliable;
+    this.address = link.address;
     this.channel = channel;
     this.#initiator = initiator;
     this.state = initiator ? "opening" : "answering";
     this.download = new Download(host.settings, host.metadata.chunkSize);
     this.upload = new Upload(host.settings, host.metadata.chunkSize, link.reliable);
     this.#outbox = new Outbox(host, link, now);
-    this.#lastReceived = now;
+    this.heardAt = now;
     if (initiator) this.#try(now);
   }
 
@@ -113,7 +104,7 @@ export class Connection {
       this.reject("flood", `${messages.length} messages in one datagram`);
       return;
     }
-    this.#lastReceived = now;
+    this.heardAt = now;
     this.#outbox.unanswered = 0;
     const closing = messages[0]?.type === "HANDSHAKE" && messages[0].channel === 0;
     if (this.state === "answering" && !closing) this.#go("datagram", now);
@@ -167,6 +158,11 @@ export class Connection {
       this.#outbox.push({ type: "ACK", chunks, delay });
   }
 
+  /** Queues a message of the swarm's; returns whether it goes out, since the peer may not understand it. */
+  say(message: Message): boolean {
+    return this.#outbox.push(message);
+  }
+
   /** Lets the peer ask, or not. */
   setChoking(choking: boolean): void {
     if (choking === this.choking || this.state !== "established") return;
@@ -187,21 +183,9 @@ export class Connection {
     const assumed = (range: ChunkRange): boolean =>
       this.peerHas.intersects(range) || (trusting && inFlight.intersects(range));
     const proof = missingProof(tree, chunk, !this.#hasPeaks, assumed);
-    const messages: Message[] = proof.map((node) => ({ type: "INTEGRITY", ...node }));
-    const { hashSize } = this.#host.format;
-    // A chunk that fits one IP packet shall not be torn for what goes with it (RFC 7574 §8.1).
-    const limit = !this.#reliable && DATA_FRAME + data.length <= IP_PACKET ? IP_PACKET : this.maxDatagram;
-    const room = Math.min(limit, this.maxDatagram) - DATA_FRAME - data.length;
-    const proofLength = messages.length * (17 + hashSize);
-    messages.unshift(...this.#outbox.drain(room - proofLength));
-    if (messages.length > 0 && proofLength > room) {
-      // They do not fit beside the chunk: hashes first, in datagrams of their own (RFC 7574 §5.3).
-      for (const message of messages.splice(0)) this.#outbox.push(message);
-    }
-    this.flush(now);
-    messages.push({ type: "DATA", chunks: { start: chunk, end: chunk }, timestamp: this.#host.micros(now), data });
     this.upload.sending(chunk, data.length, now);
-    this.#outbox.transmit(messages, now);
+    const chunks = { start: chunk, end: chunk };
+    this.#outbox.sendData(proof, { type: "DATA", chunks, timestamp: this.#host.micros(now), data }, now);
     this.#host.out.push({ type: "uploaded", swarm: this.#host.key, link: this.link, bytes: data.length });
   }
 
@@ -285,7 +269,7 @@ export class Connection {
 
   get #deadAt(): Millis {
     const { deadDatagrams, deadMs } = this.#host.settings;
-    return this.#outbox.unanswered < deadDatagrams ? Infinity : this.#lastReceived + deadMs;
+    return this.#outbox.unanswered < deadDatagrams ? Infinity : this.heardAt + deadMs;
   }
 
   #take(message: Exclude<Message, { type: "INTEGRITY" | "HANDSHAKE" }>, now: Millis): void {
@@ -308,17 +292,15 @@ export class Connection {
         return;
       case "CHOKE":
         this.choked = true;
-        this.#host.released(this.download.releaseAll());
+        this.#host.released(this.download.choked());
         return;
       case "UNCHOKE":
         this.choked = false;
+        this.download.changed = true;
         return;
-      case "SIGNED_INTEGRITY":
-      case "PEX_REQ":
-      case "PEX_RESv4":
-      case "PEX_RESv6":
-      case "PEX_REScert":
-        // Not among our supported messages on a static swarm: without effect.
+      default:
+        // SIGNED_INTEGRITY has no effect on a static swarm, nor has PEX where it is not among our supported messages.
+        this.#host.take(this, message, now);
         return;
     }
   }
@@ -332,7 +314,7 @@ export class Connection {
     if (this.peerHas.covers(range)) return;
     this.peerHas.add(range);
     // What we hold ourselves is no news, as after each ACK.
-    this.#learned ||= !this.#host.have.covers(range);
+    if (!this.#host.have.covers(range)) this.#learned = this.download.changed = true;
     if (this.peerHas.rangeCount > MAX_HAVE_RANGES)
       this.reject("flood", "the peer's announced chunks are in too many ranges");
   }
@@ -355,27 +337,18 @@ export class Connection {
   }
 
   #shake(now: Millis): void {
-    const { metadata, have, compat } = this.#host;
-    const options = handshakeOptions(metadata, this.#initiator, compat);
+    const { metadata, have, compat, exchanging } = this.#host;
+    const options = handshakeOptions(metadata, this.#initiator, exchanging && this.address !== undefined, compat);
     const messages: Message[] = [{ type: "HANDSHAKE", channel: this.channel, options }];
-    if (!this.#initiator) {
-      for (const range of have) {
-        for (const chunks of chunkSpecs(range, metadata.addressing)) messages.push({ type: "HAVE", chunks });
-        if (messages.length > MAX_EARLY_HAVES) break;
-      }
-      messages.length = Math.min(messages.length, 1 + MAX_EARLY_HAVES);
-    }
+    if (!this.#initiator) messages.push(...firstHaves(have, metadata.addressing, MAX_EARLY_HAVES));
     this.#outbox.transmit(messages, now);
   }
 
   #go(event: ChannelEvent, now: Millis): void {
     this.state = nextState(this.state, event);
-    this.#lastReceived = now;
+    this.heardAt = now;
     this.#host.opened(this, now);
     for (const range of this.#host.have) this.announce(range);
-    this.choking = !this.#host.serving;
-    this.#hasChoked = this.choking;
-    if (this.choking) this.#outbox.push({ type: "CHOKE" });
     // The second datagram is answered at once, since the third proves that we are here (RFC 7574 §13.1.2).
     if (event === "handshake") this.#outbox.due = true;
   }

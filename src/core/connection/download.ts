@@ -25,6 +25,8 @@ const MAX_FRUITLESS = 4;
 export class Download {
   /** Chunks that came from this peer and are not proven yet. */
   unproven = 0;
+  /** Whether something has changed since it was last decided what to ask for here: room, what there is, what is wanted. */
+  changed = true;
   /**
    * Chunks that this peer failed to deliver; asked elsewhere first from now on. With the time of the REQUEST where they
    * may still come, and undefined where what came could not be proven.
@@ -105,6 +107,7 @@ export class Download {
     const asked = this.#asked.get(chunk);
     const lateSince = this.#late.get(chunk);
     if (asked === undefined && (lateSince === undefined || this.unproven >= this.#maxOutstanding)) return false;
+    this.changed = true;
     this.#asked.delete(chunk);
     this.#late.delete(chunk);
     this.#received += bytes;
@@ -145,6 +148,15 @@ export class Download {
     const chunks = [...this.#asked.keys()];
     this.#asked.clear();
     return chunks;
+  }
+
+  /**
+   * CHOKE: gives up everything that is outstanding and returns it. It may be on its way and counts as late, so that a peer
+   * that chokes and unchokes all the time is asked for each chunk once (UNCHOKE.1 of RFC 7574 §13.6.9).
+   */
+  choked(): number[] {
+    for (const [chunk, { at }] of this.#asked) if (!this.#late.has(chunk)) this.#late.set(chunk, at);
+    return this.releaseAll();
   }
 
   /** When the oldest REQUEST runs out of time; Infinity without one. */

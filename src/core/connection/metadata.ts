@@ -9,6 +9,7 @@ import {
   type ChunkSpec,
   type Format,
   type HashCode,
+  type Message,
   type ProtocolOptions,
 } from "../codec/messages.ts";
 
@@ -29,7 +30,7 @@ export interface SwarmMetadata {
 const VERSION = 1;
 
 /** The messages that this implementation sends and understands on a static swarm (RFC 7574 §7.10). */
-const SUPPORTED: readonly number[] = [
+export const SUPPORTED: readonly number[] = [
   MessageType.HANDSHAKE,
   MessageType.DATA,
   MessageType.ACK,
@@ -39,6 +40,13 @@ const SUPPORTED: readonly number[] = [
   MessageType.CANCEL,
   MessageType.CHOKE,
   MessageType.UNCHOKE,
+];
+/** … over links on which addresses are exchanged. */
+export const SUPPORTED_WITH_PEX: readonly number[] = [
+  ...SUPPORTED,
+  MessageType.PEX_REQ,
+  MessageType.PEX_RESv4,
+  MessageType.PEX_RESv6,
 ];
 
 /** What the codec must know of a swarm. */
@@ -53,7 +61,12 @@ export function swarmFormat(metadata: SwarmMetadata): Format {
 export type Compat = "libswift";
 
 /** The options of our HANDSHAKE (RFC 7574 §7); only the initiator names the swarm and must name its lowest version. */
-export function handshakeOptions(metadata: SwarmMetadata, initiator: boolean, compat?: Compat): ProtocolOptions {
+export function handshakeOptions(
+  metadata: SwarmMetadata,
+  initiator: boolean,
+  exchanging: boolean,
+  compat?: Compat,
+): ProtocolOptions {
   const { id, hash, addressing, chunkSize, variableSize } = metadata;
   return {
     version: VERSION,
@@ -64,7 +77,10 @@ export function handshakeOptions(metadata: SwarmMetadata, initiator: boolean, co
     chunkAddressing: addressing,
     ...(compat === "libswift"
       ? {}
-      : { supportedMessages: SUPPORTED, chunkSize: variableSize ? VARIABLE_CHUNK_SIZE : chunkSize }),
+      : {
+          supportedMessages: exchanging ? SUPPORTED_WITH_PEX : SUPPORTED,
+          chunkSize: variableSize ? VARIABLE_CHUNK_SIZE : chunkSize,
+        }),
   };
 }
 
@@ -90,6 +106,16 @@ export function optionsMismatch(
 export function chunkSpecs(range: ChunkRange, addressing: ChunkAddressing): readonly ChunkSpec[] {
   const bins = addressing === ChunkAddressing.bin32 || addressing === ChunkAddressing.bin64;
   return bins ? rangeBins(range).map(binRange) : [range];
+}
+
+/** HAVE for the first of the chunks held, at most `count` messages. */
+export function firstHaves(have: Iterable<ChunkRange>, addressing: ChunkAddressing, count: number): Message[] {
+  const messages: Message[] = [];
+  for (const range of have) {
+    for (const chunks of chunkSpecs(range, addressing)) messages.push({ type: "HAVE", chunks });
+    if (messages.length >= count) break;
+  }
+  return messages.slice(0, count);
 }
 
 /** Whether two byte strings are equal. */

@@ -1,14 +1,14 @@
 import type { ChunkRange } from "../address/range.ts";
+import { chunkSpecSize } from "../codec/chunk-spec.ts";
 import { encodeDatagram } from "../codec/datagram.ts";
-import { MessageType, type Message } from "../codec/messages.ts";
-import type { ChannelHost } from "./channel-host.ts";
+import { MessageType, type Data, type Message } from "../codec/messages.ts";
+import type { ChannelHost, ChannelLink } from "./channel-host.ts";
 import { chunkSpecs } from "./metadata.ts";
-import type { Millis } from "./settings.ts";
+import type { NodeHash } from "./proofs.ts";
+import { IP_PACKET, type Millis } from "./settings.ts";
 
 /** Messages of one datagram without DATA, at most. */
 const MESSAGES_PER_DATAGRAM = 64;
-/** Octets of an INTEGRITY without its hash, with 64-bit chunk ranges: no queued message is longer. */
-const LONGEST_MESSAGE = 17;
 
 /** What goes out to one peer: messages are queued and leave together. */
 export class Outbox {
@@ -23,13 +23,21 @@ export class Outbox {
   unanswered = 0;
   readonly #host: ChannelHost;
   readonly #link: string;
+  /** Octets of an INTEGRITY: no queued message is longer. */
+  readonly #messageSize: number;
+  readonly #maxDatagram: number;
+  /** Octets that travel undivided. */
+  readonly #packet: number;
   readonly #batch: number;
   #queue: Message[] = [];
 
-  constructor(host: ChannelHost, link: { readonly id: string; readonly maxDatagram: number }, now: Millis) {
+  constructor(host: ChannelHost, link: ChannelLink, now: Millis) {
     this.#host = host;
     this.#link = link.id;
-    const fitting = Math.floor((link.maxDatagram - 4) / (LONGEST_MESSAGE + host.format.hashSize));
+    this.#messageSize = 1 + chunkSpecSize(host.format.addressing) + host.format.hashSize;
+    this.#maxDatagram = link.maxDatagram;
+    this.#packet = link.reliable ? link.maxDatagram : Math.min(link.maxDatagram, IP_PACKET);
+    const fitting = Math.floor((this.#packet - 4) / this.#messageSize);
     this.#batch = Math.max(1, Math.min(MESSAGES_PER_DATAGRAM, fitting));
     this.lastSent = now;
   }
@@ -40,15 +48,16 @@ export class Outbox {
 
   /**
    * Queues a message; one that the peer does not understand is left out, CHOKE is not said twice at a time, and an ACK
-   * or HAVE takes the place of one before it that it covers.
+   * or HAVE takes the place of one before it that it covers. Returns whether it goes out.
    */
-  push(message: Message): void {
-    if (this.supported?.has(MessageType[message.type]) === false) return;
+  push(message: Message): boolean {
+    if (this.supported?.has(MessageType[message.type]) === false) return false;
     const last = this.#queue.at(-1);
-    if (message.type === "CHOKE" && last?.type === "CHOKE") return;
+    if (message.type === "CHOKE" && last?.type === "CHOKE") return false;
     const growing = message.type === "ACK" || message.type === "HAVE";
     if (growing && last?.type === message.type && isWithin(last.chunks, message.chunks)) this.#queue.pop();
     this.#queue.push(message);
+    return true;
   }
 
   /** Queues a message about chunks: one, or with bins as many as it takes. */
@@ -61,9 +70,17 @@ export class Outbox {
     return this.#queue.length >= this.#batch;
   }
 
-  /** Takes out what is queued if it is no more than fits into `room` octets. */
-  drain(room: number): Message[] {
-    return this.#queue.length * (LONGEST_MESSAGE + this.#host.format.hashSize) <= room ? this.#queue.splice(0) : [];
+  /** Sends a chunk at once, with its proof and what is queued before it, in one datagram if that fits. */
+  sendData(proof: readonly NodeHash[], data: Data, now: Millis): void {
+    // Channel, type, chunk specification, timestamp, chunk.
+    const length = 4 + 1 + chunkSpecSize(this.#host.format.addressing) + 8 + data.data.length;
+    // A chunk that fits one IP packet shall not be torn for what goes with it (RFC 7574 §8.1).
+    const room = (length <= this.#packet ? this.#packet : this.#maxDatagram) - length;
+    const count = this.#queue.length + proof.length;
+    this.#queue.push(...proof.map((node): Message => ({ type: "INTEGRITY", ...node })));
+    // What does not fit beside the chunk goes first, in datagrams of its own (RFC 7574 §5.3).
+    if (count * this.#messageSize > room) this.flush(now);
+    this.transmit([...this.#queue.splice(0), data], now);
   }
 
   /** Sends what is queued. */

@@ -31,6 +31,15 @@ export type Output =
   | { readonly type: "closed"; readonly swarm: string; readonly link: string; readonly reason: CloseReason }
   /** A peer announced chunks that we do not hold. */
   | { readonly type: "peerhas"; readonly swarm: string; readonly link: string }
+  /** A peer told us, when asked, where another one is (RFC 7574 §3.10): a rumour, which the host follows or not. */
+  | {
+      readonly type: "peer";
+      readonly swarm: string;
+      readonly link: string;
+      /** 4 octets (IPv4) or 16 (IPv6). */
+      readonly address: Uint8Array;
+      readonly port: number;
+    }
   /** The peer did something that no honest peer does; its channel is closed already. `chunk` where one was refused. */
   | {
       readonly type: "rejected";

@@ -71,6 +71,12 @@ export class Proofs {
   }
 }
 
+/** A node of the tree as INTEGRITY names it. */
+export interface NodeHash {
+  readonly chunks: ChunkRange;
+  readonly hash: Uint8Array;
+}
+
 /**
  * The hashes that a peer lacks for verifying `chunk`, highest first (RFC 7574 §5.3, §5.4), peaks before all others while
  * it has none. `assumed(range)` says whether the peer holds a chunk in `range` or one is on its way to it: from any chunk
@@ -81,12 +87,12 @@ export function missingProof(
   chunk: number,
   needsPeaks: boolean,
   assumed: (range: ChunkRange) => boolean,
-): { chunks: ChunkRange; hash: Uint8Array }[] {
-  const proof: { chunks: ChunkRange; hash: Uint8Array }[] = [];
+): NodeHash[] {
+  const proof: NodeHash[] = [];
   if (needsPeaks) {
     for (const bin of peakBins(tree.chunkCount)) proof.push({ chunks: binRange(bin), hash: nodeHash(tree, bin) });
   }
-  const uncles: { chunks: ChunkRange; hash: Uint8Array }[] = [];
+  const uncles: NodeHash[] = [];
   // Upwards, since a node that is assumed answers for all above it.
   for (
     let bin = leafBin(chunk), parent = binParent(bin);

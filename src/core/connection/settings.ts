@@ -17,7 +17,7 @@ export interface ChannelSettings {
   readonly maxWindow: number;
   /** Shortest wait before a REQUEST counts as lost, ms. @defaultValue 500 */
   readonly minRequestMs: number;
-  /** Longest such wait, ms. @defaultValue 8000 */
+  /** Longest such wait, ms. @defaultValue 16000 */
   readonly maxRequestMs: number;
   /** Most bytes asked of one peer at a time, as full chunks; one chunk at least. @defaultValue 1048576 */
   readonly maxOutstanding: number;
@@ -36,6 +36,8 @@ export const CHANNEL_SETTINGS: ChannelSettings = {
   maxOutstanding: 1_048_576,
 };
 
+/** What one Ethernet packet holds of a UDP datagram over IPv6, octets (RFC 7574 §8.1). */
+export const IP_PACKET = 1_452;
 /** Most ranges that a peer's REQUESTs may leave in our queue; further ones are ignored, as if lost. */
 export const MAX_REQUEST_RANGES = 512;
 /** Most ranges in a peer's announced chunks; a peer that fragments further is not an honest one. Filling it costs 50 ms. */

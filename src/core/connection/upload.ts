@@ -15,8 +15,8 @@ interface Sent {
 
 /** An unacknowledged chunk leaves the window after about this long before the path's time is known, ms. */
 const FIRST_LOST_MS = 4_000;
-/** … and within these bounds afterwards: RFC 6298's minimum, and its least maximum. */
-const MIN_LOST_MS = 1_000;
+/** … and within these bounds afterwards: half of RFC 6298's minimum, since a peer acknowledges at once; its least maximum. */
+const MIN_LOST_MS = 500;
 const MAX_LOST_MS = 60_000;
 /** A chunk is lost when one that left this much later is acknowledged, and the usual time for an ACK is over (RFC 9002 §6.1). */
 const REORDERING = 3;
@@ -162,7 +162,9 @@ export class Upload {
     }
     if (latest === undefined) return true;
     this.#latest = Math.max(this.#latest, latest.number);
-    if (!latest.again) {
+    if (latest.again) {
+      this.#answer.alive();
+    } else {
       const elapsed = Math.max(now - latest.at, 0.1);
       this.#answer.sample(elapsed);
       this.#path.acknowledged(flight - this.#bytes, flight, millis(delay), elapsed, now);

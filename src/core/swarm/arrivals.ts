@@ -114,6 +114,7 @@ export class Arrivals {
 
   #remove({ from, chunk }: Arrival): void {
     from.download.unproven--;
+    from.download.changed = true;
     this.#byChunk.delete(chunk);
   }
 }

@@ -2,15 +2,26 @@ import type { ChunkRange } from "../address/range.ts";
 import { decodeDatagram, encodeDatagram, readChannel } from "../codec/datagram.ts";
 import { DatagramError } from "../codec/errors.ts";
 import { ChunkAddressing, MessageType, type Datagram, type Format, type Handshake } from "../codec/messages.ts";
+import type { ChannelLink } from "../connection/channel-host.ts";
 import { Connection } from "../connection/connection.ts";
 import type { Output } from "../connection/outputs.ts";
+import type { PeerAddress } from "../connection/peer-address.ts";
 import type { Millis } from "../connection/settings.ts";
 import { Swarm, type SwarmOptions } from "./swarm.ts";
 
 /** All that can happen to an endpoint. `swarm` is the swarm ID in lower-case hexadecimal. */
 export type Input =
-  /** A link to a neighbour is up. `reliable`: it repeats by itself what it lost, as a data channel does. */
-  | { readonly type: "link"; readonly link: string; readonly maxDatagram: number; readonly reliable?: boolean }
+  /**
+   * A link to a neighbour is up. `reliable`: it repeats by itself what it lost, as a data channel does. `address`: where the
+   * neighbour is, if the link has such a thing, so that PEX can tell others (RFC 7574 §3.10).
+   */
+  | {
+      readonly type: "link";
+      readonly link: string;
+      readonly maxDatagram: number;
+      readonly reliable?: boolean;
+      readonly address?: PeerAddress;
+    }
   /** It is gone. */
   | { readonly type: "unlink"; readonly link: string }
   /** Open a channel over a link. */
@@ -53,10 +64,7 @@ const MAX_HALF_OPEN = 256;
 /** Closed channels of a link that are remembered, so that a peer which missed the closing is told. */
 const CLOSED_KEPT = 4;
 
-interface LinkState {
-  readonly id: string;
-  readonly maxDatagram: number;
-  readonly reliable: boolean;
+interface LinkState extends ChannelLink {
   readonly channels: Map<number, { readonly swarm: Swarm; readonly connection: Connection }>;
   banned: boolean;
 }
@@ -109,6 +117,7 @@ export class Endpoint {
           id: input.link,
           maxDatagram: input.maxDatagram,
           reliable: input.reliable ?? false,
+          ...(input.address && { address: input.address }),
           channels: new Map(),
           banned: false,
         });
@@ -146,7 +155,7 @@ export class Endpoint {
         return;
       }
       case "serve":
-        this.#swarm(input.swarm).serve(input.serving);
+        this.#swarm(input.swarm).serve(input.serving, now);
         return;
       case "digested":
         this.#swarm(input.swarm).digested(input.token, input.hash, now);
@@ -240,7 +249,8 @@ export class Endpoint {
     const mine = swarm.connection(link.id);
     if (mine?.state === "opening") {
       // Both opened at once: the HANDSHAKE with the lower channel ID stands.
-      if (mine.channel < handshake.channel) return;
+      // An equal one is our own: somebody sent us to ourselves.
+      if (mine.channel <= handshake.channel) return;
       mine.close("replaced", now);
     }
     if (!this.#hasRoom(link)) return;

@@ -19,7 +19,11 @@ export interface PickerView {
   readonly chunkSize: number;
 }
 
-/** Chooses which chunks to ask of a peer now, at most `room` (RFC 7574 §9.1). */
+/**
+ * Chooses which chunks to ask of a peer now, at most `room` (RFC 7574 §9.1): wanted, not busy, and held by the peer, the
+ * most urgent first. Pure. Asked for each channel on which something changed and that has room for more REQUESTs, so
+ * that its work must be bounded, whatever peers announce.
+ */
 export type Picker = (view: PickerView, connection: Connection, room: number, now: Millis) => number[];
 
 /** Chunks that are compared for rarity at a time: enough for variety, and it bounds the work of one decision. */
@@ -74,12 +78,14 @@ function sample(
   return found;
 }
 
-function isLeftToOthers(others: readonly Connection[], connection: Connection, chunk: number): boolean {
+/** Whether this peer failed to deliver a chunk, or anything for long, and another can be asked for it. */
+export function isLeftToOthers(others: readonly Connection[], connection: Connection, chunk: number): boolean {
   if (!connection.download.isDoubted(chunk)) return false;
   return others.some(({ choked, peerHas, download }) => !choked && peerHas.has(chunk) && !download.isDoubted(chunk));
 }
 
-function holders(others: readonly Connection[], chunk: number): number {
+/** How many of these peers have a chunk. */
+export function holders(others: readonly Connection[], chunk: number): number {
   let count = 0;
   for (const { peerHas } of others) if (peerHas.has(chunk)) count++;
   return count;

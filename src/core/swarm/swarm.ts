@@ -1,36 +1,22 @@
 import { ChunkSet } from "../address/chunk-set.ts";
 import type { ChunkRange } from "../address/range.ts";
-import type { Data, Format } from "../codec/messages.ts";
-import { byteRangesOf, type ByteRanges, type ChunkOffsets } from "../connection/byte-ranges.ts";
+import type { Data, Format, Message } from "../codec/messages.ts";
+import { byteRangesOf, type ByteRanges } from "../connection/byte-ranges.ts";
 import type { ChannelHost } from "../connection/channel-host.ts";
 import type { Connection } from "../connection/connection.ts";
 import { swarmFormat, type Compat, type SwarmMetadata } from "../connection/metadata.ts";
 import type { CloseReason, Output } from "../connection/outputs.ts";
 import { CHANNEL_SETTINGS, type ChannelSettings, type Millis } from "../connection/settings.ts";
-import { hashFunction, type HashFunction } from "../integrity/hashes.ts";
+import { hashFunction } from "../integrity/hashes.ts";
 import { Verifier } from "../integrity/verifier.ts";
 import { Arrivals, type Arrival, type ArrivalsHost } from "./arrivals.ts";
+import { openSlots } from "./choker.ts";
+import { Choking } from "./choking.ts";
+import type { SwarmOptions } from "./options.ts";
+import { PeerExchange } from "./pex.ts";
 import { deadlineThenRarest, type Picker, type PickerView, type Want } from "./picker.ts";
 
-/** What a swarm is made of. */
-export interface SwarmOptions {
-  readonly metadata: SwarmMetadata;
-  /** Exact bytes of a chunk, where the presentation says so; otherwise every chunk but the last is full. */
-  readonly chunkLength?: (chunk: number) => number;
-  /** Where chunks are in the content: needed where their sizes vary and peers name them by 64-bit byte ranges. */
-  readonly offsets?: ChunkOffsets;
-  /** Another implementation that the swarm's peers may be. @defaultValue none: all that RFC 7574 asks for */
-  readonly compat?: Compat;
-  readonly settings?: Partial<ChannelSettings>;
-  /**
-   * Longest wait before new chunks are announced, ms, so that one HAVE covers several; eight are announced at once.
-   * @defaultValue 200, little beside what a player buffers, and a quarter of the datagrams that 20 would take
-   */
-  readonly announceMs?: number;
-  readonly picker?: Picker;
-  /** The metadata's hash function, where the host has a faster one. */
-  readonly hash?: HashFunction;
-}
+export type { SwarmOptions };
 
 /** So many new chunks are worth a datagram to everybody. */
 const ANNOUNCED_AT_ONCE = 8;
@@ -56,6 +42,9 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   /** The one in use of each link. */
   readonly #byLink = new Map<string, Connection>();
   readonly #picker: Picker;
+  readonly #choking: Choking;
+  readonly exchanging: boolean;
+  readonly #exchange = new PeerExchange(this);
   readonly #chunkLength: ((chunk: number) => number) | undefined;
   readonly #announceMs: number;
   /** New chunks that are not announced yet. */
@@ -84,6 +73,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.out = out;
     this.micros = micros;
     this.#picker = options.picker ?? deadlineThenRarest;
+    this.#choking = new Choking(this, options.choker ?? openSlots());
+    this.exchanging = options.pex ?? true;
     this.#chunkLength = options.chunkLength;
     this.#announceMs = options.announceMs ?? 200;
     // Long enough for a lost chunk to be asked for again, since its datagram may have held the hashes that others lack.
@@ -159,9 +150,9 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   }
 
   /** Serves peers, or chokes them all. */
-  serve(serving: boolean): void {
+  serve(serving: boolean, now: Millis): void {
     this.serving = serving;
-    for (const connection of this.#channels) connection.setChoking(!serving);
+    this.#choking.review(now);
     this.#touchAll();
   }
 
@@ -177,7 +168,10 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.#reading.delete(token);
     const { to, chunk } = reading;
     to.upload.fetched();
-    if (data !== undefined && this.have.has(chunk)) to.sendData(chunk, data, now);
+    if (data !== undefined && this.have.has(chunk)) {
+      to.sendData(chunk, data, now);
+      this.#choking.sent(to, data.length, now);
+    }
     this.#dirty.add(to);
   }
 
@@ -220,6 +214,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   proven({ from, chunk, data, delay }: Arrival, now: Millis): void {
     const range = { start: chunk, end: chunk };
     from.download.proved();
+    this.#choking.received(from, data.length, now);
     if (!this.have.has(chunk)) {
       this.bytes?.learn(chunk, data.length);
       this.out.push({ type: "verified", swarm: this.key, link: from.link, chunk, data });
@@ -252,6 +247,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     // Others that are not open yet may be newer: they open in turn or expire.
     if (earlier !== connection && earlier?.state !== "answering") earlier?.close("replaced", now);
     this.out.push({ type: "opened", swarm: this.key, link });
+    this.#choking.opened(connection, now);
+    if (this.exchanging) this.#exchange.opened(connection, now);
   }
 
   closed(connection: Connection, reason: CloseReason): void {
@@ -262,6 +259,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       this.#byLink.delete(link);
       for (const other of this.#channels) if (other.link === link) this.#byLink.set(link, other);
     }
+    this.#choking.closed(connection);
+    this.#exchange.closed(connection);
     this.#arrivals.closed(connection);
     for (const [token, { to }] of this.#reading) if (to === connection) this.#reading.delete(token);
     this.out.push({ type: "closed", swarm: this.key, link, reason });
@@ -279,6 +278,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
 
   /** Asks, answers and sends on every channel where something changed. */
   settle(now: Millis): void {
+    if (now >= this.#choking.wakeAt) this.#choking.review(now);
+    this.#exchange.ask(now);
     if (now >= this.#announceAt) this.#announce();
     for (const connection of this.#dirty) {
       if (connection.state === "established") {
@@ -296,13 +297,19 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     return this.have.size === this.verifier.chunkCount;
   }
 
+  take(from: Connection, message: Message, now: Millis): void {
+    this.#exchange.take(from, message, now);
+  }
+
   /** When `timeout` must be called next, at the latest. */
   get wakeAt(): Millis {
-    return Math.min(this.#channelsAt, this.#announceAt, this.#arrivals.timeoutAt);
+    const dues = [this.#announceAt, this.#arrivals.timeoutAt, this.#choking.wakeAt, this.#exchange.wakeAt];
+    return Math.min(this.#channelsAt, ...dues);
   }
 
   #pick(connection: Connection, now: Millis): void {
-    if (connection.choked || this.wants.length === 0) return;
+    if (!connection.download.changed || connection.choked || this.wants.length === 0) return;
+    connection.download.changed = false;
     const room = connection.download.room;
     if (room === 0) return;
     // What a peer announced beyond the end, before it was known: libswift dies of a REQUEST for that.
@@ -378,6 +385,9 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   }
 
   #touchAll(): void {
-    for (const connection of this.#channels) this.#dirty.add(connection);
+    for (const connection of this.#channels) {
+      connection.download.changed = true;
+      this.#dirty.add(connection);
+    }
   }
 }

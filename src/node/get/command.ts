@@ -3,6 +3,7 @@ import { CommandError } from "../publish/command-error.ts";
 import { Progress } from "../publish/progress.ts";
 import { parseAddress, resolveAddress } from "../udp/address.ts";
 import { SWARM_OPTIONS, SWARM_OPTIONS_HELP } from "../udp/arguments.ts";
+import { readPicker } from "../udp/policies.ts";
 import { readWanted } from "./arguments.ts";
 import { get } from "./get.ts";
 
@@ -15,6 +16,8 @@ What FILE holds already is verified and not fetched again; the rest of it is ove
   --peer HOST:PORT   a peer; repeat it for more
   --out FILE         where to write
   --udp HOST:PORT    where to listen (default: any address, a free port)
+  --picker NAME      which chunks first: deadline (in the file's order per peer) or rarest (default deadline)
+  --no-pex           do not find other peers through those named
   --timeout S        give up after this many seconds (default: never)
 ${SWARM_OPTIONS_HELP}
 These must be what the seeder was given. Exit code 0: complete and verified, 1: not complete, 2: wrong arguments.
@@ -33,6 +36,8 @@ export async function getCommand(args: string[], signal: AbortSignal): Promise<n
       peer: { type: "string", multiple: true, default: [] },
       out: { type: "string" },
       timeout: { type: "string" },
+      picker: { type: "string", default: "deadline" },
+      "no-pex": { type: "boolean", default: false },
     },
   });
   if (values.help) {
@@ -68,6 +73,7 @@ export async function getCommand(args: string[], signal: AbortSignal): Promise<n
     ...(compat === undefined ? {} : { compat }),
     peers,
     out,
+    policies: { picker: readPicker(values.picker), pex: !values["no-pex"] },
     udp: udp === undefined ? anyAddress : await resolveAddress(parseAddress(udp, "--udp")),
     signal: seconds === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]),
     progress,

@@ -2,6 +2,7 @@ import { ChunkSet } from "../../core/address/chunk-set.ts";
 import type { ChunkRange } from "../../core/address/range.ts";
 import { MAX_CHUNKS } from "../../core/content/presentation.ts";
 import type { Compat, SwarmMetadata } from "../../core/connection/metadata.ts";
+import type { SwarmOptions } from "../../core/swarm/swarm.ts";
 import { sameHash } from "../../core/integrity/hashes.ts";
 import type { MerkleTree } from "../../core/integrity/tree.ts";
 import type { News } from "../../engine/host.ts";
@@ -21,6 +22,8 @@ export interface GetJob {
   readonly peers: readonly UdpAddress[];
   readonly out: string;
   readonly udp: UdpAddress;
+  /** Whom to ask for what, and whether to find peers through others. */
+  readonly policies?: Pick<SwarmOptions, "picker" | "pex">;
   /** Ends it, not complete. */
   readonly signal: AbortSignal;
   readonly progress: Progress;
@@ -95,7 +98,7 @@ class Fetch {
     this.outcome = new Promise((resolve) => (end = resolve));
     this.end = (outcome) => end(this.#flushed() ?? outcome);
     this.host = new UdpHost({
-      swarm: { metadata: job.metadata, ...(job.compat === undefined ? {} : { compat: job.compat }) },
+      swarm: { metadata: job.metadata, ...job.policies, ...(job.compat === undefined ? {} : { compat: job.compat }) },
       socket,
       store,
       news: (news) => this.#news(news),
@@ -116,16 +119,22 @@ class Fetch {
         return;
       case "rejected":
         this.#warn(news.link, news.detail);
-        if (this.host.named === 0) this.end({ complete: false, reason: "no peer is left" });
+        this.#checkPeers();
         return;
       case "closed":
         if (news.reason === "refused") this.#warn(news.link, "refuses: it has another swarm or other options");
+        this.#checkPeers();
         return;
       case "opened":
+      case "peer":
       case "peerhas":
       case "uploaded":
         return;
     }
+  }
+
+  #checkPeers(): void {
+    if (!this.host.hasPeers) this.end({ complete: false, reason: "no peer is left" });
   }
 
   #verified(chunk: number, data: Uint8Array): void {

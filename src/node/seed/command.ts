@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { parseArgs } from "node:util";
 import type { SwarmMetadata } from "../../core/connection/metadata.ts";
 import { formatSwarmUrl } from "../../core/content/url.ts";
+import { OPEN_SLOTS, RECIPROCAL_SLOTS } from "../../core/swarm/choker.ts";
 import type { MerkleTree } from "../../core/integrity/tree.ts";
 import type { SwarmOptions } from "../../core/swarm/swarm.ts";
 import { readTrackers } from "../publish/arguments.ts";
@@ -11,6 +12,7 @@ import { FileStore } from "../store/file-store.ts";
 import { fileLength, hashFile } from "../store/leftover.ts";
 import { formatAddress, parseAddress, resolveAddress, type UdpAddress } from "../udp/address.ts";
 import { readSwarmArguments, SWARM_OPTIONS, SWARM_OPTIONS_HELP, type SwarmArguments } from "../udp/arguments.ts";
+import { readChoker } from "../udp/policies.ts";
 import { UdpHost } from "../udp/host.ts";
 import { UdpSocket } from "../udp/socket.ts";
 
@@ -21,6 +23,9 @@ and then a ppsp: URL, which is all that ppsp get needs.
 
   --udp HOST:PORT    where to listen, port 0 for a free one (default 0.0.0.0:0)
   --tracker URL      a PPSP tracker to name in the URL; repeat it for more, best first
+  --choker NAME      whom to serve when many ask: open (in turn) or reciprocal (who passes chunks on; default open)
+  --slots N          peers to serve at a time (default ${OPEN_SLOTS}, reciprocal ${RECIPROCAL_SLOTS})
+  --no-pex           neither ask nor tell where other peers are
 ${SWARM_OPTIONS_HELP}`;
 
 /** What to seed, and where. */
@@ -28,6 +33,8 @@ export interface SeedJob extends SwarmArguments {
   readonly file: string;
   readonly udp: UdpAddress;
   readonly signal: AbortSignal;
+  /** Whom to serve, and whether to tell peers of each other. */
+  readonly policies?: Pick<SwarmOptions, "choker" | "pex">;
 }
 
 /** A seeder that runs. */
@@ -45,7 +52,13 @@ export async function seedCommand(args: string[], signal: AbortSignal): Promise<
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: { ...SWARM_OPTIONS, tracker: { type: "string", multiple: true, default: [] } },
+    options: {
+      ...SWARM_OPTIONS,
+      tracker: { type: "string", multiple: true, default: [] },
+      choker: { type: "string", default: "open" },
+      slots: { type: "string" },
+      "no-pex": { type: "boolean", default: false },
+    },
   });
   if (values.help) {
     process.stdout.write(HELP);
@@ -54,8 +67,9 @@ export async function seedCommand(args: string[], signal: AbortSignal): Promise<
   const [file, ...rest] = positionals;
   if (file === undefined || rest.length > 0) throw new CommandError("seed wants one FILE: see ppsp seed --help");
   const udp = await resolveAddress(parseAddress(values.udp ?? "0.0.0.0:0", "--udp"));
+  const policies = { choker: readChoker(values.choker, values.slots), pex: !values["no-pex"] };
   const trackers = readTrackers(values.tracker);
-  const seeder = await seed({ file, udp, signal, ...readSwarmArguments(values) });
+  const seeder = await seed({ file, udp, signal, policies, ...readSwarmArguments(values) });
   const { address } = seeder.socket;
   // Nobody can be sent to the address that stands for all of them.
   const peers = /^(?:0\.0\.0\.0|::)$/.test(address.host) ? [] : [formatAddress(address)];
@@ -67,7 +81,8 @@ export async function seedCommand(args: string[], signal: AbortSignal): Promise<
 }
 
 /** Hashes a file and serves it. @throws CommandError if file or address cannot be had; the signal's reason */
-export async function seed({ file, udp, signal, chunkSize, hash, addressing, compat }: SeedJob): Promise<Seeder> {
+export async function seed(job: SeedJob): Promise<Seeder> {
+  const { file, udp, signal, chunkSize, hash, addressing, compat, policies } = job;
   const length = await fileLength(file);
   if (length === undefined) throw new CommandError("does not exist", file);
   if (length === 0) throw new CommandError("the file is empty", file);
@@ -81,6 +96,7 @@ export async function seed({ file, udp, signal, chunkSize, hash, addressing, com
     const swarm: SwarmOptions = {
       metadata,
       chunkLength: (chunk) => Math.min(chunkSize, length - chunk * chunkSize),
+      ...policies,
       ...(compat === undefined ? {} : { compat }),
     };
     const host = new UdpHost({ swarm, socket, store, news: nothing, failed: nothing });

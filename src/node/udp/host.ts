@@ -6,6 +6,8 @@ import type { ChunkStore, Clock, Link } from "../../engine/ports.ts";
 import { systemClock, systemRandom32 } from "../../engine/system.ts";
 import { chunkHash, nodeHash } from "../publish/hash-files.ts";
 import type { UdpAddress } from "./address.ts";
+import { Introductions } from "./introductions.ts";
+import { hostOf } from "./octets.ts";
 import type { UdpSocket } from "./socket.ts";
 
 /** What a host works with. */
@@ -38,6 +40,8 @@ export class UdpHost {
   readonly #options: UdpHostOptions;
   /** Peers that the user named, by the ID of their link: opened again whenever they end. */
   readonly #named = new Map<string, UdpAddress>();
+  /** Peers that others told us of. */
+  readonly #introductions = new Introductions();
   readonly #reopenings = new Map<string, () => void>();
   #closed = false;
 
@@ -56,9 +60,10 @@ export class UdpHost {
     socket.onStranger = (link, datagram) => this.#stranger(link, datagram);
   }
 
-  /** Peers that the user named and that have not misbehaved. */
-  get named(): number {
-    return this.#named.size;
+  /** Whether there is a peer to hope for: one that the user named and that has not misbehaved, or one with a channel. */
+  get hasPeers(): boolean {
+    for (const _ of this.swarm.connections) return true;
+    return this.#named.size > 0;
   }
 
   /** Opens a channel to a peer, and again whenever it ends. @throws CommandError if the socket cannot reach it */
@@ -94,7 +99,19 @@ export class UdpHost {
     if (this.#closed) return;
     if (news.type === "rejected" && news.reason !== "incompatible") this.#named.delete(news.link);
     if (news.type === "closed" && this.#named.has(news.link)) this.#reopen(news.link);
+    if (news.type === "closed") this.#introductions.ended(news.link, nodeClock.now());
+    if (news.type === "peer") this.#introduce(news);
     this.#options.news(news);
+  }
+
+  /** A peer told us of another one. */
+  #introduce({ address, port }: Extract<News, { type: "peer" }>): void {
+    const { socket } = this.#options;
+    const remote = { host: hostOf(address), port };
+    if (!socket.reaches(remote) || socket.has(remote)) return;
+    const link = socket.link(remote);
+    if (this.#introductions.admit(link.id, this.#host.size, nodeClock.now())) this.#host.add(link, true);
+    else link.close();
   }
 
   #keep(chunk: number, data: Uint8Array): void {

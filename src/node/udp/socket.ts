@@ -1,9 +1,11 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { isIPv4, isIPv6 } from "node:net";
+import { networkInterfaces } from "node:os";
 import type { Link } from "../../engine/ports.ts";
 import { CommandError } from "../publish/command-error.ts";
 import { formatAddress, type UdpAddress } from "./address.ts";
+import { octetsOf } from "./octets.ts";
 
 /** Largest payload of a UDP datagram over IPv4, bytes. */
 const MAX_DATAGRAM = 65_507;
@@ -68,6 +70,19 @@ export class UdpSocket {
     return this.#links.get(id) ?? this.#add(id, address, port);
   }
 
+  /** Whether an address has a link. */
+  has({ host, port }: UdpAddress): boolean {
+    return this.#links.has(formatAddress({ host: this.#v6 && isIPv4(host) ? `::ffff:${host}` : host, port }));
+  }
+
+  /** Whether another peer can be at an address that somebody told: it is not our own, and of a kind that we can reach. */
+  reaches({ host, port }: UdpAddress): boolean {
+    if (port === 0 || (isIPv6(host) && !this.#v6)) return false;
+    if (port !== this.address.port) return true;
+    const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+    return host !== this.address.host && own.every(({ address }) => address !== host);
+  }
+
   /** Ends all links and frees the port. */
   async close(): Promise<void> {
     for (const link of this.#links.values()) link.close();
@@ -80,6 +95,7 @@ export class UdpSocket {
       id,
       maxDatagram: MAX_DATAGRAM,
       reliable: false,
+      address: { address: octetsOf(address), port },
       send: (head, payload) => this.#send(head, payload, address, port),
       close: () => {
         if (this.#links.get(id) !== link) return;

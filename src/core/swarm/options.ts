@@ -1,0 +1,31 @@
+import type { ChunkOffsets } from "../connection/byte-ranges.ts";
+import type { Compat, SwarmMetadata } from "../connection/metadata.ts";
+import type { ChannelSettings } from "../connection/settings.ts";
+import type { HashFunction } from "../integrity/hashes.ts";
+import type { Choker } from "./choker.ts";
+import type { Picker } from "./picker.ts";
+
+/** What a swarm is made of. */
+export interface SwarmOptions {
+  readonly metadata: SwarmMetadata;
+  /** Exact bytes of a chunk, where the presentation says so; otherwise every chunk but the last is full. */
+  readonly chunkLength?: (chunk: number) => number;
+  /** Where chunks are in the content: needed where their sizes vary and peers name them by 64-bit byte ranges. */
+  readonly offsets?: ChunkOffsets;
+  /** Another implementation that the swarm's peers may be. @defaultValue none: all that RFC 7574 asks for */
+  readonly compat?: Compat;
+  readonly settings?: Partial<ChannelSettings>;
+  /**
+   * Longest wait before new chunks are announced, ms, so that one HAVE covers several; eight are announced at once.
+   * @defaultValue 200, little beside what a player buffers, and a quarter of the datagrams that 20 would take
+   */
+  readonly announceMs?: number;
+  /** Which chunks are asked of whom. @defaultValue deadlineThenRarest */
+  readonly picker?: Picker;
+  /** Whose REQUESTs are answered. @defaultValue openSlots(), which chokes nobody in a small swarm */
+  readonly choker?: Choker;
+  /** Exchange addresses over links that have one (RFC 7574 §3.10). @defaultValue true; false for injectors (§13.2.3) */
+  readonly pex?: boolean;
+  /** The metadata's hash function, where the host has a faster one. */
+  readonly hash?: HashFunction;
+}

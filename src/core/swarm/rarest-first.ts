@@ -1,0 +1,60 @@
+import type { ChunkRange } from "../address/range.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { Millis } from "../connection/settings.ts";
+import { holders, isLeftToOthers, type Picker, type PickerView } from "./picker.ts";
+
+/** Ranges that are looked at for one decision, and chunks that are compared: they bound its work. */
+const MAX_RANGES = 256;
+const SAMPLE = 64;
+
+/**
+ * Rarest first over all that is wanted, whatever its deadline, except what this peer would deliver too late: for content
+ * that is not played while it comes, where what few peers have must spread before they leave. Where there are more
+ * candidates than can be compared, a sample spread evenly over them is. Equally rare chunks are taken from where the
+ * channel begins, which is another place for each, since channel IDs are random.
+ */
+export const rarestFirst: Picker = (view, connection, room, now) => {
+  const ranges = candidates(view, connection, now);
+  const others = [...view.connections].filter((other) => other !== connection && other.state === "established");
+  const chunks = spread(ranges, connection.channel).filter((chunk) => !isLeftToOthers(others, connection, chunk));
+  const rarity = new Map(chunks.map((chunk) => [chunk, holders(others, chunk)]));
+  return chunks.sort((a, b) => rarity.get(a)! - rarity.get(b)!).slice(0, room);
+};
+
+/** What this peer has of what is wanted, could be here in time, and is not busy; from another place in each channel. */
+function candidates(view: PickerView, connection: Connection, now: Millis): ChunkRange[] {
+  const soonest = connection.download.expected(now);
+  const wants = view.wants.filter(({ deadline }) => soonest <= deadline);
+  const ranges: ChunkRange[] = [];
+  const first = wants.length === 0 ? 0 : connection.channel % wants.length;
+  for (const { chunks } of [...wants.slice(first), ...wants.slice(0, first)]) {
+    const twist = chunks.start + (connection.channel % (chunks.end - chunks.start + 1));
+    for (const part of [
+      { start: twist, end: chunks.end },
+      { start: chunks.start, end: twist - 1 },
+    ]) {
+      if (part.end < part.start) continue;
+      for (const gap of view.busy.missing(part)) {
+        for (const range of connection.peerHas.present(gap)) {
+          ranges.push(range);
+          if (ranges.length >= MAX_RANGES) return ranges;
+        }
+      }
+    }
+  }
+  return ranges;
+}
+
+/** At most SAMPLE chunks of these ranges, evenly spread if there are more, in the ranges' order. */
+function spread(ranges: readonly ChunkRange[], channel: number): number[] {
+  const total = ranges.reduce((sum, { start, end }) => sum + end - start + 1, 0);
+  const step = Math.max(1, Math.floor(total / SAMPLE));
+  const chunks: number[] = [];
+  let skip = channel % step;
+  for (const { start, end } of ranges) {
+    let chunk = start + skip;
+    for (; chunk <= end && chunks.length < SAMPLE; chunk += step) chunks.push(chunk);
+    skip = chunk - end - 1;
+  }
+  return chunks;
+}
