@@ -11,7 +11,6 @@ const exemptions = {
   certificates: "membership certificates, a later milestone",
   erratum: "withdrawn by an erratum",
   webrtc: "impossible over WebRTC",
-  later: "not yet",
 };
 
 const cell = (text) => text.replaceAll("|", "\\|");
