@@ -124,7 +124,7 @@ export class Host {
     this.#bursting = true;
     this.#options.clock.soon(() => {
       this.#bursting = false;
-      this.step({ type: "settle" });
+      if (!this.#closed) this.#run(true);
     });
   }
 
@@ -133,15 +133,18 @@ export class Host {
     this.#stepping = true;
     try {
       do {
-        for (let input = this.#inputs.shift(); input !== undefined; input = this.#inputs.shift()) {
-          const more = !settle || this.#inputs.length > 0;
-          for (const output of this.#endpoint.step(input, this.#options.clock.now(), more)) this.#carryOut(output);
-        }
+        for (let input = this.#inputs.shift(); input !== undefined; input = this.#inputs.shift())
+          this.#step(input, true);
+        if (settle) this.#step({ type: "settle" }, false);
       } while (this.#inputs.length > 0);
     } finally {
       // Also where a listener to our news throws: the next input must not wait for ever.
       this.#stepping = false;
     }
+  }
+
+  #step(input: Input, more: boolean): void {
+    for (const output of this.#endpoint.step(input, this.#options.clock.now(), more)) this.#carryOut(output);
   }
 
   #carryOut(output: Output): void {

@@ -94,10 +94,13 @@ export class SimPeer {
     this.#inputs.push(input);
     if (this.#stepping) return;
     this.#stepping = true;
-    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-      this.work.inputs++;
-      for (const output of this.endpoint.step(next, this.net.now)) this.#carryOut(output);
-    }
+    do {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        this.work.inputs++;
+        for (const output of this.endpoint.step(next, this.net.now, true)) this.#carryOut(output);
+      }
+      for (const output of this.endpoint.step({ type: "settle" }, this.net.now)) this.#carryOut(output);
+    } while (this.#inputs.length > 0);
     this.#stepping = false;
   }
 

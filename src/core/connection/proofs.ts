@@ -5,6 +5,9 @@ import type { MerkleTree } from "../integrity/tree.ts";
 import type { Verifier } from "../integrity/verifier.ts";
 import { MAX_PENDING_HASHES } from "./settings.ts";
 
+/** Hashes that are kept without looking whether they are proven. */
+const FIRST_SWEEP = 64;
+
 /**
  * Unproven hashes from one peer, kept until a chunk proves them (RFC 7574 §5.3: "remember all the hashes"). They are
  * never mixed with another peer's, so that a liar can spoil only what it sends itself.
@@ -13,6 +16,8 @@ export class Proofs {
   readonly #hashes = new Map<Bin, Uint8Array>();
   /** The latest INTEGRITY messages that could be the peaks: contiguous from chunk 0, ever smaller. */
   #run: { bin: Bin; hash: Uint8Array }[] = [];
+  /** How many hashes make it worth while to look for those that are proven by now. */
+  #sweepAt = FIRST_SWEEP;
   /** Whether the run has changed since it was tried: each try costs hashing. */
   #untried = false;
 
@@ -30,6 +35,7 @@ export class Proofs {
     // A copy, because the hash is a view that would keep its whole datagram alive.
     this.#hashes.delete(bin);
     this.#hashes.set(bin, new Uint8Array(message.hash));
+    if (this.#hashes.size >= this.#sweepAt) this.#sweep(verifier.tree);
     if (this.#hashes.size <= MAX_PENDING_HASHES) return;
     const [oldest] = this.#hashes.keys();
     if (oldest !== undefined) this.#hashes.delete(oldest);
@@ -54,6 +60,12 @@ export class Proofs {
     if (!this.#untried) return false;
     this.#untried = false;
     return verifier.verifyPeaks(this.#run);
+  }
+
+  /** Forgets what is in the tree; amortised over the hashes that were added since the last time. */
+  #sweep(tree: MerkleTree | undefined): void {
+    for (const bin of this.#hashes.keys()) if (tree?.has(bin) === true) this.#hashes.delete(bin);
+    this.#sweepAt = Math.max(FIRST_SWEEP, 2 * this.#hashes.size);
   }
 
   #extendRun(bin: Bin, { chunks, hash }: Integrity): void {

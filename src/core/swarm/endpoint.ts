@@ -104,7 +104,7 @@ export class Endpoint {
     for (const output of this.#out) if (output.type === "rejected") this.#ban(output, now);
     if (!more) {
       for (const swarm of this.#swarms.values()) swarm.settle(now);
-      this.#wake(input.type === "timeout");
+      this.#wake();
     }
     return this.#out.splice(0);
   }
@@ -164,6 +164,7 @@ export class Endpoint {
         this.#swarm(input.swarm).wasRead(input.token, input.data, now);
         return;
       case "timeout":
+        this.#wakeAt = Infinity;
         for (const swarm of this.#swarms.values()) swarm.timeout(now);
         return;
       case "settle":
@@ -287,10 +288,10 @@ export class Endpoint {
     return count;
   }
 
-  #wake(timedOut: boolean): void {
+  #wake(): void {
     let at = Infinity;
     for (const swarm of this.#swarms.values()) at = Math.min(at, swarm.wakeAt);
-    if (at >= this.#wakeAt && !timedOut) return;
+    if (at >= this.#wakeAt) return;
     this.#wakeAt = at;
     // First, so that a host which steps again while it carries out the others ends up with the newest.
     if (at !== Infinity) this.#out.unshift({ type: "wake", at });

@@ -27,7 +27,7 @@ export interface PickerView {
 export type Picker = (view: PickerView, connection: Connection, room: number, now: Millis) => number[];
 
 /** Chunks that are compared for rarity at a time: enough for variety, and it bounds the work of one decision. */
-const SAMPLE = 32;
+const SAMPLE = 8;
 
 /**
  * Deadline first, then rarest: the wants in the order of their deadlines, and within one the chunks that the fewest
@@ -39,7 +39,7 @@ export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   const others = [...view.connections].filter((other) => other !== connection && other.state === "established");
   for (const want of view.wants) {
     if (picked.length >= room) break;
-    if (connection.download.expected(now) > want.deadline) continue;
+    if (!connection.peerHas.intersects(want.chunks) || connection.download.expected(now) > want.deadline) continue;
     const candidates = sample(view, connection, others, want, Math.max(SAMPLE, room));
     if (candidates.length > 1 && others.length > 0) {
       const rarity = new Map(candidates.map((chunk) => [chunk, holders(others, chunk)]));
