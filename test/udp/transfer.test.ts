@@ -56,6 +56,14 @@ describe("transfer over UDP", () => {
     },
   );
 
+  it("resumes a file that holds the whole content and more behind it", async () => {
+    const bytes = content(8 * 1024);
+    const { swarm, socket } = await startSeeder(bytes);
+    const out = join(folder({ out: Buffer.concat([bytes, content(4 * 1024)]) }), "out");
+    expect(await fetch(swarm, [socket.address], out)).toEqual({ complete: true, length: bytes.length });
+    expect(holds(out, bytes)).toBe(true);
+  });
+
   it("works over IPv6, and reaches both kinds from one socket", async (context) => {
     if (!(await hasIPv6())) context.skip("this machine has no ::1");
     const bytes = content(300_000);
@@ -195,6 +203,12 @@ describe("strangers", () => {
     expect(ids).toEqual([b, b].map((socket) => `127.0.0.1:${socket!.address.port}`));
     await Promise.all([a!.close(), b!.close()]);
   });
+});
+
+it("a datagram that claims to come from port 0, where nobody can be answered, ends nothing", async () => {
+  const socket = await UdpSocket.bind({ host: "127.0.0.1", port: 0 });
+  expect(() => socket.link({ host: "127.0.0.1", port: 0 }).send(Buffer.from("answer"))).not.toThrow();
+  await socket.close();
 });
 
 it("a port that is taken is refused", async () => {

@@ -17,6 +17,8 @@ export class FileStore implements Pick<ChunkStore, "get" | "put"> {
   readonly #fd: number;
   readonly #chunkSize: number;
   #length: number;
+  /** Whether nothing is to be cut off at the file's end. */
+  #cut = true;
   /** Chunks that are not written yet, one behind the other, from byte `#behindAt` of the file. */
   readonly #behind = Buffer.allocUnsafe(BEHIND);
   #behindAt = 0;
@@ -63,11 +65,10 @@ export class FileStore implements Pick<ChunkStore, "get" | "put"> {
     this.#behindLength += data.length;
   }
 
-  /** The content's length is known now; cuts off what an earlier file had behind it. @throws Error of the system */
+  /** The content's length is known now; `flush` cuts off what an earlier file had behind it. */
   setLength(length: number): void {
     this.#length = length;
-    this.flush();
-    ftruncateSync(this.#fd, length);
+    this.#cut = false;
   }
 
   /** Frees the file; what is not flushed is lost. */
@@ -75,12 +76,15 @@ export class FileStore implements Pick<ChunkStore, "get" | "put"> {
     closeSync(this.#fd);
   }
 
-  /** Writes what is still on its way. @throws Error of the system */
+  /** Writes what is still on its way; what could not be written stays so. @throws Error of the system */
   flush(): void {
     const length = this.#behindLength;
-    this.#behindLength = 0;
     for (let done = 0; done < length;)
       done += writeSync(this.#fd, this.#behind, done, length - done, this.#behindAt + done);
+    this.#behindLength = 0;
+    if (this.#cut) return;
+    ftruncateSync(this.#fd, this.#length);
+    this.#cut = true;
   }
 
   #read(offset: number, length: number): Uint8Array {
