@@ -40,7 +40,7 @@ export interface ChannelHost {
   arrived(from: Connection, message: Data, now: Millis): void;
   /** More hashes came in: chunks that lacked them can be tried again. */
   retry(now: Millis): void;
-  /** These chunks are not asked for at this peer any more. */
+  /** These chunks, perhaps none, are not asked for at this peer any more, nor left to it: others may be asked. */
   released(chunks: readonly number[]): void;
   /** A message that is the swarm's affair: PEX. */
   take(from: Connection, message: Message, now: Millis): void;

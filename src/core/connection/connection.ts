@@ -239,7 +239,7 @@ export class Connection {
     this.upload.expire(now);
     const expired = this.download.expire(now);
     for (const range of toRanges(expired)) this.#outbox.pushChunks("CANCEL", range);
-    this.#host.released(expired);
+    if (expired.length > 0) this.#host.released(expired);
     if (now >= this.#outbox.lastSent + settings.keepAliveMs) this.#restate(now);
     return true;
   }
@@ -377,9 +377,10 @@ export class Connection {
   }
 
   #end(event: ChannelEvent, reason: CloseReason): void {
+    // Before that nothing was asked of the peer, nor left to it.
+    if (this.state === "established") this.#host.released(this.download.releaseAll());
     this.state = nextState(this.state, event);
     this.#outbox.clear();
-    this.#host.released(this.download.releaseAll());
     this.#host.closed(this, reason);
   }
 }
