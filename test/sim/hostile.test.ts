@@ -150,6 +150,22 @@ describe("a peer that floods", () => {
     expect(stage.swarm.connection("puppet")!.upload.entries).toBeLessThanOrEqual(4 * MAX_REQUEST_RANGES);
   });
 
+  test("with REQUESTs for what is on its way: it is not looked through for each of them", () => {
+    const large = makeContent(4_096 * 512, 512, seeded(1));
+    const stage = new Stage(large, { settings: { maxWindow: 2 ** 21 } }).hold();
+    const puppet = new Puppet(stage).open();
+    const { upload } = stage.swarm.connection("puppet")!;
+    for (let i = 0; i < 16; i++) {
+      puppet.ask(0, 4_095);
+      stage.now++;
+      puppet.send({ type: "ACK", chunks: { start: 0, end: 4_095 }, delay: 1_000n });
+    }
+    puppet.ask(0, 4_095);
+    expect(upload.inFlight.size).toBe(4_096);
+    const messages = Array.from({ length: 5_000 }, () => range("REQUEST", 0, 4_095));
+    expect(timed(() => flood(puppet, messages))).toBeLessThan(300);
+  });
+
   test("with REQUESTs that it tears to shreds by CANCEL", () => {
     const stage = huge();
     stage.reading = false;
