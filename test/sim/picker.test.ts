@@ -76,7 +76,7 @@ describe.each(Object.entries(PICKERS))("RFC 7574 §9.1: %s", (_, picker) => {
     const late = { expected: () => 1_000 };
     const slow = new Proxy(connection, {
       get: (target, key) =>
-        key === "download" ? { ...late, isDoubted: () => false } : Reflect.get(target, key, target),
+        key === "download" ? { ...late, isDoubted: () => false, doubtedUntil: (chunk: number) => chunk - 1 } : Reflect.get(target, key, target),
     }) as Connection;
     const wants = [
       { chunks: { start: 0, end: 9 }, deadline: 999 },
@@ -98,6 +98,21 @@ describe.each(Object.entries(PICKERS))("RFC 7574 §9.1: %s", (_, picker) => {
     const started = performance.now();
     for (let i = 0; i < 200; i++) picker(view(stage, wants, busy), connection, 64, 0);
     expect((performance.now() - started) / 200).toBeLessThan(10);
+  });
+
+  test("does not look at each chunk that peers claim, of one that delivers nothing either", () => {
+    const { chunkCount: _unknown, ...metadata } = content.options.metadata;
+    const stage = new Stage(content, { picker, metadata });
+    const all = { start: 0, end: 2 ** 24 };
+    new Puppet(stage, "useless").accept({ type: "HAVE", chunks: all });
+    stage.want(all.start, all.end);
+    stage.pass(60_000);
+    new Puppet(stage, "other").accept({ type: "HAVE", chunks: all });
+    const useless = stage.swarm.connection("useless")!;
+    const wants = [{ chunks: all, deadline: Infinity }];
+    const started = performance.now();
+    expect(picker(view(stage, wants), useless, 1, stage.now)).toEqual([]);
+    expect(performance.now() - started).toBeLessThan(50);
   });
 
   test.each([1, 2, 3])("completes a swarm of ten (seed %i)", (seed) => {
