@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { seedCommand } from "../../src/node/seed/command.ts";
@@ -7,7 +7,10 @@ import { folder } from "../node/hls.ts";
 import { content, holds, startSeeder } from "./peers.ts";
 
 /** Runs `ppsp seed` of these bytes; resolves with what it prints. */
-async function runSeed(bytes: Buffer, options: string[]): Promise<{ ready: string; stop: () => Promise<void> }> {
+async function runSeed(
+  bytes: Buffer,
+  options: string[],
+): Promise<{ ready: string; file: string; run: Promise<number>; stop: () => Promise<void> }> {
   const file = join(folder({ it: bytes }), "it");
   const stopped = new AbortController();
   const write = vi.spyOn(process.stdout, "write").mockImplementation(() => true);
@@ -19,7 +22,7 @@ async function runSeed(bytes: Buffer, options: string[]): Promise<{ ready: strin
     stopped.abort(new Error("stopped"));
     await expect(run).rejects.toThrow("stopped");
   };
-  return { ready, stop };
+  return { ready, file, run, stop };
 }
 
 describe("ppsp get", () => {
@@ -66,6 +69,17 @@ describe("ppsp get", () => {
     await expectRefusal([...args, "--addressing", "chunk32"], /the URL has addressing byte64, not chunk32$/m);
     await expectRefusal([...args, "--compat", "libswift"], /the URL has addressing byte64, not chunk32$/m);
     await stop();
+  });
+
+  it("seed ends with one line as soon as it notices that somebody has written to the file", async () => {
+    const { ready, file, run } = await runSeed(content(7000), []);
+    const refused = expect(run).rejects.toThrow(`${file}: has changed since it was hashed`);
+    writeFileSync(file, content(7001));
+    const out = join(folder(), "out");
+    expect(await capture(["get", /^ppsp:\S+$/m.exec(ready)![0], "--out", out, "--timeout", "1"])).toMatchObject({
+      code: 1,
+    });
+    await refused;
   });
 
   it("does not believe content of another number of chunks than the URL says", async () => {

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import type { ChunkStore } from "../../engine/ports.ts";
 import { CommandError, systemReason } from "../publish/command-error.ts";
 
@@ -25,6 +25,9 @@ export class FileStore implements Pick<ChunkStore, "get" | "put"> {
   #behindLength = 0;
   /** Blocks of a file that nobody writes, the oldest first; undefined where we write. */
   readonly #blocks: Map<number, Uint8Array> | undefined;
+  /** What a file that nobody writes looked like when it was opened; undefined where we write. */
+  readonly #version: string | undefined;
+  #changed = false;
 
   /** Opens a file, `length` bytes long if known, to read or to write, which makes it if need be. @throws CommandError */
   constructor(path: string, mode: "read" | "write", chunkSize: number, length = Infinity) {
@@ -37,16 +40,24 @@ export class FileStore implements Pick<ChunkStore, "get" | "put"> {
     }
     this.#chunkSize = chunkSize;
     this.#length = length;
+    if (mode === "read") this.#version = this.#stamp();
     if (mode === "read" && BLOCK % chunkSize === 0) this.#blocks = new Map();
+  }
+
+  /** Whether somebody was seen to write to a file that was opened to be read; nothing is read from it any more. */
+  get isChanged(): boolean {
+    return this.#changed;
   }
 
   /** The bytes of a chunk; undefined if the file does not have them, or cannot be read. */
   get(chunk: number): Uint8Array | undefined {
+    if (this.#changed) return undefined;
     const offset = chunk * this.#chunkSize;
     const length = Math.max(0, Math.min(this.#chunkSize, this.#length - offset));
     try {
       const data =
         this.#blocks === undefined ? this.#read(offset, length) : this.#inBlock(this.#blocks, offset, length);
+      if (this.#changed) return undefined;
       return data.length === 0 || (this.#length !== Infinity && data.length < length) ? undefined : data;
     } catch {
       return undefined;
@@ -90,7 +101,15 @@ export class FileStore implements Pick<ChunkStore, "get" | "put"> {
   #read(offset: number, length: number): Uint8Array {
     this.flush();
     const data = Buffer.allocUnsafe(length);
-    return data.subarray(0, readSync(this.#fd, data, 0, length, offset));
+    const read = readSync(this.#fd, data, 0, length, offset);
+    // Afterwards, so that what was written before or meanwhile is noticed.
+    this.#changed = this.#version !== undefined && this.#version !== this.#stamp();
+    return data.subarray(0, read);
+  }
+
+  #stamp(): string {
+    const { size, mtimeNs } = fstatSync(this.#fd, { bigint: true });
+    return `${size} ${mtimeNs}`;
   }
 
   #inBlock(blocks: Map<number, Uint8Array>, offset: number, length: number): Uint8Array {
