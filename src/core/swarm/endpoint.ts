@@ -307,6 +307,6 @@ function forgetClosed({ channels }: LinkState): void {
 const STRANGER_FORMAT: Format = { addressing: ChunkAddressing.chunk32, hashSize: 20, signatureSize: 0 };
 
 /** A swarm ID as the key that inputs and outputs use: lower-case hexadecimal. */
-export function swarmKey(id: Uint8Array): string {
+function swarmKey(id: Uint8Array): string {
   return Array.from(id, (octet) => octet.toString(16).padStart(2, "0")).join("");
 }
