@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { makeContent, seeded } from "./simulator.ts";
+import { UDP_SETTINGS } from "../../src/node/udp/host.ts";
+import { makeContent, seeded, Simulator } from "./simulator.ts";
 import { chunksOf, only, Puppet, Stage } from "./stage.ts";
 
 const content = makeContent(8 * 1_024, 1_024, seeded(1));
@@ -78,4 +79,20 @@ test("channels that we close and open again on one link do not pile up", () => {
   // A channel that is remembered is closed once more; one that is forgotten is nobody's.
   puppet.sendTo(first, { type: "REQUEST", chunks: { start: 7, end: 7 } });
   expect(puppet.received()).toEqual([]);
+});
+
+test("over UDP a peer that has nothing to say is not taken for dead while we announce what we get", () => {
+  const film = makeContent(400 * 1_024, 1_024, seeded(1));
+  const net = new Simulator(1, { delay: 10, jitter: 1, loss: 0, duplication: 0, uplink: Infinity });
+  const options = { ...film.options, settings: UDP_SETTINGS };
+  const [busy, quiet] = [net.join("busy", options), net.join("quiet", options)];
+  for (const peer of [busy, quiet]) peer.seed(film);
+  const swarm = busy.swarm.key;
+  busy.step({ type: "forget", swarm, chunks: [{ start: 0, end: 399 }] });
+  quiet.step({ type: "forget", swarm, chunks: [{ start: 399, end: 399 }] });
+  net.connect(busy, quiet);
+  for (let i = 0; i < 150; i++)
+    net.at(1_000 + 200 * i, () => busy.step({ type: "have", swarm, chunks: { start: 2 * i, end: 2 * i } }));
+  net.run(() => false, 32_000);
+  expect(busy.outputs.filter(({ type }) => type === "closed")).toEqual([]);
 });
