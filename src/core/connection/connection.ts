@@ -127,8 +127,10 @@ export class Connection {
     if (this.#learned) this.#host.out.push({ type: "peerhas", swarm: this.#host.key, link: this.link });
     this.#learned = false;
     if (!proofs) return;
+    // With the first peaks, what came from others can be proven as well.
+    const only = this.#host.verifier.tree === undefined ? undefined : this;
     this.proofs.tryPeaks(this.#host.verifier);
-    this.#host.retry(now);
+    this.#host.retry(now, only);
   }
 
   /**

@@ -208,8 +208,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.out.push({ type: "digest", swarm: this.key, token: chunk, data });
   }
 
-  retry(now: Millis): void {
-    this.#arrivals.retry(now);
+  retry(now: Millis, only?: Connection): void {
+    this.#arrivals.retry(now, only);
   }
 
   proven({ from, chunk, data, delay }: Arrival, now: Millis): void {
