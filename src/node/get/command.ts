@@ -68,6 +68,9 @@ export async function getCommand(args: string[], signal: AbortSignal): Promise<n
     progress.clear();
     process.stderr.write(`ppsp get: ${line}\n`);
   };
+  // The timer holds its controller; a signal of AbortSignal.timeout may be collected before its time, and never come.
+  const ending = new AbortController();
+  const timer = seconds === undefined ? undefined : setTimeout(() => ending.abort(), seconds * 1000);
   const outcome = await get({
     metadata,
     ...(compat === undefined ? {} : { compat }),
@@ -75,12 +78,12 @@ export async function getCommand(args: string[], signal: AbortSignal): Promise<n
     out,
     policies: { picker: readPicker(values.picker), pex: !values["no-pex"] },
     udp: udp === undefined ? anyAddress : await resolveAddress(parseAddress(udp, "--udp")),
-    signal: seconds === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]),
+    signal: AbortSignal.any([signal, ending.signal]),
     progress,
     warn: tell,
-  });
+  }).finally(() => clearTimeout(timer));
   progress.clear();
-  signal.throwIfAborted();
+  if (!outcome.complete) signal.throwIfAborted();
   if (outcome.complete) process.stdout.write(`complete ${outcome.length} bytes in ${out}\n`);
   else tell(outcome.reason);
   return outcome.complete ? 0 : 1;
