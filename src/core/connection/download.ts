@@ -71,9 +71,9 @@ export class Download {
     return this.#isUseless || this.#late.has(chunk);
   }
 
-  /** The last chunk up to which all are doubted, from this one on; the one before it if this one is not. */
+  /** The last chunk up to which all are doubted, from this doubted one on. */
   doubtedUntil(chunk: number): number {
-    return this.#isUseless ? Infinity : (this.#doubts.rangeAt(chunk)?.end ?? chunk - 1);
+    return this.#isUseless ? Infinity : (this.#doubts.rangeAt(chunk)?.end ?? chunk);
   }
 
   /** The last chunk up to which none is doubted, from this one on; the one before it if this one is. */

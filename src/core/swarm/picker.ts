@@ -82,10 +82,10 @@ function sample(
 /** The first chunk from `start` to `end` that is not left to others; behind `end` if all are. By ranges: a liar may announce 2^32 chunks. */
 function passOver(others: readonly Connection[], connection: Connection, start: number, end: number): number {
   let chunk = start;
-  while (chunk <= end) {
+  while (chunk <= end && connection.download.isDoubted(chunk)) {
     const doubted = connection.download.doubtedUntil(chunk);
     let left = chunk - 1;
-    for (const { choked, peerHas, download } of doubted < chunk ? [] : others) {
+    for (const { choked, peerHas, download } of others) {
       const held = choked ? undefined : peerHas.rangeAt(chunk);
       if (held !== undefined) left = Math.max(left, Math.min(held.end, download.trustedUntil(chunk)));
     }

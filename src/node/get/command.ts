@@ -63,6 +63,8 @@ export async function getCommand(args: string[], signal: AbortSignal): Promise<n
       }),
   );
   const anyAddress = { host: peers.some(({ host }) => host.includes(":")) ? "::" : "0.0.0.0", port: 0 };
+  const local = udp === undefined ? anyAddress : await resolveAddress(parseAddress(udp, "--udp"));
+  const policies = { picker: readPicker(values.picker), pex: !values["no-pex"] };
   const progress = new Progress();
   const tell = (line: string): void => {
     progress.clear();
@@ -76,8 +78,8 @@ export async function getCommand(args: string[], signal: AbortSignal): Promise<n
     ...(compat === undefined ? {} : { compat }),
     peers,
     out,
-    policies: { picker: readPicker(values.picker), pex: !values["no-pex"] },
-    udp: udp === undefined ? anyAddress : await resolveAddress(parseAddress(udp, "--udp")),
+    policies,
+    udp: local,
     signal: AbortSignal.any([signal, ending.signal]),
     progress,
     warn: tell,
