@@ -3,7 +3,7 @@ import { leafBin } from "../core/address/bin.ts";
 import { Layout } from "../core/content/layout.ts";
 import type { Presentation } from "../core/content/presentation.ts";
 import type { SwarmMetadata } from "../core/connection/metadata.ts";
-import { sameBytes } from "../core/connection/metadata.ts";
+import { sameHash } from "../core/integrity/hashes.ts";
 import { ChunkSet } from "../core/address/chunk-set.ts";
 import { Delivery, type DeliveryContext, type FetchRequest, type Piece } from "./delivery.ts";
 import { PlaybackError } from "./errors.ts";
@@ -206,7 +206,7 @@ export class Engine implements DeliveryContext {
     const proven = this.#host.swarm.verifier.tree?.get(leafBin(chunk));
     if (this.#ended.signal.aborted || store.get(chunk) !== undefined) return true;
     if (proven === undefined) return !strict;
-    if (!sameBytes(proven, hash)) {
+    if (!sameHash(proven, hash)) {
       this.#mismatch(chunk);
       return !strict;
     }

@@ -98,7 +98,8 @@ export class Host {
   /** Says goodbye to everybody and stops. */
   close(): void {
     if (this.#closed) return;
-    this.step({ type: "close" });
+    // At once, also from within a listener to our news.
+    this.#step({ type: "close" }, false);
     this.stop();
   }
 
@@ -138,17 +139,32 @@ export class Host {
         if (settle) this.#step({ type: "settle" }, false);
       } while (this.#inputs.length > 0);
     } finally {
-      // Also where a listener to our news throws: the next input must not wait for ever.
       this.#stepping = false;
     }
   }
 
+  /** Does nothing any more as soon as the host has stopped, which may be in the middle. */
   #step(input: Input, more: boolean): void {
-    for (const output of this.#endpoint.step(input, this.#options.clock.now(), more)) this.#carryOut(output);
+    if (this.#closed) return;
+    for (const output of this.#endpoint.step(input, this.#options.clock.now(), more)) {
+      if (this.#closed) return;
+      this.#carryOut(output);
+    }
+  }
+
+  /** A listener that throws is heard of, but nothing else waits for it. */
+  #tell(news: News): void {
+    try {
+      this.#options.news(news);
+    } catch (error) {
+      this.#options.clock.soon(() => {
+        throw error;
+      });
+    }
   }
 
   #carryOut(output: Output): void {
-    const { store, news } = this.#options;
+    const { store } = this.#options;
     switch (output.type) {
       case "transmit":
         this.#links.get(output.link)?.send(output.head, output.payload);
@@ -164,14 +180,13 @@ export class Host {
         this.#inputs.push({ type: "read", swarm: output.swarm, token: output.token, data: store.get(output.chunk) });
         return;
       case "verified":
-        if (this.#closed) return;
         store.put(output.chunk, compact(output.data));
-        news(output);
+        if (!this.#closed) this.#tell(output);
         return;
       case "closed": {
         const link = this.#links.get(output.link);
         if (link !== undefined) this.#closeIfIdle(link);
-        news(output);
+        this.#tell(output);
         return;
       }
       case "opened":
@@ -179,7 +194,7 @@ export class Host {
       case "peerhas":
       case "rejected":
       case "uploaded":
-        news(output);
+        this.#tell(output);
         return;
     }
   }

@@ -150,6 +150,22 @@ describe("a peer that floods", () => {
     expect(stage.swarm.connection("puppet")!.upload.entries).toBeLessThanOrEqual(4 * MAX_REQUEST_RANGES);
   });
 
+  test("with REQUESTs for what is on its way: it is not looked through for each of them", () => {
+    const large = makeContent(4_096 * 512, 512, seeded(1));
+    const stage = new Stage(large, { settings: { maxWindow: 2 ** 21 } }).hold();
+    const puppet = new Puppet(stage).open();
+    const { upload } = stage.swarm.connection("puppet")!;
+    for (let i = 0; i < 16; i++) {
+      puppet.ask(0, 4_095);
+      stage.now++;
+      puppet.send({ type: "ACK", chunks: { start: 0, end: 4_095 }, delay: 1_000n });
+    }
+    puppet.ask(0, 4_095);
+    expect(upload.inFlight.size).toBe(4_096);
+    const messages = Array.from({ length: 20_000 }, () => range("REQUEST", 0, 4_095));
+    expect(timed(() => flood(puppet, messages))).toBeLessThan(1_500);
+  });
+
   test("with REQUESTs that it tears to shreds by CANCEL", () => {
     const stage = huge();
     stage.reading = false;
@@ -196,6 +212,29 @@ describe("a peer that floods", () => {
     }));
     flood(puppet, messages);
     expect(proofs.hashes.size).toBeLessThanOrEqual(MAX_PENDING_HASHES);
+  });
+
+  test("with single hashes, while chunks of many wait for theirs: those are not looked at each time", () => {
+    const large = makeContent(8_192 * 512, 512, seeded(1));
+    const stage = new Stage(large, { settings: { minRequestMs: 100_000 } });
+    const all = { type: "HAVE", chunks: { start: 0, end: 8_191 } } as const;
+    const puppets = Array.from({ length: 16 }, (_, i) => new Puppet(stage, `peer${i}`, 1 + i).accept(all));
+    puppets[0]!.send(puppets[0]!.proof(0)[0]!);
+    stage.want(0, 8_191);
+    for (let round = 0; round < 8; round++) {
+      stage.now++;
+      for (const puppet of puppets)
+        for (const chunk of chunksOf(puppet.received(), "REQUEST")) puppet.send(puppet.data(chunk));
+    }
+    expect(stage.swarm.unproven).toBeGreaterThan(4_000);
+    stage.step({ type: "unlink", link: "peer0" });
+    const flooder = new Puppet(stage, "flooder", 99).open();
+    const hash = new Uint8Array(32);
+    const run = (): void => {
+      for (let i = 0; i < 1_000; i++)
+        flooder.send({ type: "INTEGRITY", chunks: { start: 2 * i, end: 2 * i + 1 }, hash });
+    };
+    expect(timed(run)).toBeLessThan(1_000);
   });
 
   test("with chunks that lack one hash: memory stays bounded, and each is computed once at most", () => {

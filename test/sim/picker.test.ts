@@ -100,6 +100,21 @@ describe.each(Object.entries(PICKERS))("RFC 7574 §9.1: %s", (_, picker) => {
     expect((performance.now() - started) / 200).toBeLessThan(10);
   });
 
+  test("does not look at each chunk that peers claim, of one that delivers nothing either", () => {
+    const { chunkCount: _unknown, ...metadata } = content.options.metadata;
+    const stage = new Stage(content, { picker, metadata });
+    const all = { start: 0, end: 2 ** 24 };
+    new Puppet(stage, "useless").accept({ type: "HAVE", chunks: all });
+    stage.want(all.start, all.end);
+    stage.pass(60_000);
+    new Puppet(stage, "other").accept({ type: "HAVE", chunks: all });
+    const useless = stage.swarm.connection("useless")!;
+    const wants = [{ chunks: all, deadline: Infinity }];
+    const started = performance.now();
+    expect(picker(view(stage, wants), useless, 1, stage.now)).toEqual([]);
+    expect(performance.now() - started).toBeLessThan(50);
+  });
+
   test.each([1, 2, 3])("completes a swarm of ten (seed %i)", (seed) => {
     const net = new Simulator(seed, { delay: 10, jitter: 10, loss: 0.02, duplication: 0.01, uplink: 500 });
     const peers = Array.from({ length: 10 }, (_each, i) => net.join(`peer${i}`, { ...content.options, picker }));

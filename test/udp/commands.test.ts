@@ -1,5 +1,7 @@
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, it, vi } from "vitest";
 import { seedCommand } from "../../src/node/seed/command.ts";
 import { capture, expectRefusal } from "../node/command.ts";
@@ -7,7 +9,10 @@ import { folder } from "../node/hls.ts";
 import { content, holds, startSeeder } from "./peers.ts";
 
 /** Runs `ppsp seed` of these bytes; resolves with what it prints. */
-async function runSeed(bytes: Buffer, options: string[]): Promise<{ ready: string; stop: () => Promise<void> }> {
+async function runSeed(
+  bytes: Buffer,
+  options: string[],
+): Promise<{ ready: string; file: string; run: Promise<number>; stop: () => Promise<void> }> {
   const file = join(folder({ it: bytes }), "it");
   const stopped = new AbortController();
   const write = vi.spyOn(process.stdout, "write").mockImplementation(() => true);
@@ -19,7 +24,7 @@ async function runSeed(bytes: Buffer, options: string[]): Promise<{ ready: strin
     stopped.abort(new Error("stopped"));
     await expect(run).rejects.toThrow("stopped");
   };
-  return { ready, stop };
+  return { ready, file, run, stop };
 }
 
 describe("ppsp get", () => {
@@ -68,6 +73,17 @@ describe("ppsp get", () => {
     await stop();
   });
 
+  it("seed ends with one line as soon as it notices that somebody has written to the file", async () => {
+    const { ready, file, run } = await runSeed(content(7000), []);
+    const refused = expect(run).rejects.toThrow(`${file}: has changed since it was hashed`);
+    writeFileSync(file, content(7001));
+    const out = join(folder(), "out");
+    expect(await capture(["get", /^ppsp:\S+$/m.exec(ready)![0], "--out", out, "--timeout", "1"])).toMatchObject({
+      code: 1,
+    });
+    await refused;
+  });
+
   it("does not believe content of another number of chunks than the URL says", async () => {
     const { ready, stop } = await runSeed(content(7000), []);
     const url = /^ppsp:\S+$/m.exec(ready)![0].replace("chunks=7", "chunks=8");
@@ -80,11 +96,15 @@ describe("ppsp get", () => {
     const { swarm, socket } = await startSeeder(content(7000));
     const peer = `127.0.0.1:${socket.address.port}`;
     const args = ["get", swarm, "--peer", peer, "--out", join(folder(), "out"), "--timeout", "0.3"];
+    // A signal that nobody holds is collected with other garbage, and never comes.
+    setFlagsFromString("--expose-gc");
+    const collecting = setInterval(runInNewContext("gc") as () => void, 50);
     expect(await capture([...args, "--chunk-size", "2048"])).toEqual({
       code: 1,
       stdout: "",
       stderr: `ppsp get: ${peer}: refuses: it has another swarm or other options\nppsp get: the time is up\n`,
     });
+    clearInterval(collecting);
   });
 
   it("refuses wrong arguments in one line, with exit code 2", async () => {

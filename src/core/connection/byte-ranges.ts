@@ -23,7 +23,7 @@ interface ContentEnd {
 }
 
 /** What a swarm knows of its chunks beyond the metadata; both where their sizes vary. */
-export interface ChunkTable {
+interface ChunkTable {
   /** Exact bytes of a chunk. */
   readonly chunkLength?: ((chunk: number) => number) | undefined;
   readonly offsets?: ChunkOffsets | undefined;

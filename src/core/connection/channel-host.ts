@@ -38,9 +38,9 @@ export interface ChannelHost {
   micros(now: Millis): bigint;
   /** A requested chunk came in. */
   arrived(from: Connection, message: Data, now: Millis): void;
-  /** More hashes came in: chunks that lacked them can be tried again. */
-  retry(now: Millis): void;
-  /** These chunks are not asked for at this peer any more. */
+  /** More hashes came in: chunks that lacked them can be tried again; those of one peer if only that one's came. */
+  retry(now: Millis, only?: Connection): void;
+  /** These chunks, perhaps none, are not asked for at this peer any more, nor left to it: others may be asked. */
   released(chunks: readonly number[]): void;
   /** A message that is the swarm's affair: PEX. */
   take(from: Connection, message: Message, now: Millis): void;

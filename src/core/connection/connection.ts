@@ -127,8 +127,10 @@ export class Connection {
     if (this.#learned) this.#host.out.push({ type: "peerhas", swarm: this.#host.key, link: this.link });
     this.#learned = false;
     if (!proofs) return;
+    // With the first peaks, what came from others can be proven as well.
+    const only = this.#host.verifier.tree === undefined ? undefined : this;
     this.proofs.tryPeaks(this.#host.verifier);
-    this.#host.retry(now);
+    this.#host.retry(now, only);
   }
 
   /**
@@ -239,7 +241,7 @@ export class Connection {
     this.upload.expire(now);
     const expired = this.download.expire(now);
     for (const range of toRanges(expired)) this.#outbox.pushChunks("CANCEL", range);
-    this.#host.released(expired);
+    if (expired.length > 0) this.#host.released(expired);
     if (now >= this.#outbox.lastSent + settings.keepAliveMs) this.#restate(now);
     return true;
   }
@@ -377,9 +379,10 @@ export class Connection {
   }
 
   #end(event: ChannelEvent, reason: CloseReason): void {
+    // Before that nothing was asked of the peer, nor left to it.
+    if (this.state === "established") this.#host.released(this.download.releaseAll());
     this.state = nextState(this.state, event);
     this.#outbox.clear();
-    this.#host.released(this.download.releaseAll());
     this.#host.closed(this, reason);
   }
 }

@@ -1,3 +1,4 @@
+import { ChunkSet } from "../address/chunk-set.ts";
 import { AnswerTime } from "./answer-time.ts";
 import type { ChannelSettings, Millis } from "./settings.ts";
 
@@ -32,6 +33,8 @@ export class Download {
    * may still come, and undefined where what came could not be proven.
    */
   readonly #late = new Map<number, Millis | undefined>();
+  /** The same chunks, to be looked through by ranges. */
+  readonly #doubts = new ChunkSet();
   readonly #asked = new Map<number, Asked>();
   readonly #answer: AnswerTime;
   readonly #chunkSize: number;
@@ -65,7 +68,28 @@ export class Download {
 
   /** Whether others are to be asked for this chunk first: this peer failed to deliver it, or anything of use for long. */
   isDoubted(chunk: number): boolean {
-    return this.#late.has(chunk) || this.#answer.hopeless || this.#fruitless >= MAX_FRUITLESS;
+    return this.#isUseless || this.#late.has(chunk);
+  }
+
+  /** The last chunk up to which all are doubted, from this doubted one on. */
+  doubtedUntil(chunk: number): number {
+    return this.#isUseless ? Infinity : (this.#doubts.rangeAt(chunk)?.end ?? chunk);
+  }
+
+  /** The last chunk up to which none is doubted, from this one on; the one before it if this one is. */
+  trustedUntil(chunk: number): number {
+    if (this.#isUseless) return chunk - 1;
+    for (const { start } of this.#doubts.present({ start: chunk, end: Infinity })) return start - 1;
+    return Infinity;
+  }
+
+  get #isUseless(): boolean {
+    return this.#answer.hopeless || this.#fruitless >= MAX_FRUITLESS;
+  }
+
+  #doubt(chunk: number, since: Millis | undefined): void {
+    this.#late.set(chunk, since);
+    this.#doubts.add({ start: chunk, end: chunk });
   }
 
   /** The chunks from `start` to `end` that are asked for here. */
@@ -109,7 +133,7 @@ export class Download {
     if (asked === undefined && (lateSince === undefined || this.unproven >= this.#maxOutstanding)) return false;
     this.changed = true;
     this.#asked.delete(chunk);
-    this.#late.delete(chunk);
+    if (this.#late.delete(chunk)) this.#doubts.delete({ start: chunk, end: chunk });
     this.#received += bytes;
     if (asked === undefined) {
       // Not asked for again, so it shows how long this peer really takes.
@@ -132,7 +156,7 @@ export class Download {
 
   /** One that arrived at `at` could not be proven in time. */
   failed(chunk: number, at: Millis, now: Millis): void {
-    this.#late.set(chunk, undefined);
+    this.#doubt(chunk, undefined);
     if (at < this.#failedAt) return;
     this.#failedAt = now;
     this.#fruitless++;
@@ -155,7 +179,7 @@ export class Download {
    * that chokes and unchokes all the time is asked for each chunk once (UNCHOKE.1 of RFC 7574 §13.6.9).
    */
   choked(): number[] {
-    for (const [chunk, { at }] of this.#asked) if (!this.#late.has(chunk)) this.#late.set(chunk, at);
+    for (const [chunk, { at }] of this.#asked) if (!this.#late.has(chunk)) this.#doubt(chunk, at);
     return this.releaseAll();
   }
 
@@ -173,7 +197,7 @@ export class Download {
       if (asked.at + timeout > now) break;
       expired.push(chunk);
       this.#asked.delete(chunk);
-      if (!this.#late.has(chunk)) this.#late.set(chunk, asked.at);
+      if (!this.#late.has(chunk)) this.#doubt(chunk, asked.at);
       this.#answer.lost(asked.at, now);
     }
     return expired;

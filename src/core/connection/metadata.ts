@@ -12,6 +12,7 @@ import {
   type Message,
   type ProtocolOptions,
 } from "../codec/messages.ts";
+import { sameHash } from "../integrity/hashes.ts";
 
 /** The metadata record of a static swarm (RFC 7574 §8.4, points a to f). */
 export interface SwarmMetadata {
@@ -30,7 +31,7 @@ export interface SwarmMetadata {
 const VERSION = 1;
 
 /** The messages that this implementation sends and understands on a static swarm (RFC 7574 §7.10). */
-export const SUPPORTED: readonly number[] = [
+const SUPPORTED: readonly number[] = [
   MessageType.HANDSHAKE,
   MessageType.DATA,
   MessageType.ACK,
@@ -42,7 +43,7 @@ export const SUPPORTED: readonly number[] = [
   MessageType.UNCHOKE,
 ];
 /** … over links on which addresses are exchanged. */
-export const SUPPORTED_WITH_PEX: readonly number[] = [
+const SUPPORTED_WITH_PEX: readonly number[] = [
   ...SUPPORTED,
   MessageType.PEX_REQ,
   MessageType.PEX_RESv4,
@@ -92,7 +93,7 @@ export function optionsMismatch(
 ): string | undefined {
   if (options.version === undefined || options.version < VERSION) return "version";
   if (fromInitiator && (options.minVersion === undefined || options.minVersion > VERSION)) return "minimum version";
-  if (options.swarmId !== undefined && !sameBytes(options.swarmId, metadata.id)) return "swarm ID";
+  if (options.swarmId !== undefined && !sameHash(options.swarmId, metadata.id)) return "swarm ID";
   if (fromInitiator && options.swarmId === undefined) return "swarm ID";
   if (options.integrityMethod !== IntegrityMethod.merkle) return "content integrity protection method";
   if (options.hashFunction !== metadata.hash) return "Merkle hash function";
@@ -116,9 +117,4 @@ export function firstHaves(have: Iterable<ChunkRange>, addressing: ChunkAddressi
     if (messages.length >= count) break;
   }
   return messages.slice(0, count);
-}
-
-/** Whether two byte strings are equal. */
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((octet, i) => octet === b[i]);
 }

@@ -7,7 +7,7 @@ export interface PeerAddress {
 }
 
 /** From where an address can be reached; `unusable`: unspecified, multicast, broadcast, reserved. */
-export type AddressScope = "global" | "private" | "loopback" | "unusable";
+type AddressScope = "global" | "private" | "loopback" | "unusable";
 
 /** The address with an IPv4-mapped one (::ffff:a.b.c.d) as IPv4, so that one peer has one address. */
 export function normalised({ address, port }: PeerAddress): PeerAddress {
@@ -16,7 +16,7 @@ export function normalised({ address, port }: PeerAddress): PeerAddress {
 }
 
 /** From where an address can be reached (RFC 1918, 3927, 4193, 4291, 6598). */
-export function scopeOf(address: Uint8Array): AddressScope {
+function scopeOf(address: Uint8Array): AddressScope {
   if (address.length === 4) return scopeOfV4(address);
   if (address.length !== 16) return "unusable";
   // What lies behind a translator is judged by its IPv4 address, or one could name a private host through it.

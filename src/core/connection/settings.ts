@@ -17,7 +17,7 @@ export interface ChannelSettings {
   readonly maxWindow: number;
   /** Shortest wait before a REQUEST counts as lost, ms. @defaultValue 500 */
   readonly minRequestMs: number;
-  /** Longest such wait, ms. @defaultValue 16000 */
+  /** Longest such wait, ms. @defaultValue 8000 */
   readonly maxRequestMs: number;
   /** Most bytes asked of one peer at a time, as full chunks; one chunk at least. @defaultValue 1048576 */
   readonly maxOutstanding: number;

@@ -74,15 +74,8 @@ export class Upload {
    * the REQUEST is a repeat, or has crossed it. Who has never acknowledged anything must be ever more patient.
    */
   request(range: ChunkRange, now: Millis): void {
-    const asked = new ChunkSet([range]);
-    if (this.#inFlight.intersects(range)) {
-      const patience = this.#answer.mean ?? this.#answer.timeout;
-      for (const { chunk, sent } of this.#sentIn(range)) {
-        if (now - sent.at < patience) asked.delete({ start: chunk, end: chunk });
-        else this.#lose(chunk, sent, now);
-      }
-    }
-    for (const part of asked) {
+    if (this.#inFlight.intersects(range)) this.#doubt(range, now);
+    for (const part of this.#inFlight.missing(range)) {
       for (const gap of this.#wanted.missing(part)) {
         if (this.#queue.length >= MAX_REQUEST_RANGES) return;
         this.#wanted.add(gap);
@@ -198,6 +191,15 @@ export class Upload {
       if (sent.again || this.#queue.length >= MAX_REQUEST_RANGES) continue;
       this.#wanted.add({ start: chunk, end: chunk });
       this.#queue.unshift({ start: chunk, end: chunk });
+    }
+  }
+
+  /** Gives up what is asked for again. From the oldest on, since a flood of REQUESTs must not look at all that is in flight. */
+  #doubt(range: ChunkRange, now: Millis): void {
+    const patience = this.#answer.mean ?? this.#answer.timeout;
+    for (const [chunk, sent] of this.#sent) {
+      if (now - sent.at < patience) return;
+      if (chunk >= range.start && chunk <= range.end) this.#lose(chunk, sent, now);
     }
   }
 

@@ -136,8 +136,9 @@ export function serialisePresentation(presentation: Presentation): string {
 
 const namesOf = <T extends Readonly<Record<string, number>>>(codes: T): (keyof T & string)[] => Object.keys(codes);
 
-const nameOf = (codes: Readonly<Record<string, number>>, code: number): string | undefined =>
-  namesOf(codes).find((name) => codes[name] === code);
+/** The name of a code; of one that has none, the number. */
+export const nameOf = (codes: Readonly<Record<string, number>>, code: number): string =>
+  namesOf(codes).find((name) => codes[name] === code) ?? String(code);
 
 function readSwarm(field: Field): Presentation["swarm"] {
   const hash = HashCode[field.get("hash").oneOf(namesOf(HashCode))];

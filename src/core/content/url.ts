@@ -1,7 +1,7 @@
 import { hashSize } from "../codec/datagram.ts";
 import { ChunkAddressing, HashCode } from "../codec/messages.ts";
 import { ContentError } from "./error.ts";
-import { MAX_CHUNK_SIZE, MAX_CHUNKS, MAX_SERVERS, MIN_CHUNK_SIZE, type Presentation } from "./presentation.ts";
+import { MAX_CHUNK_SIZE, MAX_CHUNKS, MAX_SERVERS, MIN_CHUNK_SIZE, nameOf, type Presentation } from "./presentation.ts";
 import { MAX_URI_LENGTH } from "./uri.ts";
 
 /**
@@ -171,9 +171,6 @@ function checkUrl(name: string, url: string): void {
 }
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-
-const nameOf = (codes: Readonly<Record<string, number>>, code: number): string =>
-  Object.keys(codes).find((name) => codes[name] === code) ?? String(code);
 
 /** In a query, colons and slashes may stand as they are (RFC 3986 §3.4). */
 const encode = (value: string): string => encodeURIComponent(value).replace(/%3A/g, ":").replace(/%2F/g, "/");

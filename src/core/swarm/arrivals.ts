@@ -62,11 +62,15 @@ export class Arrivals {
     else if (arrival.from.state === "closed" && this.#byChunk.has(chunk)) this.#abandon(arrival);
   }
 
-  /** More hashes came in or were proven: what is waiting may be decided now, and what is proven may prove more. */
-  retry(now: Millis): void {
-    for (let again = true; again;) {
+  /**
+   * More hashes came in or were proven: what is waiting may be decided now, and what is proven may prove more. Where
+   * hashes came from `only` one peer, nothing of others is looked at until something is proven.
+   */
+  retry(now: Millis, only?: Connection): void {
+    for (let again = true, from = only; again; from = undefined) {
       again = false;
-      for (const arrival of this.#byChunk.values()) if (this.#decide(arrival, now)) again = true;
+      for (const arrival of this.#byChunk.values())
+        if ((from === undefined || arrival.from === from) && this.#decide(arrival, now)) again = true;
     }
   }
 

@@ -189,6 +189,7 @@ export class Endpoint {
   }
 
   #open(link: LinkState, swarm: Swarm, initiator: boolean, now: Millis): Connection {
+    forgetClosed(link);
     let channel = 0;
     while (channel === 0 || link.channels.has(channel)) channel = this.#options.random32() >>> 0;
     const connection = new Connection(swarm, link, channel, initiator, now);
@@ -275,8 +276,7 @@ export class Endpoint {
   }
 
   #hasRoom(link: LinkState): boolean {
-    const closed = [...link.channels].filter(([, { connection }]) => connection.state === "closed");
-    for (const [id] of closed.slice(0, -CLOSED_KEPT)) link.channels.delete(id);
+    forgetClosed(link);
     return link.channels.size < MAX_CHANNELS_PER_LINK && this.#halfOpen() < MAX_HALF_OPEN;
   }
 
@@ -298,10 +298,15 @@ export class Endpoint {
   }
 }
 
+function forgetClosed({ channels }: LinkState): void {
+  const closed = [...channels].filter(([, { connection }]) => connection.state === "closed");
+  for (const [id] of closed.slice(0, -CLOSED_KEPT)) channels.delete(id);
+}
+
 /** Format of a datagram before its HANDSHAKE has said anything: what follows is read by the HANDSHAKE's own options. */
 const STRANGER_FORMAT: Format = { addressing: ChunkAddressing.chunk32, hashSize: 20, signatureSize: 0 };
 
 /** A swarm ID as the key that inputs and outputs use: lower-case hexadecimal. */
-export function swarmKey(id: Uint8Array): string {
+function swarmKey(id: Uint8Array): string {
   return Array.from(id, (octet) => octet.toString(16).padStart(2, "0")).join("");
 }

@@ -67,8 +67,9 @@ function sample(
     if (part.end < part.start) continue;
     for (const gap of view.busy.missing(part)) {
       for (const range of connection.peerHas.present(gap)) {
-        for (let chunk = range.start; chunk <= range.end; chunk++) {
-          if (isLeftToOthers(others, connection, chunk)) continue;
+        for (let chunk = range.start; ; chunk++) {
+          chunk = passOver(others, connection, chunk, range.end);
+          if (chunk > range.end) break;
           found.push(chunk);
           if (found.length >= most) return found;
         }
@@ -76,6 +77,22 @@ function sample(
     }
   }
   return found;
+}
+
+/** The first chunk from `start` to `end` that is not left to others; behind `end` if all are. By ranges: a liar may announce 2^32 chunks. */
+function passOver(others: readonly Connection[], connection: Connection, start: number, end: number): number {
+  let chunk = start;
+  while (chunk <= end && connection.download.isDoubted(chunk)) {
+    const doubted = connection.download.doubtedUntil(chunk);
+    let left = chunk - 1;
+    for (const { choked, peerHas, download } of others) {
+      const held = choked ? undefined : peerHas.rangeAt(chunk);
+      if (held !== undefined) left = Math.max(left, Math.min(held.end, download.trustedUntil(chunk)));
+    }
+    if (left < chunk) break;
+    chunk = Math.min(left, doubted) + 1;
+  }
+  return chunk;
 }
 
 /** Whether this peer failed to deliver a chunk, or anything for long, and another can be asked for it. */

@@ -55,6 +55,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   readonly #arrivals: Arrivals;
   readonly #reading = new Map<number, { to: Connection; chunk: number }>();
   readonly #dirty = new Set<Connection>();
+  #allChanged = false;
   #tokens = 0;
 
   constructor(key: string, options: SwarmOptions, out: Output[], micros: (now: Millis) => bigint) {
@@ -207,8 +208,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.out.push({ type: "digest", swarm: this.key, token: chunk, data });
   }
 
-  retry(now: Millis): void {
-    this.#arrivals.retry(now);
+  retry(now: Millis, only?: Connection): void {
+    this.#arrivals.retry(now, only);
   }
 
   proven({ from, chunk, data, delay }: Arrival, now: Millis): void {
@@ -235,7 +236,6 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   }
 
   released(chunks: readonly number[]): void {
-    if (chunks.length === 0) return;
     for (const chunk of chunks) if (!this.#isBusy(chunk)) this.busy.delete({ start: chunk, end: chunk });
     this.#touchAll();
   }
@@ -281,7 +281,10 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     if (now >= this.#choking.wakeAt) this.#choking.review(now);
     this.#exchange.ask(now);
     if (now >= this.#announceAt) this.#announce();
-    for (const connection of this.#dirty) {
+    const all = this.#allChanged;
+    this.#allChanged = false;
+    for (const connection of all ? this.#channels : this.#dirty) {
+      if (all) connection.download.changed = true;
       if (connection.state === "established") {
         this.#pick(connection, now);
         connection.pump();
@@ -384,10 +387,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     return length === this.chunkSize || chunkCount === undefined || chunk === chunkCount - 1;
   }
 
+  /** What may be asked has changed on every channel; once for all such changes of a burst. */
   #touchAll(): void {
-    for (const connection of this.#channels) {
-      connection.download.changed = true;
-      this.#dirty.add(connection);
-    }
+    this.#allChanged = true;
   }
 }

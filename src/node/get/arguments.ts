@@ -1,10 +1,11 @@
 import { hashSize } from "../../core/codec/datagram.ts";
 import { HashCode } from "../../core/codec/messages.ts";
 import { ContentError } from "../../core/content/error.ts";
+import { nameOf } from "../../core/content/presentation.ts";
 import { isSwarmUrl, parseSwarmUrl, type SwarmUrl } from "../../core/content/url.ts";
 import type { Compat, SwarmMetadata } from "../../core/connection/metadata.ts";
 import { CommandError } from "../publish/command-error.ts";
-import { nameOf, readChunkSize, readSwarmArguments, type SwarmValues } from "../udp/arguments.ts";
+import { readChunkSize, readSwarmArguments, type SwarmValues } from "../udp/arguments.ts";
 
 /** What `ppsp get` was told about a swarm. */
 export interface Wanted {

@@ -63,24 +63,29 @@ export async function getCommand(args: string[], signal: AbortSignal): Promise<n
       }),
   );
   const anyAddress = { host: peers.some(({ host }) => host.includes(":")) ? "::" : "0.0.0.0", port: 0 };
+  const local = udp === undefined ? anyAddress : await resolveAddress(parseAddress(udp, "--udp"));
+  const policies = { picker: readPicker(values.picker), pex: !values["no-pex"] };
   const progress = new Progress();
   const tell = (line: string): void => {
     progress.clear();
     process.stderr.write(`ppsp get: ${line}\n`);
   };
+  // The timer holds its controller; a signal of AbortSignal.timeout may be collected before its time, and never come.
+  const ending = new AbortController();
+  const timer = seconds === undefined ? undefined : setTimeout(() => ending.abort(), seconds * 1000);
   const outcome = await get({
     metadata,
     ...(compat === undefined ? {} : { compat }),
     peers,
     out,
-    policies: { picker: readPicker(values.picker), pex: !values["no-pex"] },
-    udp: udp === undefined ? anyAddress : await resolveAddress(parseAddress(udp, "--udp")),
-    signal: seconds === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]),
+    policies,
+    udp: local,
+    signal: AbortSignal.any([signal, ending.signal]),
     progress,
     warn: tell,
-  });
+  }).finally(() => clearTimeout(timer));
   progress.clear();
-  signal.throwIfAborted();
+  if (!outcome.complete) signal.throwIfAborted();
   if (outcome.complete) process.stdout.write(`complete ${outcome.length} bytes in ${out}\n`);
   else tell(outcome.reason);
   return outcome.complete ? 0 : 1;

@@ -151,7 +151,8 @@ class Fetch {
     if (chunk === last) this.#setLength(last * chunkSize + data.length);
     for (const chunks of this.#leftover?.left.adopt(tree, chunk) ?? []) {
       this.#hold(chunks);
-      if (chunks.end === last) this.#setLength(this.#leftover!.length);
+      // Of a file that is longer than the content, the last chunk is a full one.
+      if (chunks.end === last) this.#setLength(Math.min(this.#leftover!.length, tree.chunkCount * chunkSize));
       this.host.step({ type: "have", swarm, chunks });
     }
     if (this.#held.size === tree.chunkCount && this.#length !== undefined)

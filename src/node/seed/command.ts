@@ -18,7 +18,7 @@ import { UdpSocket } from "../udp/socket.ts";
 
 const HELP = `ppsp seed FILE [options]
 
-Serves a file to PPSPP peers over UDP until Ctrl-C. Prints: ready swarm=HEX udp=HOST:PORT
+Serves a file to PPSPP peers over UDP until Ctrl-C, or until it is written to. Prints: ready swarm=HEX udp=HOST:PORT
 and then a ppsp: URL, which is all that ppsp get needs.
 
   --udp HOST:PORT    where to listen, port 0 for a free one (default 0.0.0.0:0)
@@ -43,11 +43,13 @@ export interface Seeder {
   readonly swarm: string;
   readonly metadata: SwarmMetadata;
   readonly socket: UdpSocket;
+  /** Why nothing is served any more, once the file is not the one that was hashed. */
+  readonly changed: Promise<CommandError>;
   /** Says goodbye and frees file and port. */
   close(): Promise<void>;
 }
 
-/** Runs `ppsp seed` until the signal. @throws CommandError; the signal's reason */
+/** Runs `ppsp seed` until the signal, or until somebody writes to the file. @throws CommandError; the signal's reason */
 export async function seedCommand(args: string[], signal: AbortSignal): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
@@ -75,9 +77,10 @@ export async function seedCommand(args: string[], signal: AbortSignal): Promise<
   const peers = /^(?:0\.0\.0\.0|::)$/.test(address.host) ? [] : [formatAddress(address)];
   process.stdout.write(`ready swarm=${seeder.swarm} udp=${formatAddress(address)}\n`);
   process.stdout.write(`${formatSwarmUrl({ ...seeder.metadata, trackers, peers })}\n`);
-  if (!signal.aborted) await once(signal, "abort");
+  const interrupted = signal.aborted ? undefined : once(signal, "abort").then(() => undefined);
+  const error = await Promise.race([interrupted, seeder.changed]);
   await seeder.close();
-  throw signal.reason;
+  throw error ?? signal.reason;
 }
 
 /** Hashes a file and serves it. @throws CommandError if file or address cannot be had; the signal's reason */
@@ -86,12 +89,21 @@ export async function seed(job: SeedJob): Promise<Seeder> {
   const length = await fileLength(file);
   if (length === undefined) throw new CommandError("does not exist", file);
   if (length === 0) throw new CommandError("the file is empty", file);
-  const socket = await UdpSocket.bind(udp);
+  // Before it is hashed, so that what is written from then on is noticed.
+  const store = new FileStore(file, "read", chunkSize, length);
+  let socket: UdpSocket | undefined;
   try {
+    socket = await UdpSocket.bind(udp);
     const tree = await hashWithProgress(file, length, { chunkSize, hash, signal });
     const { chunkCount } = tree;
     const metadata: SwarmMetadata = { id: tree.root(), chunkSize, variableSize: false, addressing, hash, chunkCount };
-    const store = new FileStore(file, "read", chunkSize, length);
+    let tell: (error: CommandError) => void = () => undefined;
+    const changed = new Promise<CommandError>((resolve) => (tell = resolve));
+    const get = (chunk: number): Uint8Array | undefined => {
+      const data = store.get(chunk);
+      if (store.isChanged) tell(new CommandError("has changed since it was hashed: it is not served any more", file));
+      return data;
+    };
     const nothing = (): void => undefined;
     const swarm: SwarmOptions = {
       metadata,
@@ -99,7 +111,7 @@ export async function seed(job: SeedJob): Promise<Seeder> {
       ...policies,
       ...(compat === undefined ? {} : { compat }),
     };
-    const host = new UdpHost({ swarm, socket, store, news: nothing, failed: nothing });
+    const host = new UdpHost({ swarm, socket, store: { get, put: nothing }, news: nothing, failed: nothing });
     host.swarm.verifier.verifyPeaks(tree.peaks());
     const proven = host.swarm.verifier.tree!;
     for (let bin = 0; bin < 2 * chunkCount - 1; bin++) {
@@ -111,9 +123,10 @@ export async function seed(job: SeedJob): Promise<Seeder> {
       await host.close();
       store.close();
     };
-    return { swarm: host.swarm.key, metadata, socket, close };
+    return { swarm: host.swarm.key, metadata, socket, changed, close };
   } catch (error) {
-    await socket.close();
+    store.close();
+    await socket?.close();
     throw error;
   }
 }

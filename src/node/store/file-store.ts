@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import type { ChunkStore } from "../../engine/ports.ts";
 import { CommandError, systemReason } from "../publish/command-error.ts";
 
@@ -17,12 +17,17 @@ export class FileStore implements Pick<ChunkStore, "get" | "put"> {
   readonly #fd: number;
   readonly #chunkSize: number;
   #length: number;
+  /** Whether nothing is to be cut off at the file's end. */
+  #cut = true;
   /** Chunks that are not written yet, one behind the other, from byte `#behindAt` of the file. */
   readonly #behind = Buffer.allocUnsafe(BEHIND);
   #behindAt = 0;
   #behindLength = 0;
   /** Blocks of a file that nobody writes, the oldest first; undefined where we write. */
   readonly #blocks: Map<number, Uint8Array> | undefined;
+  /** What a file that nobody writes looked like when it was opened; undefined where we write. */
+  readonly #version: string | undefined;
+  #changed = false;
 
   /** Opens a file, `length` bytes long if known, to read or to write, which makes it if need be. @throws CommandError */
   constructor(path: string, mode: "read" | "write", chunkSize: number, length = Infinity) {
@@ -35,16 +40,24 @@ export class FileStore implements Pick<ChunkStore, "get" | "put"> {
     }
     this.#chunkSize = chunkSize;
     this.#length = length;
+    if (mode === "read") this.#version = this.#stamp();
     if (mode === "read" && BLOCK % chunkSize === 0) this.#blocks = new Map();
+  }
+
+  /** Whether somebody was seen to write to a file that was opened to be read; nothing is read from it any more. */
+  get isChanged(): boolean {
+    return this.#changed;
   }
 
   /** The bytes of a chunk; undefined if the file does not have them, or cannot be read. */
   get(chunk: number): Uint8Array | undefined {
+    if (this.#changed) return undefined;
     const offset = chunk * this.#chunkSize;
     const length = Math.max(0, Math.min(this.#chunkSize, this.#length - offset));
     try {
       const data =
         this.#blocks === undefined ? this.#read(offset, length) : this.#inBlock(this.#blocks, offset, length);
+      if (this.#changed) return undefined;
       return data.length === 0 || (this.#length !== Infinity && data.length < length) ? undefined : data;
     } catch {
       return undefined;
@@ -63,11 +76,10 @@ export class FileStore implements Pick<ChunkStore, "get" | "put"> {
     this.#behindLength += data.length;
   }
 
-  /** The content's length is known now; cuts off what an earlier file had behind it. @throws Error of the system */
+  /** The content's length is known now; `flush` cuts off what an earlier file had behind it. */
   setLength(length: number): void {
     this.#length = length;
-    this.flush();
-    ftruncateSync(this.#fd, length);
+    this.#cut = false;
   }
 
   /** Frees the file; what is not flushed is lost. */
@@ -75,18 +87,29 @@ export class FileStore implements Pick<ChunkStore, "get" | "put"> {
     closeSync(this.#fd);
   }
 
-  /** Writes what is still on its way. @throws Error of the system */
+  /** Writes what is still on its way; what could not be written stays so. @throws Error of the system */
   flush(): void {
     const length = this.#behindLength;
-    this.#behindLength = 0;
     for (let done = 0; done < length;)
       done += writeSync(this.#fd, this.#behind, done, length - done, this.#behindAt + done);
+    this.#behindLength = 0;
+    if (this.#cut) return;
+    ftruncateSync(this.#fd, this.#length);
+    this.#cut = true;
   }
 
   #read(offset: number, length: number): Uint8Array {
     this.flush();
     const data = Buffer.allocUnsafe(length);
-    return data.subarray(0, readSync(this.#fd, data, 0, length, offset));
+    const read = readSync(this.#fd, data, 0, length, offset);
+    // Afterwards, so that what was written before or meanwhile is noticed.
+    this.#changed = this.#version !== undefined && this.#version !== this.#stamp();
+    return data.subarray(0, read);
+  }
+
+  #stamp(): string {
+    const { size, mtimeNs } = fstatSync(this.#fd, { bigint: true });
+    return `${size} ${mtimeNs}`;
   }
 
   #inBlock(blocks: Map<number, Uint8Array>, offset: number, length: number): Uint8Array {

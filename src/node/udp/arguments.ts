@@ -1,6 +1,6 @@
 import { ChunkAddressing, HashCode } from "../../core/codec/messages.ts";
 import type { Compat } from "../../core/connection/metadata.ts";
-import { MIN_CHUNK_SIZE } from "../../core/content/presentation.ts";
+import { MIN_CHUNK_SIZE, nameOf } from "../../core/content/presentation.ts";
 import { oneOf } from "../publish/arguments.ts";
 import { CommandError } from "../publish/command-error.ts";
 
@@ -82,7 +82,3 @@ function agree({ by, ...given }: GivenArguments, said: Partial<SwarmArguments>):
 }
 
 const CODES = { chunkSize: {}, hash: HashCode, addressing: ChunkAddressing };
-
-/** The name of a code. */
-export const nameOf = (codes: Readonly<Record<string, number>>, code: number): string =>
-  Object.keys(codes).find((name) => codes[name] === code) ?? String(code);

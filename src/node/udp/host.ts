@@ -25,10 +25,16 @@ export interface UdpHostOptions {
 const REOPEN_MS = 500;
 
 /**
- * Of the defaults, what differs over UDP: nobody tells us that a peer is gone, so one that leaves REQUESTs unanswered is
- * left after 10 s, and one that may come back is tried every few seconds. No data channel limits the window.
+ * Of the defaults, what differs over UDP: nobody tells us that a peer is gone, so one that is silent while we speak is
+ * left after 10 s, which keep-alives of our own peers prevent where they have nothing to say, and one that may come back
+ * is tried every few seconds. No data channel limits the window.
  */
-const UDP_SETTINGS: Partial<ChannelSettings> = { deadMs: 10_000, handshakeTries: 2, maxWindow: 1_048_576 };
+export const UDP_SETTINGS = {
+  deadMs: 10_000,
+  keepAliveMs: 3_000,
+  handshakeTries: 2,
+  maxWindow: 1_048_576,
+} as const satisfies Partial<ChannelSettings>;
 
 /** The system's clock; what the socket has received already comes before `soon`. */
 const nodeClock: Clock = { ...systemClock, soon: (work) => void setImmediate(work) };

@@ -1,6 +1,7 @@
 import { openSlots, reciprocal, type Choker } from "../../core/swarm/choker.ts";
 import { deadlineThenRarest, type Picker } from "../../core/swarm/picker.ts";
 import { rarestFirst } from "../../core/swarm/rarest-first.ts";
+import { oneOf } from "../publish/arguments.ts";
 import { CommandError } from "../publish/command-error.ts";
 
 const PICKERS: Readonly<Record<string, Picker>> = { deadline: deadlineThenRarest, rarest: rarestFirst };
@@ -19,10 +20,4 @@ export function readChoker(name: string, slots: string | undefined): Choker {
   if (slots !== undefined && (!/^\d{1,4}$/u.test(slots) || Number(slots) < 1 || Number(slots) > MAX_SLOTS))
     throw new CommandError(`--slots ${slots}: wants 1 to ${MAX_SLOTS}`);
   return choker(slots === undefined ? undefined : Number(slots));
-}
-
-function oneOf<Policy>(option: string, policies: Readonly<Record<string, Policy>>, name: string): Policy {
-  const entry = Object.entries(policies).find(([known]) => known === name);
-  if (entry === undefined) throw new CommandError(`${option} ${name}: knows ${Object.keys(policies).join(", ")}`);
-  return entry[1];
 }

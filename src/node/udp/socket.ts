@@ -110,7 +110,8 @@ export class UdpSocket {
   }
 
   #send(head: Uint8Array, payload: Uint8Array | undefined, address: string, port: number): void {
-    if (this.#socket.getSendQueueSize() > MAX_QUEUED) return;
+    // A datagram may bear port 0 as its sender's; the system refuses to answer there.
+    if (port === 0 || this.#socket.getSendQueueSize() > MAX_QUEUED) return;
     this.traffic.sent += head.length + (payload?.length ?? 0);
     this.#socket.send(payload === undefined ? head : [head, payload], port, address);
   }
