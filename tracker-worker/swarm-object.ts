@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { refuse } from "../src/tracker/handler.ts";
+import { Mailboxes } from "../src/tracker/mailbox.ts";
 import type {
   ConnectRequest,
   FindRequest,
@@ -11,6 +12,7 @@ import type { Asker, Entry, Listing, Outcome, SwarmPort, Wish } from "../src/tra
 import {
   CLOSE,
   PING,
+  POLL_PATH,
   PONG,
   readSignal,
   SIGNAL_PROTOCOL,
@@ -18,13 +20,14 @@ import {
   TOKEN_PREFIX,
 } from "../src/tracker/signal.ts";
 import { SwarmTracker } from "../src/tracker/swarm.ts";
-import { type Environment, trackTimer } from "./environment.ts";
+import { type Environment, topology, trackTimer } from "./environment.ts";
 import { SqlMembers } from "./sql-members.ts";
 
 /** One swarm: storage, timer and sockets for a {@link SwarmTracker}. Evicted at any time, it comes back the same. */
 export class Swarm extends DurableObject<Environment> implements SwarmPort {
   readonly #swarm: SwarmTracker;
   readonly #members: SqlMembers;
+  readonly #mailboxes: Mailboxes;
   readonly #allowances = new WeakMap<WebSocket, SignalAllowance>();
   /** When the alarm is due; unknown after an eviction. */
   #alarm: number | undefined;
@@ -36,16 +39,38 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort {
     this.#swarm = new SwarmTracker({
       storage: this.#members,
       trackTimer: trackTimer(environment),
+      topology: topology(environment),
       now: () => Date.now(),
       random: () => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32,
       newToken,
-      heard: (peerId) => Math.max(0, ...state.getWebSockets(peerId).map((socket) => this.#heard(socket))),
+      heard: (peerId) => {
+        const sockets = state.getWebSockets(peerId).map((socket) => this.#heard(socket));
+        return Math.max(this.#mailboxes.heard(peerId), ...sockets);
+      },
       ended: (peerId) => {
+        this.#mailboxes.delete(peerId);
         for (const socket of state.getWebSockets(peerId)) socket.close(CLOSE.ended, "registration ended");
       },
     });
+    this.#mailboxes = new Mailboxes({
+      admits: (peerId, token) => this.#swarm.admits(peerId, token),
+      opened: (peerId) => {
+        this.#replace(peerId);
+        return this.#swarm.opened(peerId);
+      },
+      lapsed: (peerId) => {
+        if (this.#open(peerId).length === 0) this.#swarm.closed(peerId);
+      },
+      deliver: (to, text) => {
+        const [receiver] = this.#open(to);
+        receiver?.send(text);
+        return receiver !== undefined;
+      },
+      now: () => Date.now(),
+      newSession: newToken,
+    });
     for (const socket of state.getWebSockets()) {
-      if (socket.readyState === WebSocket.OPEN) this.#swarm.opened(peerOf(socket));
+      if (socket.readyState === WebSocket.OPEN) this.#swarm.reachable(peerOf(socket));
     }
   }
 
@@ -82,14 +107,17 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort {
     this.#swarm.note(peerId, stat, properties);
   }
 
-  /** Opens a member's signalling socket. */
+  /** Opens a member's signalling socket, or answers a poll. */
   override async fetch(request: Request): Promise<Response> {
-    const peerId = new URL(request.url).searchParams.get("peer") ?? "";
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === POLL_PATH) return this.#mailboxes.answer(request);
+    const peerId = searchParams.get("peer") ?? "";
     const protocols = (request.headers.get("Sec-WebSocket-Protocol") ?? "").split(",").map((name) => name.trim());
     const token = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length) ?? "";
     if (!protocols.includes(SIGNAL_PROTOCOL)) return refuse("malformed", "Subprotocol not supported");
     if (!this.#swarm.admits(peerId, token)) return refuse("forbidden", "Peer not registered");
-    for (const socket of this.ctx.getWebSockets(peerId)) socket.close(CLOSE.replaced, "replaced by a newer socket");
+    this.#replace(peerId);
+    this.#mailboxes.delete(peerId);
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.acceptWebSocket(server, [peerId]);
     server.serializeAttachment({ peerId, opened: Date.now() } satisfies Attachment);
@@ -118,14 +146,15 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort {
       return;
     }
     const [receiver] = this.#open(relay.to);
-    if (receiver === undefined) socket.send(JSON.stringify({ gone: relay.to }));
-    else receiver.send(relay.text);
+    if (receiver !== undefined) receiver.send(relay.text);
+    else if (!this.#mailboxes.put(relay.to, relay.text)) socket.send(JSON.stringify({ gone: relay.to }));
   }
 
   override webSocketClose(socket: WebSocket): void {
     // Completes the closing handshake.
     socket.close(1000);
     const peerId = peerOf(socket);
+    if (this.#mailboxes.has(peerId)) return;
     if (this.#open(peerId).every((other) => other === socket)) this.#swarm.closed(peerId);
   }
 
@@ -154,6 +183,10 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort {
       await this.ctx.storage.setAlarm(due);
     }
     return result;
+  }
+
+  #replace(peerId: string): void {
+    for (const socket of this.ctx.getWebSockets(peerId)) socket.close(CLOSE.replaced, "replaced by a newer socket");
   }
 
   #open(peerId: string): WebSocket[] {
