@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { askTracker } from "../../src/link/tracker-http.ts";
 import type { ConnectRequest } from "../../src/tracker/messages.ts";
 import { xmlCodec } from "../../src/tracker/xml/codec.ts";
 import { LocalObjects } from "./objects.ts";
-import { CODECS, JOIN, JSON_TYPE, REPORT, send, XML } from "./post.ts";
+import { CODECS, JOIN, JSON_TYPE, post, REPORT, send, XML } from "./post.ts";
 import { validate } from "./schema.ts";
 
 describe("FIND", () => {
@@ -122,6 +123,24 @@ describe("a request that is repeated because its answer was lost", () => {
     expect((await send(again, { objects })).status).toBe(403);
     expect(objects.stored.get("1111")?.size).toBe(0);
     expect((await send({ ...seed, transactionId: "v" }, { objects })).status).toBe(200);
+  });
+
+  test("PPSP-TP T37 T102 SHOULD: a peer that could not read the answer repeats the identical request, once", async () => {
+    const objects = new LocalObjects();
+    const sent: string[] = [];
+    const losing = async (_: string, { body }: RequestInit) => {
+      const text = typeof body === "string" ? body : "";
+      sent.push(text);
+      const answer = await post({ body: text, objects });
+      if (sent.length < 2) throw new TypeError("connection reset");
+      return answer;
+    };
+    const request = { ...JOIN, transactionId: "w" };
+    expect((await askTracker(losing, "https://tracker.example/", xmlCodec, request)).transactionId).toBe("w");
+    expect(sent).toEqual([xmlCodec.encodeRequest(request), xmlCodec.encodeRequest(request)]);
+    expect(objects.stored.get("1111")?.size).toBe(1);
+    const deaf = () => Promise.reject(new TypeError("connection refused"));
+    await expect(askTracker(deaf, "https://tracker.example/", xmlCodec, request)).rejects.toThrow("no answer");
   });
 
   test("the answer is forgotten after a minute", async () => {
