@@ -17,7 +17,7 @@ export default {
     };
     // The edge sets this field and drops one that a client sends.
     const source = request.headers.get("CF-Connecting-IP") ?? "0.0.0.0";
-    return handleTracker(request, source, objects, serves);
+    return handleTracker(request, { source }, objects, { serves });
   },
 } satisfies ExportedHandler<Environment>;
 

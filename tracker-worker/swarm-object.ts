@@ -1,7 +1,13 @@
 import { DurableObject } from "cloudflare:workers";
 import { refuse } from "../src/tracker/handler.ts";
-import type { ConnectRequest, PeerInfo, StatReport, StreamStatistics } from "../src/tracker/messages.ts";
-import type { Entry, Outcome, SwarmPort } from "../src/tracker/objects.ts";
+import type {
+  ConnectRequest,
+  FindRequest,
+  PeerProperties,
+  StatReport,
+  StreamStatistics,
+} from "../src/tracker/messages.ts";
+import type { Asker, Entry, Listing, Outcome, SwarmPort, Wish } from "../src/tracker/objects.ts";
 import {
   CLOSE,
   PING,
@@ -43,16 +49,24 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort {
     }
   }
 
-  async onConnect(request: ConnectRequest, source: string): Promise<Outcome> {
-    return this.#timed(this.#swarm.onConnect(request, source));
+  async onConnect(request: ConnectRequest, asker: Asker): Promise<Outcome> {
+    return this.#timed(this.#swarm.onConnect(request, asker));
+  }
+
+  async onFind(request: FindRequest): Promise<Outcome> {
+    return this.#timed(this.#swarm.onFind(request));
   }
 
   async onReport(request: StatReport): Promise<Outcome> {
     return this.#timed(this.#swarm.onReport(request));
   }
 
-  async enter(entry: Entry, wanted: number): Promise<readonly PeerInfo[] | "unauthorized" | "unavailable"> {
-    return this.#swarm.enter(this.ctx.id.name ?? "", entry, wanted);
+  async enter(entry: Entry, wish: Wish): Promise<Listing | "unauthorized" | "unavailable"> {
+    return this.#swarm.enter(this.ctx.id.name ?? "", entry, wish);
+  }
+
+  async find(peerId: string, asker: Asker, wish: Wish): Promise<Listing | undefined> {
+    return this.#swarm.find(this.ctx.id.name ?? "", peerId, asker, wish);
   }
 
   async remove(peerId: string): Promise<void> {
@@ -60,8 +74,12 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort {
     await this.#tidy();
   }
 
-  async note(peerId: string, stat: StreamStatistics): Promise<void> {
-    this.#swarm.note(peerId, stat);
+  async note(
+    peerId: string,
+    stat: StreamStatistics | undefined,
+    properties: PeerProperties | undefined,
+  ): Promise<void> {
+    this.#swarm.note(peerId, stat, properties);
   }
 
   /** Opens a member's signalling socket. */

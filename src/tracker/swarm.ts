@@ -1,8 +1,27 @@
 import { reflexiveAddress } from "./address.ts";
 import { DEFAULT_PEERS, MAX_MEMBERS, MAX_PEERS } from "./limits.ts";
 import { judge } from "./machine.ts";
-import type { ConnectRequest, PeerAddress, PeerInfo, PeerMode, StatReport, StreamStatistics } from "./messages.ts";
-import { type Entry, NOT_ALLOWED, NOT_REGISTERED, NOT_YOURS, type Outcome, refusal } from "./objects.ts";
+import type {
+  ConnectRequest,
+  FindRequest,
+  PeerAddress,
+  PeerInfo,
+  PeerMode,
+  PeerProperties,
+  StatReport,
+  StreamStatistics,
+} from "./messages.ts";
+import {
+  type Asker,
+  type Entry,
+  type Listing,
+  NOT_ALLOWED,
+  NOT_REGISTERED,
+  NOT_YOURS,
+  type Outcome,
+  refusal,
+  type Wish,
+} from "./objects.ts";
 import { SampleSet } from "./roster.ts";
 
 /** What a swarm keeps of one member; plain data, so that it can be stored. */
@@ -23,6 +42,7 @@ export interface Member {
   /** Last request, milliseconds since 1970. */
   readonly seen: number;
   readonly stat?: StreamStatistics;
+  readonly properties?: PeerProperties;
 }
 
 /** Where members survive the end of the process or object. Synchronous, as SQLite in a Durable Object is. */
@@ -73,7 +93,7 @@ export class SwarmTracker {
   }
 
   /** CONNECT of a peer that asks for a token or shows one (§4.1 and our Registration extension). */
-  onConnect(request: ConnectRequest, source: string): Outcome {
+  onConnect(request: ConnectRequest, { source }: Asker): Outcome {
     this.expire();
     const { peerId, transactionId, peerNum } = request;
     const swarmId = request.actions[0]?.swarmId ?? "";
@@ -109,7 +129,21 @@ export class SwarmTracker {
     });
     const peers = [self, ...this.#list(swarmId, peerId, wanted)];
     const registration = { token, trackTimer: Math.ceil(this.#host.trackTimer / 1000) };
-    return { ok: true, response: { response: "SUCCESSFUL", transactionId, results, peers, registration } };
+    const swarmSizes = [{ swarmId, size: this.size }];
+    return { ok: true, response: { response: "SUCCESSFUL", transactionId, results, peers, swarmSizes, registration } };
+  }
+
+  /** FIND of such a peer (RFC 7846). */
+  onFind(request: FindRequest): Outcome {
+    this.expire();
+    const { peerId, transactionId, swarmId, peerNum } = request;
+    const member = this.#members.get(peerId);
+    if (member === undefined) return NOT_REGISTERED;
+    if (!holds(member, request.registration?.token)) return NOT_YOURS;
+    this.#store({ ...member, seen: this.#host.now() });
+    const peers = this.#list(swarmId, peerId, listLength("LEECH", peerNum?.count));
+    const swarmSizes = [{ swarmId, size: this.size }];
+    return { ok: true, response: { response: "SUCCESSFUL", transactionId, peers, swarmSizes } };
   }
 
   /** STAT_REPORT of such a peer (§4.2). */
@@ -119,20 +153,30 @@ export class SwarmTracker {
     const member = this.#members.get(peerId);
     if (member === undefined) return NOT_REGISTERED;
     if (!holds(member, request.registration?.token)) return NOT_YOURS;
-    const stat = request.stats[0] ?? member.stat;
-    this.#store({ ...member, seen: this.#host.now(), ...(stat !== undefined && { stat }) });
+    this.#store({ ...reported(member, request.stats[0], request.properties), seen: this.#host.now() });
     return { ok: true, response: { response: "SUCCESSFUL", transactionId } };
   }
 
   /** See SwarmPort. */
-  enter(swarmId: string, entry: Entry, wanted: number): readonly PeerInfo[] | "unauthorized" | "unavailable" {
+  enter(swarmId: string, entry: Entry, wish: Wish): Listing | "unauthorized" | "unavailable" {
     this.expire();
     const member = this.#members.get(entry.peerId);
     if (member?.token !== undefined) return "unauthorized";
     if (member === undefined && this.#members.size >= MAX_MEMBERS) return "unavailable";
     const now = this.#host.now();
-    this.#store({ ...member, ...entry, wanted, since: member?.since ?? now, seen: now });
-    return this.#list(swarmId, entry.peerId, wanted);
+    const { peerId, peerMode, address, asker } = entry;
+    const { source } = asker;
+    const since = member?.since ?? now;
+    this.#store({ ...member, peerId, peerMode, address, source, wanted: wish.count, since, seen: now });
+    return { peers: this.#list(swarmId, peerId, wish.count), size: this.size };
+  }
+
+  /** See SwarmPort. */
+  find(swarmId: string, peerId: string, _asker: Asker, wish: Wish): Listing | undefined {
+    this.expire();
+    const member = this.#members.get(peerId);
+    if (member === undefined || member.token !== undefined) return undefined;
+    return { peers: this.#list(swarmId, peerId, wish.count), size: this.size };
   }
 
   /** See SwarmPort. */
@@ -141,9 +185,10 @@ export class SwarmTracker {
   }
 
   /** See SwarmPort. */
-  note(peerId: string, stat: StreamStatistics): void {
+  note(peerId: string, stat: StreamStatistics | undefined, properties: PeerProperties | undefined): void {
     const member = this.#members.get(peerId);
-    if (member !== undefined && member.token === undefined) this.#store({ ...member, stat, seen: this.#host.now() });
+    if (member === undefined || member.token !== undefined) return;
+    this.#store({ ...reported(member, stat, properties), seen: this.#host.now() });
   }
 
   /** Whether this peer may open a signalling socket. */
@@ -207,6 +252,15 @@ export class SwarmTracker {
     this.#host.storage.delete(peerId);
     this.#host.ended(peerId);
   }
+}
+
+/** The member with what it has just reported; what it left out is as before. */
+function reported(member: Member, stat: StreamStatistics | undefined, properties: PeerProperties | undefined): Member {
+  return {
+    ...member,
+    ...(stat !== undefined && { stat }),
+    ...(properties !== undefined && { properties: { ...member.properties, ...properties } }),
+  };
 }
 
 /** How many peers to list for a CONNECT (§4.1): seeders get none unless they ask. */
