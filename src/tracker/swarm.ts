@@ -1,6 +1,6 @@
 import { reflexiveAddress } from "./address.ts";
 import { DEFAULT_PEERS, MAX_MEMBERS, MAX_PEERS } from "./limits.ts";
-import { judge } from "./machine.ts";
+import { judge, TrackerMachine, type TrackerState } from "./machine.ts";
 import type {
   ConnectRequest,
   FindRequest,
@@ -22,6 +22,7 @@ import {
   refusal,
   type Wish,
 } from "./objects.ts";
+import { RecentAnswers } from "./retries.ts";
 import { SampleSet } from "./roster.ts";
 
 /** What a swarm keeps of one member; plain data, so that it can be stored. */
@@ -76,6 +77,8 @@ export class SwarmTracker {
   readonly #members = new Map<string, Member>();
   /** Members with a track timer, longest silent first: only the front is ever looked at. */
   readonly #timed = new Set<string>();
+  readonly #machine = new TrackerMachine();
+  readonly #ended = new RecentAnswers();
   readonly #listed: SampleSet;
   /** Members with an open signalling socket. */
   readonly #reachable: SampleSet;
@@ -92,24 +95,37 @@ export class SwarmTracker {
     return this.#members.size;
   }
 
+  /** State of the tracker as far as this swarm goes (Figure 4). */
+  get state(): TrackerState {
+    return this.#machine.state;
+  }
+
   /** CONNECT of a peer that asks for a token or shows one (§4.1 and our Registration extension). */
   onConnect(request: ConnectRequest, { source }: Asker): Outcome {
     this.expire();
     const { peerId, transactionId, peerNum } = request;
     const swarmId = request.actions[0]?.swarmId ?? "";
     const member = this.#members.get(peerId);
+    const ended = JSON.stringify([source, request]);
+    const answered = member === undefined ? this.#ended.get(ended, this.#host.now()) : undefined;
+    if (answered !== undefined) return answered;
     const repeated = member?.transactionId === transactionId && member.source === source;
     if (member !== undefined && !repeated && !holds(member, request.registration?.token)) return NOT_YOURS;
     const joined = new Map(member === undefined ? [] : [[swarmId, member.peerMode]]);
     const verdict = judge(request.actions, joined, true);
     if (verdict.state === "TERMINATE") this.#forget(peerId);
-    if (!verdict.valid) return NOT_ALLOWED;
+    if (!verdict.valid)
+      return member === undefined ? NOT_ALLOWED : this.#ended.set(ended, NOT_ALLOWED, this.#host.now());
     const results = request.actions.map((action) => action.transactionId);
     const address = reflexiveAddress(source, request.addresses);
     const self: PeerInfo = { peerId, addresses: [address] };
     const peerMode = verdict.join.get(swarmId);
     if (peerMode === undefined) {
-      return { ok: true, response: { response: "SUCCESSFUL", transactionId, results, peers: [self] } };
+      const outcome: Outcome = {
+        ok: true,
+        response: { response: "SUCCESSFUL", transactionId, results, peers: [self] },
+      };
+      return this.#ended.set(ended, outcome, this.#host.now());
     }
     if (member === undefined && this.#members.size >= MAX_MEMBERS) return refusal("unavailable", "Swarm is full");
     const now = this.#host.now();
@@ -242,6 +258,7 @@ export class SwarmTracker {
     this.#listed.add(peerId);
     this.#timed.delete(peerId);
     if (member.token !== undefined) this.#timed.add(peerId);
+    this.#machine.count(this.#members.size);
   }
 
   #store(member: Member): void {
@@ -256,6 +273,7 @@ export class SwarmTracker {
     this.#reachable.delete(peerId);
     this.#host.storage.delete(peerId);
     this.#host.ended(peerId);
+    this.#machine.count(this.#members.size);
   }
 }
 
