@@ -44,7 +44,8 @@ export class TrackerFront {
   readonly #serves: (swarmId: string) => boolean;
   readonly #authority: Authority | undefined;
   readonly #limiter: SourceLimiter;
-  readonly #origins: ReadonlySet<string> | undefined;
+  readonly #origins: readonly string[] | undefined;
+  readonly #bodyTimeout: number;
   #counts: Record<string, number> = {};
   #flood = -Infinity;
   #flushed = 0;
@@ -60,7 +61,8 @@ export class TrackerFront {
       parameters.number("SOURCE_TABLE"),
     );
     const origins = parameters.words("ALLOW_ORIGIN");
-    this.#origins = origins.includes("*") ? undefined : new Set(origins);
+    this.#origins = origins.includes("*") ? undefined : origins;
+    this.#bodyTimeout = parameters.number("REQUEST_TIMEOUT") * 1000;
   }
 
   /**
@@ -69,8 +71,12 @@ export class TrackerFront {
    * @param admitted - this request went through `admit` already
    */
   async serve(request: Request, asker: Asker, admitted = false): Promise<Response> {
-    const response = (admitted ? undefined : this.admit(asker.source)) ?? (await this.#answer(request, asker));
-    return this.#origins === undefined ? response : this.#restrict(response, request.headers.get("Origin"));
+    const refused = admitted ? undefined : this.admit(asker.source);
+    const at = request.url.indexOf("/", request.url.indexOf("//") + 2);
+    // The common case needs no URL object.
+    if (refused === undefined && request.url.length === at + 1) return this.#track(request, asker);
+    const special = refused ?? (await this.#special(request, asker));
+    return special === undefined ? this.#track(request, asker) : this.#restrict(special, request.headers.get("Origin"));
   }
 
   /** Takes one request of this address; the refusal when it had its share (503, as T75 has it). */
@@ -114,21 +120,17 @@ export class TrackerFront {
     this.#limiter.burst = requestBurst;
   }
 
-  async #answer(request: Request, asker: Asker): Promise<Response> {
-    const at = request.url.indexOf("/", request.url.indexOf("//") + 2);
-    // The common case needs no URL object.
-    if (request.url.length === at + 1) return this.#track(request, asker);
-    const url = new URL(request.url);
+  /** Resources beside PPSP-TP; undefined for what is none of them. Never rejects. */
+  async #special(request: Request, asker: Asker): Promise<Response | undefined> {
     try {
-      const special = await this.#special(request, url, asker);
-      return special ?? (await this.#track(request, asker));
+      return await this.#operate(request, new URL(request.url), asker);
     } catch (error) {
       console.error("tracker: unexpected condition", error);
       return refuse("internal", "Unexpected condition");
     }
   }
 
-  async #special(request: Request, url: URL, asker: Asker): Promise<Response | undefined> {
+  async #operate(request: Request, url: URL, asker: Asker): Promise<Response | undefined> {
     const host = this.#host;
     switch (url.pathname) {
       case "/signal": {
@@ -164,6 +166,8 @@ export class TrackerFront {
     const started = this.#host.now();
     const response = await handleTracker(request, asker, this.#host.objects, {
       serves: this.#serves,
+      bodyTimeout: this.#bodyTimeout,
+      ...(this.#origins !== undefined && { origins: this.#origins }),
       authorize: async (authorization: string | null, message: TrackerRequest, from: Asker): Promise<Grant> => {
         method = message.method;
         return authority === undefined ? { ok: true, asker: from } : authority.authorize(authorization, message, from);
@@ -205,10 +209,10 @@ export class TrackerFront {
 
   #restrict(response: Response, origin: string | null): Response {
     // A socket's response cannot be changed, and CORS does not apply to it.
-    if (response.status === 101) return response;
+    if (this.#origins === undefined || response.status === 101) return response;
     const { headers } = response;
     headers.set("Vary", "Origin");
-    if (origin !== null && this.#origins?.has(origin) === true) headers.set("Access-Control-Allow-Origin", origin);
+    if (origin !== null && this.#origins.includes(origin)) headers.set("Access-Control-Allow-Origin", origin);
     else headers.delete("Access-Control-Allow-Origin");
     return response;
   }

@@ -126,7 +126,6 @@ export const PARAMETERS = {
     unit: "s",
     meaning: "Time for a whole request to arrive, header and body; then 408.",
     range: [1, 300],
-    runtime: "Node",
   },
   IDLE_TIMEOUT: {
     default: "60",

@@ -1,3 +1,4 @@
+import { RETRY_WINDOW } from "../../tracker/limits.ts";
 import type { SwarmTotals } from "../../tracker/manage/summary.ts";
 import type { DeskPort, DeskStorage } from "../../tracker/manage/desk.ts";
 import type { SwarmPolicy } from "../../tracker/manage/policy.ts";
@@ -30,6 +31,8 @@ interface LocalPeer {
   readonly tracker: PeerTracker;
   /** Requests that are being handled. */
   busy: number;
+  /** It was registered at some time: a repeated request about its end is to be answered as the first was. */
+  used: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -95,6 +98,7 @@ export class LocalObjects implements TrackerObjects {
       try {
         return await work(peer.tracker);
       } finally {
+        peer.used ||= this.#state.peers.has(peerId);
         peer.busy -= 1;
         await this.#expire(peerId, peer);
       }
@@ -207,7 +211,7 @@ export class LocalObjects implements TrackerObjects {
       trackTimer: this.#trackTimer,
       now: () => Date.now(),
     });
-    const peer: LocalPeer = { tracker, busy: 0, timer: undefined };
+    const peer: LocalPeer = { tracker, busy: 0, used: peers.has(peerId), timer: undefined };
     this.#peers.set(peerId, peer);
     return peer;
   }
@@ -215,21 +219,20 @@ export class LocalObjects implements TrackerObjects {
   /** Lets a silent peer go, and one that never registered; else sets its timer. */
   async #expire(peerId: string, peer: LocalPeer): Promise<void> {
     const due = await peer.tracker.expire();
-    if (due === undefined) {
-      if (peer.busy > 0 || this.#peers.get(peerId) !== peer) return;
-      clearTimeout(peer.timer);
+    if (this.#peers.get(peerId) !== peer || peer.busy > 0) return;
+    if (due === undefined && !peer.used) {
       this.#peers.delete(peerId);
-      return;
+    } else if (peer.timer === undefined) {
+      peer.timer = setTimeout(
+        () => {
+          peer.timer = undefined;
+          if (due === undefined) peer.used = false;
+          void this.#expire(peerId, peer);
+        },
+        due === undefined ? RETRY_WINDOW : Math.max(due - Date.now(), 10),
+      );
+      peer.timer.unref();
     }
-    if (peer.timer !== undefined) return;
-    peer.timer = setTimeout(
-      () => {
-        peer.timer = undefined;
-        void this.#expire(peerId, peer);
-      },
-      Math.max(due - Date.now(), 10),
-    );
-    peer.timer.unref();
   }
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
 import { type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
+import { RETRY_WINDOW } from "../../tracker/limits.ts";
 import { CLOSE, PING, PONG } from "../../tracker/signal.ts";
 
 /** Bytes that may wait in a socket: a member that reads nothing does not fill the tracker's memory. */
@@ -29,6 +30,8 @@ export class LocalSwarm {
   readonly desk: SwarmDesk;
   readonly #emptied: () => void;
   readonly #connections = new Map<string, Connection>();
+  /** It had members: a repeated request about their end is to be answered as the first was. */
+  #used = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ swarmId, storage, trackTimer, emptied }: LocalSwarmOptions) {
@@ -54,17 +57,19 @@ export class LocalSwarm {
   /** Lets silent members go, and sets the timer to when the next may have to. */
   settle(): void {
     const due = this.desk.expire();
-    if (this.desk.idle) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
+    const { idle } = this.desk;
+    this.#used ||= this.desk.size > 0;
+    if (idle && !this.#used) {
       this.#emptied();
-    } else if (due !== undefined && this.#timer === undefined) {
+    } else if (this.#timer === undefined && (idle || due !== undefined)) {
+      const delay = idle ? RETRY_WINDOW : Math.max((due ?? 0) - Date.now(), 10);
       this.#timer = setTimeout(
         () => {
           this.#timer = undefined;
+          if (idle) this.#used = false;
           this.settle();
         },
-        Math.min(Math.max(due - Date.now(), 10), 2 ** 31 - 1),
+        Math.min(delay, 2 ** 31 - 1),
       );
       this.#timer.unref();
     }

@@ -175,13 +175,13 @@ export class SwarmDesk {
     this.#signals += 1;
   }
 
-  /** What the registry is told. */
+  /** What the registry is told; the last summary of a swarm takes its sums along. */
   describe(): SwarmSummary {
     const { swarmId } = this.#host;
     const { p2p, bans, content } = this.#policy;
     const signals = this.#signals;
     this.#signals = 0;
-    return {
+    const summary: SwarmSummary = {
       swarmId,
       members: this.#swarm.size,
       seeds: this.#account.seeds,
@@ -193,11 +193,8 @@ export class SwarmDesk {
       ...(content !== undefined && { content }),
       ...(this.idle && { ended: true }),
     };
-  }
-
-  /** Forgets the sums of a swarm that has ended. */
-  clear(): void {
-    this.#account.clear();
+    if (this.idle) this.#account.clear();
+    return summary;
   }
 
   /** See DeskPort. */
