@@ -3,6 +3,7 @@ import { TrackerFront } from "../src/tracker/front.ts";
 import { refuse } from "../src/tracker/handler.ts";
 import type { RegistryPort } from "../src/tracker/manage/registry.ts";
 import type { Asker } from "../src/tracker/objects.ts";
+import { edgePlace } from "../src/tracker/place.ts";
 import { type Environment, parametersOf, registryOf } from "./environment.ts";
 
 export { PeerObject } from "./peer-object.ts";
@@ -57,15 +58,11 @@ const registryPort = (environment: Environment): RegistryPort => ({
   setLimits: (limits) => registryOf(environment).setLimits(limits),
 });
 
-/** Who asks, as the edge says it: it sets these and drops what a client sends. */
-function askerOf(request: Request<unknown, IncomingRequestCfProperties>): Asker {
-  const { asn, country } = request.cf ?? {};
-  return {
-    source: request.headers.get("CF-Connecting-IP") ?? "0.0.0.0",
-    ...(asn !== undefined && { asn: String(asn) }),
-    ...(country !== undefined && country !== null && { country }),
-  };
-}
+/** Who asks, as the edge says it: it sets this field and drops one that a client sends. */
+const askerOf = (request: Request<unknown, IncomingRequestCfProperties>): Asker => ({
+  source: request.headers.get("CF-Connecting-IP") ?? "0.0.0.0",
+  ...edgePlace(request.cf),
+});
 
 /** Counts go to the registry from time to time, after the response and never in its way. */
 async function tell(front: TrackerFront, interval: number): Promise<void> {

@@ -10,7 +10,8 @@ import type {
   StreamStatistics,
 } from "../src/tracker/messages.ts";
 import type { Asker, Entry, Listing, Outcome, SwarmPort, Wish } from "../src/tracker/objects.ts";
-import { CLOSE, PING, PONG, SIGNAL_PROTOCOL, TOKEN_PREFIX } from "../src/tracker/signal.ts";
+import { CLOSE, PING, POLL_PATH, PONG, SIGNAL_PROTOCOL, TOKEN_PREFIX } from "../src/tracker/signal.ts";
+import { topologyOf } from "../src/tracker/parameters.ts";
 import { type Environment, parametersOf, registryOf } from "./environment.ts";
 import { SqlMembers } from "./sql-members.ts";
 
@@ -35,6 +36,7 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort, Desk
       swarmId: state.id.name ?? "",
       storage: this.#members,
       trackTimer: parameters.number("TRACK_TIMER") * 1000,
+      topology: topologyOf(parameters),
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),
       random: () => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32,
@@ -42,7 +44,7 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort, Desk
       heard: (peerId) => Math.max(0, ...state.getWebSockets(peerId).map((socket) => this.#heard(socket))),
       sockets: (peerId) => this.#open(peerId),
     });
-    for (const socket of this.#open()) this.#desk.opened(peerOf(socket));
+    for (const socket of this.#open()) this.#desk.reachable(peerOf(socket));
   }
 
   async onConnect(request: ConnectRequest, asker: Asker): Promise<Outcome> {
@@ -109,9 +111,11 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort, Desk
     return count;
   }
 
-  /** Opens a member's signalling socket. */
+  /** Opens a member's signalling socket, or answers a poll. */
   override async fetch(request: Request): Promise<Response> {
-    const peerId = new URL(request.url).searchParams.get("peer") ?? "";
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === POLL_PATH) return this.#desk.poll(request);
+    const peerId = searchParams.get("peer") ?? "";
     const protocols = (request.headers.get("Sec-WebSocket-Protocol") ?? "").split(",").map((name) => name.trim());
     const token = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length) ?? "";
     if (!protocols.includes(SIGNAL_PROTOCOL)) return refuse("malformed", "Subprotocol not supported");

@@ -1,6 +1,7 @@
 import { Authority } from "./auth/authority.ts";
 import { enrol } from "./auth/enrol.ts";
 import { handleTracker, refuse } from "./handler.ts";
+import { withIceServers } from "./ice.ts";
 import { answerManagement } from "./manage/api.ts";
 import type { DeskPort } from "./manage/desk.ts";
 import { METRICS_TYPE, metricsText } from "./manage/metrics.ts";
@@ -8,7 +9,8 @@ import type { Counts, RateLimits, RegistryPort } from "./manage/registry.ts";
 import { bearer, json } from "./manage/respond.ts";
 import type { TrackerRequest } from "./messages.ts";
 import type { Asker, Grant, TrackerObjects } from "./objects.ts";
-import { type Parameters, servedSwarms } from "./parameters.ts";
+import { iceServersOf, type Parameters, servedSwarms } from "./parameters.ts";
+import { POLL_PATH, SIGNAL_PATH } from "./signal.ts";
 import { SourceLimiter } from "./sources.ts";
 
 /** What the front of a tracker stands on. */
@@ -20,8 +22,8 @@ export interface FrontHost {
   desk(swarmId: string): DeskPort;
   /** Whether this address may have one more Peer-ID. */
   mayEnrol(source: string): Promise<boolean>;
-  /** Opens a signalling socket, where the runtime does so with a Response. */
-  signal?(request: Request, swarmId: string): Promise<Response>;
+  /** Answers a poll for signals, and opens a signalling socket where the runtime does so with a Response. */
+  signal(request: Request, swarmId: string): Promise<Response>;
   /** Tells the registry of all swarms, where that costs little. */
   collect?(): Promise<void>;
   /** Milliseconds since 1970. */
@@ -41,6 +43,7 @@ const FLOOD_MS = 60_000;
  */
 export class TrackerFront {
   readonly #host: FrontHost;
+  readonly #objects: TrackerObjects;
   readonly #serves: (swarmId: string) => boolean;
   readonly #authority: Authority | undefined;
   readonly #limiter: SourceLimiter;
@@ -53,6 +56,7 @@ export class TrackerFront {
   constructor(host: FrontHost) {
     const { parameters } = host;
     this.#host = host;
+    this.#objects = withIceServers(host.objects, iceServersOf(parameters), () => host.now());
     this.#serves = servedSwarms(parameters);
     this.#authority = Authority.from(parameters, host);
     this.#limiter = new SourceLimiter(
@@ -133,10 +137,11 @@ export class TrackerFront {
   async #operate(request: Request, url: URL, asker: Asker): Promise<Response | undefined> {
     const host = this.#host;
     switch (url.pathname) {
-      case "/signal": {
+      case SIGNAL_PATH:
+      case POLL_PATH: {
         const swarmId = url.searchParams.get("swarm") ?? "";
-        const refused = this.signalRefusal(request.headers.get("Upgrade"), swarmId);
-        return refused ?? host.signal?.(request, swarmId);
+        const upgrade = url.pathname === POLL_PATH ? "websocket" : request.headers.get("Upgrade");
+        return this.signalRefusal(upgrade, swarmId) ?? host.signal(request, swarmId);
       }
       case "/healthz":
         return json({ status: "ok" });
@@ -164,7 +169,7 @@ export class TrackerFront {
     let method = "none";
     const authority = this.#authority;
     const started = this.#host.now();
-    const response = await handleTracker(request, asker, this.#host.objects, {
+    const response = await handleTracker(request, asker, this.#objects, {
       serves: this.#serves,
       bodyTimeout: this.#bodyTimeout,
       ...(this.#origins !== undefined && { origins: this.#origins }),

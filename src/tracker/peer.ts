@@ -10,10 +10,9 @@ import {
   type Outcome,
   refusal,
   type SwarmPort,
-  type Wish,
 } from "./objects.ts";
 import { RecentAnswers } from "./retries.ts";
-import { listLength } from "./swarm.ts";
+import { wishOf } from "./swarm.ts";
 
 /** What is kept of a Peer-ID of the base protocol; plain data, so that it can be stored. */
 export interface PeerRecord {
@@ -208,12 +207,4 @@ export class PeerTracker {
     this.#last = turn.catch(() => undefined);
     return turn;
   }
-}
-
-function wishOf(peerMode: PeerMode, { peerNum, position }: ConnectRequest | FindRequest): Wish {
-  return {
-    count: listLength(peerMode, peerNum?.count),
-    ...(peerNum !== undefined && { peerNum }),
-    ...(position !== undefined && { position }),
-  };
 }

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
 import { type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
 import { RETRY_WINDOW } from "../../tracker/limits.ts";
+import type { Topology } from "../../tracker/place.ts";
 import { CLOSE, PING, PONG } from "../../tracker/signal.ts";
 
 /** Bytes that may wait in a socket: a member that reads nothing does not fill the tracker's memory. */
@@ -13,6 +14,7 @@ export interface LocalSwarmOptions {
   readonly storage: DeskStorage;
   /** Milliseconds. */
   readonly trackTimer: number;
+  readonly topology: Topology;
   /** Called when nobody is left in it. */
   readonly emptied: () => void;
 }
@@ -34,12 +36,13 @@ export class LocalSwarm {
   #used = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ swarmId, storage, trackTimer, emptied }: LocalSwarmOptions) {
+  constructor({ swarmId, storage, trackTimer, topology, emptied }: LocalSwarmOptions) {
     this.#emptied = emptied;
     this.desk = new SwarmDesk({
       swarmId,
       storage,
       trackTimer,
+      topology,
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),
       random,
