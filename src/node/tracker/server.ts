@@ -151,6 +151,8 @@ function refuseClient(error: NodeJS.ErrnoException, socket: Duplex): void {
     return;
   }
   const slow = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+  // The peer has said that nothing more will come, before all that it announced had come (T43).
+  if (error.code === "HPE_INVALID_EOF_STATE") return end(socket, 411, "Content-Length does not match");
   end(socket, slow ? 408 : 400, slow ? "Request took too long" : "Not an HTTP request");
 }
 
