@@ -168,8 +168,9 @@ describe("errors of §4.3", () => {
     const chunked = new Request("https://tracker.example/", {
       method: "POST",
       body: new Blob([bytes]).stream(),
+      duplex: "half",
       headers: XML,
-    });
+    } as RequestInit);
     const response = await worker.fetch(chunked as Parameters<typeof worker.fetch>[0], env);
     expect([response.status, response.headers.get("PPSP-Reason")]).toEqual([411, "Missing Content-Length"]);
     const headers = { ...XML, "Content-Length": String(bytes.length + 1) };
