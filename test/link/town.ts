@@ -2,7 +2,7 @@ import type { Link, Membership, RendezvousEvents } from "../../src/engine/ports.
 import { BaseLink } from "../../src/link/base.ts";
 import { memoryPair } from "../../src/link/memory.ts";
 import type { LinkOptions, SignalledLink } from "../../src/link/neighbourhood.ts";
-import { SwarmMembership, type Surroundings } from "../../src/link/rendezvous.ts";
+import { type RendezvousOptions, SwarmMembership, type Surroundings } from "../../src/link/rendezvous.ts";
 import type { Signal } from "../../src/link/signal.ts";
 
 type Tracker = ReturnType<Surroundings["tracker"]>;
@@ -77,6 +77,11 @@ export interface Resident {
 export class Town {
   readonly #rolls = new Map<string, Map<string, TrackerOptions>>();
   readonly #retries = new Map<TrackerOptions, () => void>();
+  #claimed: number | undefined;
+  /** ICE servers that answers name. */
+  iceServers: Parameters<NonNullable<TrackerOptions["events"]["iceServers"]>>[0] = [];
+  /** ICE servers of the links that were made, by peer. */
+  readonly used = new Map<string, Parameters<Surroundings["link"]>[1]>();
   /** Whether answers say how large the swarm is. */
   sizes = false;
   /** Who asked for more peers, each time. */
@@ -108,6 +113,7 @@ export class Town {
       const listed = others();
       roll.set(options.peerId, options);
       this.#retries.set(options, register);
+      options.events.iceServers?.(this.iceServers);
       if (this.sizes) options.events.size?.(roll.size);
       options.events.peers(listed);
       options.events.state("open");
@@ -122,7 +128,7 @@ export class Town {
         this.refreshed.push(options.peerId);
         setTimeout(() => {
           if (!roll.has(options.peerId)) return;
-          options.events.size?.(roll.size);
+          options.events.size?.(this.#claimed ?? roll.size);
           options.events.peers(others());
         }, 20);
       },
@@ -166,6 +172,12 @@ export class Town {
     for (const { events } of roll.values()) events.size?.(roll.size);
   }
 
+  /** Tells every member that the swarm has this size, whatever it has. */
+  claim(size: number, url = "tracker"): void {
+    this.#claimed = size;
+    for (const { events } of this.#rolls.get(url)?.values() ?? []) events.size?.(size);
+  }
+
   /** Members at a tracker. */
   members(url: string): string[] {
     return [...(this.#rolls.get(url)?.keys() ?? [])];
@@ -178,7 +190,7 @@ export class Town {
   }
 
   /** Adds a member. */
-  join(id: string, options: { trackers?: string[][]; maxNeighbours?: number; minViewers?: number } = {}): Resident {
+  join(id: string, options: Partial<RendezvousOptions> = {}): Resident {
     const links = new Map<string, boolean>();
     const open = new Map<string, Link>();
     const states: string[] = [];
@@ -197,7 +209,13 @@ export class Town {
     };
     const membership = new SwarmMembership(
       { trackers: [["tracker"]], iceServers: [], warn: () => {}, peerId: id, ...options },
-      { tracker: (client) => this.#tracker(client), link: (link) => new OfferedLink(link) },
+      {
+        tracker: (client) => this.#tracker(client),
+        link: (link, iceServers) => {
+          this.used.set(id, iceServers);
+          return new OfferedLink(link);
+        },
+      },
       Uint8Array.of(1, 2, 3),
       events,
     );
