@@ -2,9 +2,11 @@
 import { once } from "node:events";
 import { type IncomingMessage, request as httpRequest } from "node:http";
 import { arrayBuffer } from "node:stream/consumers";
+import { gunzipSync } from "node:zlib";
 import { startTracker } from "../../src/node/tracker.ts";
 
-const SWARMS = "1111 2222 3333 abcdef aa11 aa22 aa33 aa44 aa55 aa66 aa77 aa88 aa99 empty1 empty2";
+const SWARMS =
+  "1111 2222 3333 abcdef aa11 aa22 aa33 aa44 aa55 aa66 aa77 aa88 aa99 empty1 empty2 bb11 bb22 bb33 bb44 bb55 bb66 bb77 bb88 bb99";
 
 const tracker = await startTracker({ port: 0, parameters: { SWARMS, SOURCE_HEADER: "CF-Connecting-IP" } });
 
@@ -17,11 +19,13 @@ async function send(request: Request): Promise<Response> {
   const sent = httpRequest(options);
   sent.on("socket", (socket) => sent.end(body, () => socket.end()));
   const [answer] = (await once(sent, "response")) as [IncomingMessage];
-  const bytes = await arrayBuffer(answer);
+  const raw = Buffer.from(await arrayBuffer(answer));
+  // As fetch does.
+  const bytes = answer.headers["content-encoding"] === "gzip" ? gunzipSync(raw) : raw;
   const fields = new Headers();
   for (const [name, value] of Object.entries(answer.headers)) fields.set(name, String(value));
   const { statusCode: status = 0, statusMessage: statusText = "" } = answer;
-  return new Response(bytes.byteLength === 0 ? null : bytes, { status, statusText, headers: fields });
+  return new Response(bytes.length === 0 ? null : bytes, { status, statusText, headers: fields });
 }
 
 export const exports = { default: { fetch: send } };

@@ -46,6 +46,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     void answer(request, response, options);
   const server = tls === undefined ? createHttpServer(settings, listener) : secure(settings, tls, listener);
   server.maxConnections = parameters.number("SOCKET_LIMIT");
+  // A peer that has said all it will say still gets its answer, as it does from workerd.
+  Object.assign(server, { httpAllowHalfOpen: true });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseClient(error, socket));
   const sockets = new WebSocketServer({
     noServer: true,
