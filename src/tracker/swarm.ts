@@ -85,6 +85,8 @@ export class SwarmTracker {
   readonly #members = new Map<string, Member>();
   /** Members with a track timer, longest silent first: only the front is ever looked at. */
   readonly #timed = new Set<string>();
+  /** Before this moment nobody has been silent for too long, milliseconds since 1970. */
+  #due = 0;
   readonly #machine = new TrackerMachine();
   readonly #ended = new RecentAnswers();
   readonly #listed: SampleSet;
@@ -252,10 +254,13 @@ export class SwarmTracker {
   expire(): number | undefined {
     const { trackTimer } = this.#host;
     const now = this.#host.now();
+    // A Set keeps holes where members were before they reported: its front is far to look at each time.
+    if (now < this.#due) return this.#due;
+    this.#due = 0;
     for (const peerId of this.#timed) {
       const member = this.#members.get(peerId);
       if (member === undefined) continue;
-      if (member.seen + trackTimer > now) return member.seen + trackTimer;
+      if (member.seen + trackTimer > now) return (this.#due = member.seen + trackTimer);
       const heard = this.#host.heard(peerId);
       if (heard + trackTimer > now) this.#store({ ...member, seen: heard });
       else this.#forget(peerId);
