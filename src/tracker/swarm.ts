@@ -89,10 +89,10 @@ export class SwarmTracker {
   #due = 0;
   readonly #machine = new TrackerMachine();
   readonly #ended = new RecentAnswers();
-  readonly #listed: SampleSet;
+  readonly #listed: SampleSet<Member>;
   /** Members with an open signalling socket. */
-  readonly #reachable: SampleSet;
-  readonly #superNodes: SampleSet;
+  readonly #reachable: SampleSet<Member>;
+  readonly #superNodes: SampleSet<Member>;
   readonly #topology: Topology;
 
   constructor(host: SwarmHost) {
@@ -235,7 +235,8 @@ export class SwarmTracker {
 
   /** A member can be signalled, as before its object was evicted. */
   reachable(peerId: string): void {
-    this.#reachable.add(peerId);
+    const member = this.#members.get(peerId);
+    if (member !== undefined) this.#reachable.set(peerId, member);
   }
 
   /** A member can be signalled from now on: the others that can be, as many as it wants, best first. */
@@ -293,11 +294,10 @@ export class SwarmTracker {
     if (count === 0) return [];
     // Those that can be signalled are of no use to others, nor the others to them.
     const pool = this.#reachable.has(peerId) ? this.#reachable : this.#listed;
-    const drawn = [
-      ...this.#superNodes.sample(superNodeSample(count), peerId).filter((other) => pool.has(other)),
+    const candidates = [
+      ...this.#superNodes.sample(superNodeSample(count), peerId).filter((other) => pool.has(other.peerId)),
       ...pool.sample(sampleSize(count), peerId),
     ];
-    const candidates = drawn.flatMap((other) => this.#members.get(other) ?? []);
     const asker = { peerId, wishes: peerNum, position, place: this.#members.get(peerId)?.place };
     return rank(candidates, asker, count, {
       now: this.#host.now(),
@@ -309,8 +309,9 @@ export class SwarmTracker {
   #keep(member: Member): void {
     const { peerId } = member;
     this.#members.set(peerId, member);
-    this.#listed.add(peerId);
-    if (member.superNode) this.#superNodes.add(peerId);
+    this.#listed.set(peerId, member);
+    if (this.#reachable.has(peerId)) this.#reachable.set(peerId, member);
+    if (member.superNode) this.#superNodes.set(peerId, member);
     else this.#superNodes.delete(peerId);
     this.#timed.delete(peerId);
     if (member.token !== undefined) this.#timed.add(peerId);
