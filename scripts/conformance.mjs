@@ -12,7 +12,6 @@ const exemptions = {
   erratum: "withdrawn by an erratum",
   webrtc: "impossible over WebRTC",
   document: "about the text of an extension",
-  operator: "in the operator's hands",
 };
 
 const cell = (text) => text.replaceAll("|", "\\|");
