@@ -1,6 +1,5 @@
 import { TrackerError } from "../tracker/errors.ts";
-import type { TrackerRequest, TrackerResponse } from "../tracker/messages.ts";
-import { xmlCodec } from "../tracker/xml/codec.ts";
+import type { Codec, TrackerRequest, TrackerResponse } from "../tracker/messages.ts";
 
 /** A tracker that takes longer is as good as none, ms. */
 const TIMEOUT_MS = 10_000;
@@ -13,7 +12,8 @@ const REASON_HEADER = "PPSP-Reason";
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /**
- * Sends one request to a tracker and reads the answer, trusting nothing about it.
+ * Sends one request to a tracker and reads the answer, trusting nothing about it. An answer that got lost is asked for
+ * once more by the identical request (§4.3), unless that took long already.
  *
  * @param keepalive - whether the request outlives the page
  * @throws TrackerError "unreachable", "unauthorized", "forbidden", "unavailable" or "bad-response".
@@ -21,10 +21,29 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 export async function askTracker(
   fetch: Fetch,
   url: string,
+  codec: Codec,
   request: TrackerRequest,
   keepalive = false,
 ): Promise<TrackerResponse> {
-  const body = xmlCodec.encodeRequest(request);
+  const body = codec.encodeRequest(request);
+  const once = () => ask(fetch, url, codec, request, body, keepalive);
+  const late = Date.now() + TIMEOUT_MS / 2;
+  try {
+    return await once();
+  } catch (error) {
+    if (!(error instanceof TrackerError) || error.code !== "unreachable" || keepalive || Date.now() > late) throw error;
+    return once();
+  }
+}
+
+async function ask(
+  fetch: Fetch,
+  url: string,
+  codec: Codec,
+  request: TrackerRequest,
+  body: string,
+  keepalive: boolean,
+): Promise<TrackerResponse> {
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), TIMEOUT_MS);
   try {
@@ -38,7 +57,7 @@ export async function askTracker(
       void response.body?.cancel().catch(() => undefined);
       throw refused(status, response.headers.get(REASON_HEADER)?.slice(0, 200));
     }
-    const answer = readAnswer(await readText(response));
+    const answer = readAnswer(codec, await readText(response, MAX_ANSWER));
     if (answer.response !== "SUCCESSFUL" || answer.transactionId !== request.transactionId) {
       throw new TrackerError("bad-response", "the answer is not to this request");
     }
@@ -57,16 +76,16 @@ function refused(status: number, reason = `HTTP status ${status}`): TrackerError
   return new TrackerError(status >= 500 ? "unavailable" : "bad-response", reason);
 }
 
-function readAnswer(text: string): TrackerResponse {
+function readAnswer(codec: Codec, text: string): TrackerResponse {
   try {
-    return xmlCodec.decodeResponse(text);
+    return codec.decodeResponse(text);
   } catch (error) {
     throw new TrackerError("bad-response", "the answer is not PPSP-TP", { cause: error });
   }
 }
 
-/** Reads a body up to the limit. @throws TrackerError "bad-response" beyond it. */
-async function readText(response: Response): Promise<string> {
+/** Reads a body up to a limit in bytes. @throws TrackerError "bad-response" beyond it. */
+export async function readText(response: Response, limit: number): Promise<string> {
   const decoder = new TextDecoder();
   const reader = response.body?.getReader();
   let text = "";
@@ -75,7 +94,7 @@ async function readText(response: Response): Promise<string> {
     const { done, value } = (await reader?.read()) ?? { done: true };
     if (done || value === undefined) return text + decoder.decode();
     size += value.byteLength;
-    if (size > MAX_ANSWER) {
+    if (size > limit) {
       void reader?.cancel().catch(() => undefined);
       throw new TrackerError("bad-response", "the answer is too large");
     }

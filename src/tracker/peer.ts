@@ -1,13 +1,24 @@
 import { reflexiveAddress } from "./address.ts";
-import { MAX_SWARMS } from "./limits.ts";
-import { judge } from "./machine.ts";
-import type { ConnectRequest, PeerInfo, PeerMode, StatReport } from "./messages.ts";
-import { NOT_ALLOWED, NOT_REGISTERED, NOT_YOURS, type Outcome, refusal, type SwarmPort } from "./objects.ts";
-import { listLength } from "./swarm.ts";
+import { INIT_TIMER, MAX_SWARMS } from "./limits.ts";
+import { judge, type PeerState } from "./machine.ts";
+import type { ConnectRequest, FindRequest, PeerInfo, PeerMode, StatReport, SwarmSize } from "./messages.ts";
+import {
+  type Asker,
+  NOT_ALLOWED,
+  NOT_REGISTERED,
+  NOT_YOURS,
+  type Outcome,
+  refusal,
+  type SwarmPort,
+} from "./objects.ts";
+import { RecentAnswers } from "./retries.ts";
+import { wishOf } from "./swarm.ts";
 
 /** What is kept of a Peer-ID of the base protocol; plain data, so that it can be stored. */
 export interface PeerRecord {
   readonly peerId: string;
+  /** The others are never kept. */
+  readonly state: Extract<PeerState, "PEER REGISTERED" | "TRACKING">;
   /** IP address that it is bound to. */
   readonly source: string;
   readonly swarms: readonly (readonly [swarmId: string, peerMode: PeerMode])[];
@@ -17,10 +28,14 @@ export interface PeerRecord {
   readonly seen: number;
 }
 
+/** When the record's init timer or track timer runs out, milliseconds since 1970. */
+export const dueOf = ({ state, seen }: PeerRecord, trackTimer: number): number =>
+  seen + (state === "TRACKING" ? trackTimer : Math.min(INIT_TIMER, trackTimer));
+
 /** What a Peer-ID's machine needs from its host. */
 export interface PeerHost {
   load(): PeerRecord | undefined;
-  /** Keeps the record; undefined deletes it. */
+  /** Keeps the record, and sees to it that {@link PeerTracker.expire} is called when it is due; undefined deletes it. */
   save(record: PeerRecord | undefined): void;
   swarm(swarmId: string): SwarmPort;
   /** Milliseconds of silence after which the peer is forgotten. */
@@ -29,6 +44,12 @@ export interface PeerHost {
   now(): number;
 }
 
+const NOT_ENTERED = {
+  unauthorized: "Peer-ID is registered to someone else",
+  forbidden: "Not admitted to this swarm",
+  unavailable: "Swarm is full",
+} as const;
+
 /**
  * The machine of one Peer-ID that asks for no token (§2.4). It may be in several swarms, and its keep-alives name none:
  * so it has an object of its own, which enters it into its swarms and takes it out of all of them again.
@@ -36,6 +57,7 @@ export interface PeerHost {
 export class PeerTracker {
   readonly #host: PeerHost;
   #record: PeerRecord | undefined;
+  readonly #ended = new RecentAnswers();
   /** Requests of one Peer-ID are handled one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -45,31 +67,43 @@ export class PeerTracker {
   }
 
   /** CONNECT (§4.1). */
-  onConnect(request: ConnectRequest, source: string): Promise<Outcome> {
-    return this.#inTurn(() => this.#connect(request, source));
+  onConnect(request: ConnectRequest, asker: Asker): Promise<Outcome> {
+    return this.#inTurn(() => this.#connect(request, asker));
+  }
+
+  /** FIND (RFC 7846). */
+  onFind(request: FindRequest, asker: Asker): Promise<Outcome> {
+    return this.#inTurn(() => this.#find(request, asker));
   }
 
   /** STAT_REPORT (§4.2). */
-  onReport(request: StatReport, source: string): Promise<Outcome> {
-    return this.#inTurn(() => this.#report(request, source));
+  onReport(request: StatReport, asker: Asker): Promise<Outcome> {
+    return this.#inTurn(() => this.#report(request, asker));
   }
 
-  /** Forgets the peer in all swarms if it was silent for longer than the track timer (§2.4.2 C); when to call again. */
+  /**
+   * Forgets the peer in all swarms when its init timer, which a CONNECT that failed half-way leaves behind, or its track
+   * timer has run out (§2.4.2 C); when to call again.
+   */
   expire(): Promise<number | undefined> {
     return this.#inTurn(async () => {
       if (this.#record === undefined) return undefined;
-      const due = this.#record.seen + this.#host.trackTimer;
+      const due = dueOf(this.#record, this.#host.trackTimer);
       if (due > this.#host.now()) return due;
       await this.#terminate(new Map(this.#record.swarms).keys(), this.#record.peerId);
       return undefined;
     });
   }
 
-  async #connect(request: ConnectRequest, source: string): Promise<Outcome> {
+  async #connect(request: ConnectRequest, asker: Asker): Promise<Outcome> {
+    const { source } = asker;
     const { peerId, transactionId, actions } = request;
     const record = this.#record;
     if (record !== undefined && record.source !== source) return NOT_YOURS;
     const transaction = JSON.stringify([transactionId, actions]);
+    const key = JSON.stringify([source, request]);
+    const answered = record === undefined ? this.#ended.get(key, this.#host.now()) : undefined;
+    if (answered !== undefined) return answered;
     // A repeated request (§4.3) is answered again: its LEAVEs are done, its JOINs change nothing.
     const repeated = record?.transaction === transaction;
     const joined = new Map(record?.swarms);
@@ -79,23 +113,26 @@ export class PeerTracker {
     for (const swarmId of verdict.leave) after.delete(swarmId);
     if (!verdict.valid || after.size > MAX_SWARMS) {
       await this.#terminate(joined.keys(), peerId);
-      return NOT_ALLOWED;
+      return record === undefined ? NOT_ALLOWED : this.#ended.set(key, NOT_ALLOWED, this.#host.now());
     }
-    // PEER REGISTERED: written first, so that the timer clears what this request leaves behind if it fails half-way.
+    // Written first, so that the init timer clears what a registration leaves behind that fails half-way.
     const now = this.#host.now();
-    this.#save({ peerId, source, transaction, swarms: [...joined, ...after], seen: now });
+    const state = record?.state ?? "PEER REGISTERED";
+    this.#save({ peerId, state, source, transaction, swarms: [...joined, ...after], seen: now });
     const address = reflexiveAddress(source, request.addresses);
     const entered = await Promise.all(
       [...verdict.join].map(async ([swarmId, peerMode]) => {
-        const length = listLength(peerMode, request.peerNum?.count);
-        const list = await this.#host.swarm(swarmId).enter({ peerId, peerMode, source, address }, length);
+        const wish = wishOf(peerMode, request);
+        const list = await this.#host.swarm(swarmId).enter({ peerId, peerMode, asker, address }, wish);
         return { swarmId, list };
       }),
     );
     const peers: PeerInfo[] = [{ peerId, addresses: [address] }];
-    for (const { list } of entered) {
+    const swarmSizes: SwarmSize[] = [];
+    for (const { swarmId, list } of entered) {
       if (typeof list !== "string") {
-        peers.push(...list);
+        peers.push(...list.peers);
+        swarmSizes.push({ swarmId, size: list.size });
         continue;
       }
       await this.#remove(
@@ -103,24 +140,48 @@ export class PeerTracker {
         peerId,
       );
       this.#save(record);
-      return refusal(list, list === "unavailable" ? "Swarm is full" : "Peer-ID is registered to someone else");
+      return refusal(list, NOT_ENTERED[list]);
     }
     await this.#remove(verdict.leave, peerId);
-    this.#save(after.size === 0 ? undefined : { peerId, source, transaction, swarms: [...after], seen: now });
+    const last = after.size === 0;
+    this.#save(last ? undefined : { peerId, state: "TRACKING", source, transaction, swarms: [...after], seen: now });
     const results = actions.map((action) => action.transactionId);
-    return { ok: true, response: { response: "SUCCESSFUL", transactionId, results, peers } };
+    const sizes = swarmSizes.length > 0 && { swarmSizes };
+    const outcome: Outcome = {
+      ok: true,
+      response: { response: "SUCCESSFUL", transactionId, results, peers, ...sizes },
+    };
+    return last ? this.#ended.set(key, outcome, this.#host.now()) : outcome;
   }
 
-  async #report(request: StatReport, source: string): Promise<Outcome> {
+  async #find(request: FindRequest, asker: Asker): Promise<Outcome> {
+    const { transactionId, peerId, swarmId } = request;
+    const record = this.#record;
+    if (record === undefined) return NOT_REGISTERED;
+    if (record.source !== asker.source) return NOT_YOURS;
+    this.#save({ ...record, seen: this.#host.now() });
+    if (!new Map(record.swarms).has(swarmId)) return NOT_ALLOWED;
+    const list = await this.#host.swarm(swarmId).find(peerId, asker, wishOf("LEECH", request));
+    if (list === undefined) return NOT_REGISTERED;
+    const { peers, size } = list;
+    return { ok: true, response: { response: "SUCCESSFUL", transactionId, peers, swarmSizes: [{ swarmId, size }] } };
+  }
+
+  async #report(request: StatReport, { source }: Asker): Promise<Outcome> {
     const record = this.#record;
     if (record === undefined) return NOT_REGISTERED;
     if (record.source !== source) return NOT_YOURS;
     this.#save({ ...record, seen: this.#host.now() });
-    const joined = new Map(record.swarms);
+    const { stats, properties } = request;
+    const stated = new Map(stats.map((stat) => [stat.swarmId, stat]));
     await Promise.all(
-      request.stats.map(async (stat) => {
-        if (stat.swarmId === undefined || !joined.has(stat.swarmId)) return;
-        await this.#host.swarm(stat.swarmId).note(record.peerId, stat);
+      [...new Map(record.swarms).keys()].map(async (swarmId) => {
+        const contentMap = properties?.contentMap?.filter((map) => map.swarmId === swarmId) ?? [];
+        const { contentMap: _, ...rest } = properties ?? {};
+        const own = { ...rest, ...(contentMap.length > 0 && { contentMap }) };
+        const stat = stated.get(swarmId);
+        if (stat === undefined && Object.keys(own).length === 0) return;
+        await this.#host.swarm(swarmId).note(record.peerId, stat, properties === undefined ? undefined : own);
       }),
     );
     return { ok: true, response: { response: "SUCCESSFUL", transactionId: request.transactionId } };

@@ -1,4 +1,5 @@
 import type { HlsConfig } from "hls.js";
+import type { AccessToken } from "../link/access-token.ts";
 
 /** The settings of a presentation's engine. */
 export type EngineConfig = Omit<PlayerConfig, "hls">;
@@ -15,6 +16,21 @@ export interface PlayerConfig {
   readonly upload?: boolean;
   /** Most neighbours at a time. @defaultValue the link layer's */
   readonly maxNeighbours?: number;
-  /** Replaces the ICE servers of ppsp.json. @defaultValue those of ppsp.json; none there means none at all */
+  /**
+   * Make no links while fewer watch, this viewer included. @defaultValue 2: with a single neighbour half of the bytes
+   * need not come from the server; a higher number spares the viewers of quiet videos their connections
+   */
+  readonly minViewers?: number;
+  /**
+   * Replaces the ICE servers of ppsp.json; an empty list means none at all. @defaultValue those of ppsp.json, or where it
+   * has none those that the tracker names
+   */
   readonly iceServers?: readonly RTCIceServer[];
+  /**
+   * Access token for trackers that ask for one, or a function that gets one and is called again when it has expired; it
+   * is told the tracker's URL, because a token is only for those whom one trusts with it. @defaultValue none
+   */
+  readonly accessToken?: AccessToken;
+  /** Name of this viewer at trackers, where an enrolment gave it one. @defaultValue a random one for each video */
+  readonly peerId?: string;
 }

@@ -5,6 +5,8 @@ import { type Member, SwarmTracker } from "../../src/tracker/swarm.ts";
 /** All objects of a tracker in this process, on a clock that the test turns. */
 export class LocalObjects implements TrackerObjects {
   now = 0;
+  /** Random numbers drawn so far: a measure of the work that lists make. */
+  draws = 0;
   readonly swarms = new Map<string, SwarmTracker>();
   readonly peers = new Map<string, PeerTracker>();
   /** What the swarms have stored. */
@@ -15,11 +17,13 @@ export class LocalObjects implements TrackerObjects {
   swarm(swarmId: string): ReturnType<TrackerObjects["swarm"]> {
     const swarm = this.swarms.get(swarmId) ?? this.#newSwarm(swarmId);
     return {
-      onConnect: async (request, source) => swarm.onConnect(request, source),
+      onConnect: async (request, asker) => swarm.onConnect(request, asker),
+      onFind: async (request) => swarm.onFind(request),
       onReport: async (request) => swarm.onReport(request),
-      enter: async (entry, wanted) => swarm.enter(swarmId, entry, wanted),
+      enter: async (entry, wish) => swarm.enter(swarmId, entry, wish),
+      find: async (peerId, asker, wish) => swarm.find(swarmId, peerId, asker, wish),
       remove: async (peerId) => swarm.remove(peerId),
-      note: async (peerId, stat) => swarm.note(peerId, stat),
+      note: async (peerId, stat, properties) => swarm.note(peerId, stat, properties),
     };
   }
 
@@ -50,7 +54,10 @@ export class LocalObjects implements TrackerObjects {
       },
       trackTimer: 1000,
       now: () => this.now,
-      random: () => (this.#seed = (this.#seed * 16_807) % 2_147_483_647) / 2_147_483_647,
+      random: () => {
+        this.draws += 1;
+        return (this.#seed = (this.#seed * 16_807) % 2_147_483_647) / 2_147_483_647;
+      },
       newToken: () => `token${(this.#tokens += 1)}`,
       heard: () => 0,
       ended: () => undefined,
