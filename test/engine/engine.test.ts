@@ -42,6 +42,7 @@ test("a report to the tracker says where the playhead is, which chunks are held,
     chunksLate: third.end - third.start + 1,
     stalls: 2,
     rejected: 0,
+    httpBytes: expect.any(Number) as number,
   });
 });
 

@@ -10,6 +10,7 @@ import { MAX_BODY, MAX_SIGNAL, MAX_URI } from "../../tracker/limits.ts";
 import type { Parameters } from "../../tracker/parameters.ts";
 import { SIGNAL_PROTOCOL, TOKEN_PREFIX } from "../../tracker/signal.ts";
 import { CommandError } from "../publish/command-error.ts";
+import { toRequest } from "./request.ts";
 import type { LocalSwarm } from "./swarm.ts";
 
 /** Octets of all header fields of a request. */
@@ -110,19 +111,6 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   const parts: Buffer[] = [];
   for await (const part of request) parts.push(part as Buffer);
   return parts.length === 1 ? parts[0] : Buffer.concat(parts);
-}
-
-function toRequest(request: IncomingMessage, body: Buffer | undefined): Request {
-  const headers = new Headers();
-  const { rawHeaders, method = "GET", url = "/" } = request;
-  for (let at = 0; at < rawHeaders.length; at += 2) headers.append(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "");
-  // A Request-URI that is too long is refused by its length alone.
-  const path = url.startsWith("/") ? url : "/";
-  return new Request(`http://tracker${path}`, {
-    method,
-    headers,
-    ...(body !== undefined && method !== "GET" && method !== "HEAD" && { body }),
-  });
 }
 
 async function write(response: ServerResponse, answered: Response, complete: boolean): Promise<void> {
