@@ -1,0 +1,114 @@
+/** Load over plain sockets of this process: requests are bytes made in advance, answers are read no further than needed. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { performance } from "node:perf_hooks";
+
+/** Longest wait for an answer, ms. */
+const ANSWER_MS = 20_000;
+
+/** One POST or GET as it travels. */
+export function httpRequest(line: string, headers: readonly string[], body = ""): Buffer {
+  const length = body === "" ? [] : [`Content-Length: ${Buffer.byteLength(body)}`];
+  return Buffer.from([line, "Host: 127.0.0.1", ...headers, ...length, "", body].join("\r\n"), "latin1");
+}
+
+/** A connection with one request on its way at a time. */
+class Connection {
+  readonly #socket: Socket;
+  #parts: Buffer[] = [];
+  #answer: (answer: Buffer) => void = () => undefined;
+  #failed: (error: Error) => void = () => undefined;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket.setNoDelay(true);
+    socket.on("data", (bytes: Buffer) => {
+      this.#parts.push(bytes);
+      const all = this.#parts.length === 1 ? bytes : Buffer.concat(this.#parts);
+      if (!isWhole(all)) return;
+      this.#parts = [];
+      this.#answer(all);
+    });
+    socket.setTimeout(ANSWER_MS, () => this.#failed(new Error("no answer")));
+    socket.on("error", (error) => this.#failed(error));
+    socket.on("close", () => this.#failed(new Error("the server closed the connection")));
+  }
+
+  static async open(port: number): Promise<Connection> {
+    const socket = connect(port, "127.0.0.1");
+    await once(socket, "connect");
+    return new Connection(socket);
+  }
+
+  ask(request: Buffer): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      this.#answer = resolve;
+      this.#failed = reject;
+      this.#socket.write(request);
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** Whether an answer has come completely: by its Content-Length, or by its last chunk. */
+function isWhole(answer: Buffer): boolean {
+  const end = answer.indexOf("\r\n\r\n");
+  if (end < 0) return false;
+  const head = answer.toString("latin1", 0, end).toLowerCase();
+  const at = head.indexOf("content-length: ");
+  if (at >= 0) return answer.length >= end + 4 + parseInt(head.slice(at + 16), 10);
+  return !head.includes("transfer-encoding: chunked") || answer.subarray(-5).equals(Buffer.from("0\r\n\r\n"));
+}
+
+/** Body of an answer as text; chunk sizes stay in it. @throws Error when the status is not 200 */
+export function bodyOf(answer: Buffer): string {
+  const text = answer.toString("utf8");
+  if (!text.startsWith("HTTP/1.1 200 ")) throw new Error(`answer: ${text.slice(0, 200)}`);
+  return text.slice(text.indexOf("\r\n\r\n") + 4);
+}
+
+/** Several connections to one server of this machine. */
+export class HttpLoad {
+  readonly #connections: readonly Connection[];
+
+  private constructor(connections: readonly Connection[]) {
+    this.#connections = connections;
+  }
+
+  static async open(port: number, connections: number): Promise<HttpLoad> {
+    return new HttpLoad(await Promise.all(Array.from({ length: connections }, () => Connection.open(port))));
+  }
+
+  /** Sends each request once and hands the body of its answer over. */
+  async each(requests: readonly Buffer[], answered: (index: number, body: string) => void): Promise<void> {
+    let next = 0;
+    await Promise.all(
+      this.#connections.map(async (connection) => {
+        for (let index = next++; index < requests.length; index = next++)
+          answered(index, bodyOf(await connection.ask(requests[index]!)));
+      }),
+    );
+  }
+
+  /** Keeps all connections busy for `ms`: answers a second. @throws Error where a status is not 200 */
+  async rate(ms: number, request: () => Buffer): Promise<number> {
+    const began = performance.now();
+    let answers = 0;
+    await Promise.all(
+      this.#connections.map(async (connection) => {
+        while (performance.now() - began < ms) {
+          const answer = await connection.ask(request());
+          if (answer.toString("latin1", 9, 12) !== "200") bodyOf(answer);
+          answers += 1;
+        }
+      }),
+    );
+    return (answers * 1000) / (performance.now() - began);
+  }
+
+  close(): void {
+    for (const connection of this.#connections) connection.close();
+  }
+}
