@@ -62,11 +62,21 @@ function isWhole(answer: Buffer): boolean {
   return !head.includes("transfer-encoding: chunked") || answer.subarray(-5).equals(Buffer.from("0\r\n\r\n"));
 }
 
-/** Body of an answer as text; chunk sizes stay in it. @throws Error when the status is not 200 */
+/** Body of an answer as text. @throws Error when the status is not 200 */
 export function bodyOf(answer: Buffer): string {
   const text = answer.toString("utf8");
   if (!text.startsWith("HTTP/1.1 200 ")) throw new Error(`answer: ${text.slice(0, 200)}`);
-  return text.slice(text.indexOf("\r\n\r\n") + 4);
+  const end = text.indexOf("\r\n\r\n");
+  const body = text.slice(end + 4);
+  if (!/\r\ntransfer-encoding: chunked/iu.test(text.slice(0, end))) return body;
+  let whole = "";
+  for (let at = 0; ;) {
+    const line = body.indexOf("\r\n", at);
+    const size = parseInt(body.slice(at, line), 16);
+    if (!(size > 0)) return whole;
+    whole += body.slice(line + 2, line + 2 + size);
+    at = line + size + 4;
+  }
 }
 
 /** Several connections to one server of this machine. */
