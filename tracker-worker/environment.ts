@@ -1,4 +1,6 @@
+import { type IceServerOption, parseIceServers } from "../src/tracker/ice.ts";
 import { DEFAULT_TRACK_TIMER } from "../src/tracker/limits.ts";
+import { Topology, type TopologyDocument } from "../src/tracker/place.ts";
 import type { PeerObject } from "./peer-object.ts";
 import type { Swarm } from "./swarm-object.ts";
 
@@ -12,7 +14,19 @@ export interface Environment {
   readonly SWARMS?: string;
   /** Seconds. */
   readonly TRACK_TIMER?: string;
+  /** STUN and TURN servers that peers are told of: JSON, a list of `{ urls, secret? }`. */
+  readonly ICE_SERVERS?: string;
+  /** Where networks are and what traffic between them costs: JSON, see TopologyDocument. */
+  readonly TOPOLOGY?: string;
 }
+
+/** STUN and TURN servers of the configuration. @throws RangeError */
+export const iceServers = ({ ICE_SERVERS = "" }: Environment): IceServerOption[] =>
+  ICE_SERVERS === "" ? [] : parseIceServers(ICE_SERVERS);
+
+/** Networks of the configuration. @throws RangeError, SyntaxError */
+export const topology = ({ TOPOLOGY = "" }: Environment): Topology =>
+  new Topology(TOPOLOGY === "" ? {} : (JSON.parse(TOPOLOGY) as TopologyDocument));
 
 /** Milliseconds of silence after which a peer is forgotten. */
 export function trackTimer(environment: Environment): number {

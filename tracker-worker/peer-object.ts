@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
-import type { ConnectRequest, StatReport } from "../src/tracker/messages.ts";
-import type { Outcome, PeerPort } from "../src/tracker/objects.ts";
+import type { ConnectRequest, FindRequest, StatReport } from "../src/tracker/messages.ts";
+import type { Asker, Outcome, PeerPort } from "../src/tracker/objects.ts";
 import { type PeerRecord, PeerTracker } from "../src/tracker/peer.ts";
 import { type Environment, trackTimer } from "./environment.ts";
 
@@ -31,12 +31,16 @@ export class PeerObject extends DurableObject<Environment> implements PeerPort {
     });
   }
 
-  async onConnect(request: ConnectRequest, source: string): Promise<Outcome> {
-    return this.#timed(await this.#peer.onConnect(request, source));
+  async onConnect(request: ConnectRequest, asker: Asker): Promise<Outcome> {
+    return this.#timed(await this.#peer.onConnect(request, asker));
   }
 
-  async onReport(request: StatReport, source: string): Promise<Outcome> {
-    return this.#timed(await this.#peer.onReport(request, source));
+  async onFind(request: FindRequest, asker: Asker): Promise<Outcome> {
+    return this.#timed(await this.#peer.onFind(request, asker));
+  }
+
+  async onReport(request: StatReport, asker: Asker): Promise<Outcome> {
+    return this.#timed(await this.#peer.onReport(request, asker));
   }
 
   override async alarm(): Promise<void> {

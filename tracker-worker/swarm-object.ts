@@ -1,10 +1,18 @@
 import { DurableObject } from "cloudflare:workers";
 import { refuse } from "../src/tracker/handler.ts";
-import type { ConnectRequest, PeerInfo, StatReport, StreamStatistics } from "../src/tracker/messages.ts";
-import type { Entry, Outcome, SwarmPort } from "../src/tracker/objects.ts";
+import { Mailboxes } from "../src/tracker/mailbox.ts";
+import type {
+  ConnectRequest,
+  FindRequest,
+  PeerProperties,
+  StatReport,
+  StreamStatistics,
+} from "../src/tracker/messages.ts";
+import type { Asker, Entry, Listing, Outcome, SwarmPort, Wish } from "../src/tracker/objects.ts";
 import {
   CLOSE,
   PING,
+  POLL_PATH,
   PONG,
   readSignal,
   SIGNAL_PROTOCOL,
@@ -12,13 +20,14 @@ import {
   TOKEN_PREFIX,
 } from "../src/tracker/signal.ts";
 import { SwarmTracker } from "../src/tracker/swarm.ts";
-import { type Environment, trackTimer } from "./environment.ts";
+import { type Environment, topology, trackTimer } from "./environment.ts";
 import { SqlMembers } from "./sql-members.ts";
 
 /** One swarm: storage, timer and sockets for a {@link SwarmTracker}. Evicted at any time, it comes back the same. */
 export class Swarm extends DurableObject<Environment> implements SwarmPort {
   readonly #swarm: SwarmTracker;
   readonly #members: SqlMembers;
+  readonly #mailboxes: Mailboxes;
   readonly #allowances = new WeakMap<WebSocket, SignalAllowance>();
   /** When the alarm is due; unknown after an eviction. */
   #alarm: number | undefined;
@@ -30,29 +39,59 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort {
     this.#swarm = new SwarmTracker({
       storage: this.#members,
       trackTimer: trackTimer(environment),
+      topology: topology(environment),
       now: () => Date.now(),
       random: () => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32,
       newToken,
-      heard: (peerId) => Math.max(0, ...state.getWebSockets(peerId).map((socket) => this.#heard(socket))),
+      heard: (peerId) => {
+        const sockets = state.getWebSockets(peerId).map((socket) => this.#heard(socket));
+        return Math.max(this.#mailboxes.heard(peerId), ...sockets);
+      },
       ended: (peerId) => {
+        this.#mailboxes.delete(peerId);
         for (const socket of state.getWebSockets(peerId)) socket.close(CLOSE.ended, "registration ended");
       },
     });
+    this.#mailboxes = new Mailboxes({
+      admits: (peerId, token) => this.#swarm.admits(peerId, token),
+      opened: (peerId) => {
+        this.#replace(peerId);
+        return this.#swarm.opened(peerId);
+      },
+      lapsed: (peerId) => {
+        if (this.#open(peerId).length === 0) this.#swarm.closed(peerId);
+      },
+      deliver: (to, text) => {
+        const [receiver] = this.#open(to);
+        receiver?.send(text);
+        return receiver !== undefined;
+      },
+      now: () => Date.now(),
+      newSession: newToken,
+    });
     for (const socket of state.getWebSockets()) {
-      if (socket.readyState === WebSocket.OPEN) this.#swarm.opened(peerOf(socket));
+      if (socket.readyState === WebSocket.OPEN) this.#swarm.reachable(peerOf(socket));
     }
   }
 
-  async onConnect(request: ConnectRequest, source: string): Promise<Outcome> {
-    return this.#timed(this.#swarm.onConnect(request, source));
+  async onConnect(request: ConnectRequest, asker: Asker): Promise<Outcome> {
+    return this.#timed(this.#swarm.onConnect(request, asker));
+  }
+
+  async onFind(request: FindRequest): Promise<Outcome> {
+    return this.#timed(this.#swarm.onFind(request));
   }
 
   async onReport(request: StatReport): Promise<Outcome> {
     return this.#timed(this.#swarm.onReport(request));
   }
 
-  async enter(entry: Entry, wanted: number): Promise<readonly PeerInfo[] | "unauthorized" | "unavailable"> {
-    return this.#swarm.enter(this.ctx.id.name ?? "", entry, wanted);
+  async enter(entry: Entry, wish: Wish): Promise<Listing | "unauthorized" | "unavailable"> {
+    return this.#swarm.enter(this.ctx.id.name ?? "", entry, wish);
+  }
+
+  async find(peerId: string, asker: Asker, wish: Wish): Promise<Listing | undefined> {
+    return this.#swarm.find(this.ctx.id.name ?? "", peerId, asker, wish);
   }
 
   async remove(peerId: string): Promise<void> {
@@ -60,18 +99,25 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort {
     await this.#tidy();
   }
 
-  async note(peerId: string, stat: StreamStatistics): Promise<void> {
-    this.#swarm.note(peerId, stat);
+  async note(
+    peerId: string,
+    stat: StreamStatistics | undefined,
+    properties: PeerProperties | undefined,
+  ): Promise<void> {
+    this.#swarm.note(peerId, stat, properties);
   }
 
-  /** Opens a member's signalling socket. */
+  /** Opens a member's signalling socket, or answers a poll. */
   override async fetch(request: Request): Promise<Response> {
-    const peerId = new URL(request.url).searchParams.get("peer") ?? "";
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === POLL_PATH) return this.#mailboxes.answer(request);
+    const peerId = searchParams.get("peer") ?? "";
     const protocols = (request.headers.get("Sec-WebSocket-Protocol") ?? "").split(",").map((name) => name.trim());
     const token = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length) ?? "";
     if (!protocols.includes(SIGNAL_PROTOCOL)) return refuse("malformed", "Subprotocol not supported");
     if (!this.#swarm.admits(peerId, token)) return refuse("forbidden", "Peer not registered");
-    for (const socket of this.ctx.getWebSockets(peerId)) socket.close(CLOSE.replaced, "replaced by a newer socket");
+    this.#replace(peerId);
+    this.#mailboxes.delete(peerId);
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.acceptWebSocket(server, [peerId]);
     server.serializeAttachment({ peerId, opened: Date.now() } satisfies Attachment);
@@ -100,14 +146,15 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort {
       return;
     }
     const [receiver] = this.#open(relay.to);
-    if (receiver === undefined) socket.send(JSON.stringify({ gone: relay.to }));
-    else receiver.send(relay.text);
+    if (receiver !== undefined) receiver.send(relay.text);
+    else if (!this.#mailboxes.put(relay.to, relay.text)) socket.send(JSON.stringify({ gone: relay.to }));
   }
 
   override webSocketClose(socket: WebSocket): void {
     // Completes the closing handshake.
     socket.close(1000);
     const peerId = peerOf(socket);
+    if (this.#mailboxes.has(peerId)) return;
     if (this.#open(peerId).every((other) => other === socket)) this.#swarm.closed(peerId);
   }
 
@@ -136,6 +183,10 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort {
       await this.ctx.storage.setAlarm(due);
     }
     return result;
+  }
+
+  #replace(peerId: string): void {
+    for (const socket of this.ctx.getWebSockets(peerId)) socket.close(CLOSE.replaced, "replaced by a newer socket");
   }
 
   #open(peerId: string): WebSocket[] {

@@ -5,6 +5,7 @@ export const STATUS = {
   unauthorized: 401,
   forbidden: 403,
   "not-found": 404,
+  timeout: 408,
   length: 411,
   "uri-too-long": 414,
   internal: 500,

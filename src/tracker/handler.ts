@@ -1,7 +1,14 @@
 import { malformed, STATUS, TrackerError } from "./errors.ts";
 import { MAX_BODY, MAX_URI } from "./limits.ts";
 import type { Codec, TrackerRequest } from "./messages.ts";
-import { type Outcome, refusal, type TrackerObjects } from "./objects.ts";
+import {
+  type Asker,
+  type Outcome,
+  type PeerPort,
+  refusal,
+  type TrackerObjects,
+  type TrackerPolicy,
+} from "./objects.ts";
 import { xmlCodec } from "./xml/codec.ts";
 
 /** Header that carries the reason of a refusal, which HTTP/2 has no status line for. */
@@ -22,23 +29,20 @@ const CODECS: ReadonlyMap<string, Codec> = new Map([
 
 /**
  * Answers one PPSP-TP request over HTTP (§4, Appendix B). Never rejects: what goes wrong inside becomes a 500.
- *
- * @param source - IP address of the peer
- * @param serves - whether the tracker is there for this swarm
  */
 export async function handleTracker(
   request: Request,
-  source: string,
+  asker: Asker,
   objects: TrackerObjects,
-  serves: (swarmId: string) => boolean,
+  policy: TrackerPolicy,
 ): Promise<Response> {
   if (request.method === "OPTIONS") return preflight();
   try {
     checkTarget(request);
     const codec = codecOf(request.headers);
     const message = codec.decodeRequest(await readBody(request));
-    const outcome = await dispatch(message, source, objects, serves);
-    return respond(outcome, codec, message.transactionId);
+    const outcome = await dispatch(message, asker, objects, policy);
+    return respond(outcome, codec, message);
   } catch (error) {
     if (error instanceof TrackerError && error.code in STATUS) {
       return refuse(error.code as keyof typeof STATUS, error.message);
@@ -110,29 +114,42 @@ async function readBody(request: Request): Promise<string> {
 /** Finds the one object that answers: the swarm for peers with Registration, the Peer-ID's own for all others. */
 async function dispatch(
   request: TrackerRequest,
-  source: string,
+  asker: Asker,
   objects: TrackerObjects,
-  serves: (swarmId: string) => boolean,
+  policy: TrackerPolicy,
 ): Promise<Outcome> {
-  const list = request.method === "CONNECT" ? request.actions : request.stats;
-  const swarmIds = new Set(list.flatMap(({ swarmId }) => swarmId ?? []));
+  const swarmIds = new Set(swarmsOf(request));
   for (const swarmId of swarmIds) {
-    if (!serves(swarmId)) return refusal("forbidden", "Swarm not served here");
+    if (!(await policy.serves(swarmId))) return refusal("forbidden", "Swarm not served here");
   }
-  if (request.registration === undefined) {
-    const peer = objects.peer(request.peerId);
-    return request.method === "CONNECT" ? peer.onConnect(request, source) : peer.onReport(request, source);
-  }
+  if (request.registration === undefined) return ask(objects.peer(request.peerId), request, asker);
   const [swarmId, ...others] = swarmIds;
   if (swarmId === undefined || others.length > 0) throw malformed("Registration is for one swarm");
-  const swarm = objects.swarm(swarmId);
-  return request.method === "CONNECT" ? swarm.onConnect(request, source) : swarm.onReport(request, source);
+  return ask(objects.swarm(swarmId), request, asker);
 }
 
-function respond(outcome: Outcome, codec: Codec, transactionId: string): Response {
-  if (outcome.ok) return withBody(codec.encodeResponse(outcome.response), codec.contentType);
+/** SwarmIDs that a request names. */
+function swarmsOf(request: TrackerRequest): string[] {
+  if (request.method === "FIND") return [request.swarmId];
+  const list = request.method === "CONNECT" ? request.actions : request.stats;
+  return list.flatMap(({ swarmId }) => swarmId ?? []);
+}
+
+function ask(port: PeerPort, request: TrackerRequest, asker: Asker): Promise<Outcome> {
+  switch (request.method) {
+    case "CONNECT":
+      return port.onConnect(request, asker);
+    case "FIND":
+      return port.onFind(request, asker);
+    case "STAT_REPORT":
+      return port.onReport(request, asker);
+  }
+}
+
+function respond(outcome: Outcome, codec: Codec, request: TrackerRequest): Response {
+  if (outcome.ok) return withBody(codec.encodeResponse(outcome.response, request), codec.contentType);
   if (outcome.code !== "unauthorized") return refuse(outcome.code, outcome.reason);
-  const body = codec.encodeResponse({ response: "AUTHENTICATION REQUIRED", transactionId });
+  const body = codec.encodeRefusal(outcome.code, request.transactionId) ?? "";
   const headers = { [REASON_HEADER]: outcome.reason, "WWW-Authenticate": "PPSP-Registration" };
   return withBody(body, codec.contentType, { status: 401, statusText: outcome.reason, headers });
 }

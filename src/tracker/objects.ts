@@ -1,11 +1,15 @@
 import type { RefusalCode } from "./errors.ts";
 import type {
   ConnectRequest,
+  FindRequest,
   PeerAddress,
   PeerInfo,
   PeerMode,
+  PeerNum,
+  PeerProperties,
   StatReport,
   StreamStatistics,
+  TrackerRequest,
   TrackerResponse,
 } from "./messages.ts";
 
@@ -14,33 +18,82 @@ export type Outcome =
   | { readonly ok: true; readonly response: TrackerResponse }
   | { readonly ok: false; readonly code: RefusalCode; readonly reason: string };
 
+/** Who sends a request, as far as the tracker knows without believing the body. */
+export interface Asker {
+  /** IP address that the request came from. */
+  readonly source: string;
+  /** Autonomous system of that address, such as "64496". */
+  readonly asn?: string;
+  /** Country of that address, ISO 3166-1 alpha-2. */
+  readonly country?: string;
+  /** It has authenticated as a super-node. */
+  readonly superNode?: true;
+}
+
+/** What a peer wants of a peer list. */
+export interface Wish {
+  /** Most peers to list. */
+  readonly count: number;
+  readonly peerNum?: PeerNum;
+  /** Chunk at its playhead. */
+  readonly position?: number;
+}
+
+/** What a swarm answers to a peer that enters it or looks for others. */
+export interface Listing {
+  readonly peers: readonly PeerInfo[];
+  /** Members of the swarm. */
+  readonly size: number;
+}
+
+/** What the tracker lets whom do; it may ask other services first. */
+export interface TrackerPolicy {
+  /** Whether the tracker is there for this swarm. */
+  serves(swarmId: string): boolean | Promise<boolean>;
+  /**
+   * Checks the credentials of a request before anything else is done with it (§4.1); absent: none are needed.
+   *
+   * @param authorization - the header field of that name
+   */
+  authorize?(authorization: string | null, request: TrackerRequest, asker: Asker): Promise<Grant>;
+}
+
+/** Whether a request may go on: as which asker, or how it is refused, with the challenge for WWW-Authenticate of a 401. */
+export type Grant =
+  | { readonly ok: true; readonly asker: Asker }
+  | { readonly ok: false; readonly code: RefusalCode; readonly reason: string; readonly challenge?: string };
+
 /** A peer of the base protocol as its Peer object enters it into a swarm. */
 export interface Entry {
   readonly peerId: string;
   readonly peerMode: PeerMode;
-  /** IP address that its requests come from. */
-  readonly source: string;
+  readonly asker: Asker;
   readonly address: PeerAddress;
 }
 
 /** One swarm: its roster, and the machines of the members that registered with a token. */
 export interface SwarmPort {
   /** CONNECT with Registration, about this swarm only. */
-  onConnect(request: ConnectRequest, source: string): Promise<Outcome>;
+  onConnect(request: ConnectRequest, asker: Asker): Promise<Outcome>;
+  /** FIND with Registration. */
+  onFind(request: FindRequest, asker: Asker): Promise<Outcome>;
   /** STAT_REPORT with Registration, about this swarm only. */
-  onReport(request: StatReport, source: string): Promise<Outcome>;
+  onReport(request: StatReport, asker: Asker): Promise<Outcome>;
   /** Enters a peer, or changes its entry, and lists others; refuses when someone with a token has this Peer-ID, or when full. */
-  enter(entry: Entry, wanted: number): Promise<readonly PeerInfo[] | "unauthorized" | "unavailable">;
+  enter(entry: Entry, wish: Wish): Promise<Listing | "unauthorized" | "unavailable">;
+  /** Lists other peers for one that `enter` put in; undefined when it is not there. */
+  find(peerId: string, asker: Asker, wish: Wish): Promise<Listing | undefined>;
   /** Takes out a peer that `enter` put in. */
   remove(peerId: string): Promise<void>;
-  /** Keeps what such a peer reports. */
-  note(peerId: string, stat: StreamStatistics): Promise<void>;
+  /** Keeps what such a peer reports; `properties` hold the content map of this swarm only. */
+  note(peerId: string, stat: StreamStatistics | undefined, properties: PeerProperties | undefined): Promise<void>;
 }
 
 /** One Peer-ID of the base protocol: its machine over all swarms. */
 export interface PeerPort {
-  onConnect(request: ConnectRequest, source: string): Promise<Outcome>;
-  onReport(request: StatReport, source: string): Promise<Outcome>;
+  onConnect(request: ConnectRequest, asker: Asker): Promise<Outcome>;
+  onFind(request: FindRequest, asker: Asker): Promise<Outcome>;
+  onReport(request: StatReport, asker: Asker): Promise<Outcome>;
 }
 
 /** Where the objects of a tracker are found: Durable Objects, or plain ones in one process. */

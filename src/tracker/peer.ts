@@ -1,9 +1,17 @@
 import { reflexiveAddress } from "./address.ts";
 import { MAX_SWARMS } from "./limits.ts";
 import { judge } from "./machine.ts";
-import type { ConnectRequest, PeerInfo, PeerMode, StatReport } from "./messages.ts";
-import { NOT_ALLOWED, NOT_REGISTERED, NOT_YOURS, type Outcome, refusal, type SwarmPort } from "./objects.ts";
-import { listLength } from "./swarm.ts";
+import type { ConnectRequest, FindRequest, PeerInfo, PeerMode, StatReport, SwarmSize } from "./messages.ts";
+import {
+  type Asker,
+  NOT_ALLOWED,
+  NOT_REGISTERED,
+  NOT_YOURS,
+  type Outcome,
+  refusal,
+  type SwarmPort,
+} from "./objects.ts";
+import { wishOf } from "./swarm.ts";
 
 /** What is kept of a Peer-ID of the base protocol; plain data, so that it can be stored. */
 export interface PeerRecord {
@@ -45,13 +53,18 @@ export class PeerTracker {
   }
 
   /** CONNECT (§4.1). */
-  onConnect(request: ConnectRequest, source: string): Promise<Outcome> {
-    return this.#inTurn(() => this.#connect(request, source));
+  onConnect(request: ConnectRequest, asker: Asker): Promise<Outcome> {
+    return this.#inTurn(() => this.#connect(request, asker));
+  }
+
+  /** FIND (RFC 7846). */
+  onFind(request: FindRequest, asker: Asker): Promise<Outcome> {
+    return this.#inTurn(() => this.#find(request, asker));
   }
 
   /** STAT_REPORT (§4.2). */
-  onReport(request: StatReport, source: string): Promise<Outcome> {
-    return this.#inTurn(() => this.#report(request, source));
+  onReport(request: StatReport, asker: Asker): Promise<Outcome> {
+    return this.#inTurn(() => this.#report(request, asker));
   }
 
   /** Forgets the peer in all swarms if it was silent for longer than the track timer (§2.4.2 C); when to call again. */
@@ -65,7 +78,8 @@ export class PeerTracker {
     });
   }
 
-  async #connect(request: ConnectRequest, source: string): Promise<Outcome> {
+  async #connect(request: ConnectRequest, asker: Asker): Promise<Outcome> {
+    const { source } = asker;
     const { peerId, transactionId, actions } = request;
     const record = this.#record;
     if (record !== undefined && record.source !== source) return NOT_YOURS;
@@ -87,15 +101,17 @@ export class PeerTracker {
     const address = reflexiveAddress(source, request.addresses);
     const entered = await Promise.all(
       [...verdict.join].map(async ([swarmId, peerMode]) => {
-        const length = listLength(peerMode, request.peerNum?.count);
-        const list = await this.#host.swarm(swarmId).enter({ peerId, peerMode, source, address }, length);
+        const wish = wishOf(peerMode, request);
+        const list = await this.#host.swarm(swarmId).enter({ peerId, peerMode, asker, address }, wish);
         return { swarmId, list };
       }),
     );
     const peers: PeerInfo[] = [{ peerId, addresses: [address] }];
-    for (const { list } of entered) {
+    const swarmSizes: SwarmSize[] = [];
+    for (const { swarmId, list } of entered) {
       if (typeof list !== "string") {
-        peers.push(...list);
+        peers.push(...list.peers);
+        swarmSizes.push({ swarmId, size: list.size });
         continue;
       }
       await this.#remove(
@@ -108,19 +124,38 @@ export class PeerTracker {
     await this.#remove(verdict.leave, peerId);
     this.#save(after.size === 0 ? undefined : { peerId, source, transaction, swarms: [...after], seen: now });
     const results = actions.map((action) => action.transactionId);
-    return { ok: true, response: { response: "SUCCESSFUL", transactionId, results, peers } };
+    const sizes = swarmSizes.length > 0 && { swarmSizes };
+    return { ok: true, response: { response: "SUCCESSFUL", transactionId, results, peers, ...sizes } };
   }
 
-  async #report(request: StatReport, source: string): Promise<Outcome> {
+  async #find(request: FindRequest, asker: Asker): Promise<Outcome> {
+    const { transactionId, peerId, swarmId } = request;
+    const record = this.#record;
+    if (record === undefined) return NOT_REGISTERED;
+    if (record.source !== asker.source) return NOT_YOURS;
+    this.#save({ ...record, seen: this.#host.now() });
+    if (!new Map(record.swarms).has(swarmId)) return NOT_ALLOWED;
+    const list = await this.#host.swarm(swarmId).find(peerId, asker, wishOf("LEECH", request));
+    if (list === undefined) return NOT_REGISTERED;
+    const { peers, size } = list;
+    return { ok: true, response: { response: "SUCCESSFUL", transactionId, peers, swarmSizes: [{ swarmId, size }] } };
+  }
+
+  async #report(request: StatReport, { source }: Asker): Promise<Outcome> {
     const record = this.#record;
     if (record === undefined) return NOT_REGISTERED;
     if (record.source !== source) return NOT_YOURS;
     this.#save({ ...record, seen: this.#host.now() });
-    const joined = new Map(record.swarms);
+    const { stats, properties } = request;
+    const stated = new Map(stats.map((stat) => [stat.swarmId, stat]));
     await Promise.all(
-      request.stats.map(async (stat) => {
-        if (stat.swarmId === undefined || !joined.has(stat.swarmId)) return;
-        await this.#host.swarm(stat.swarmId).note(record.peerId, stat);
+      [...new Map(record.swarms).keys()].map(async (swarmId) => {
+        const contentMap = properties?.contentMap?.filter((map) => map.swarmId === swarmId) ?? [];
+        const { contentMap: _, ...rest } = properties ?? {};
+        const own = { ...rest, ...(contentMap.length > 0 && { contentMap }) };
+        const stat = stated.get(swarmId);
+        if (stat === undefined && Object.keys(own).length === 0) return;
+        await this.#host.swarm(swarmId).note(record.peerId, stat, properties === undefined ? undefined : own);
       }),
     );
     return { ok: true, response: { response: "SUCCESSFUL", transactionId: request.transactionId } };

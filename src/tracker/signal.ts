@@ -2,6 +2,9 @@ import { MAX_ID, MAX_SIGNAL, SIGNAL_BURST, SIGNAL_RATE } from "./limits.ts";
 
 /** Subprotocol of the signalling socket (docs/PROTOCOL.md). */
 export const SIGNAL_PROTOCOL = "ppsp-signal.1";
+/** Path of the signalling socket, and of its substitute where no socket opens. */
+export const SIGNAL_PATH = "/signal";
+export const POLL_PATH = "/signal/poll";
 /** What the token follows in the socket's second subprotocol: URLs end up in logs, this does not. */
 export const TOKEN_PREFIX = "token.";
 /** Sent by a peer as a sign of life, answered by {@link PONG} without waking the tracker. */

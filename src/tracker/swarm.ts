@@ -1,8 +1,29 @@
 import { reflexiveAddress } from "./address.ts";
 import { DEFAULT_PEERS, MAX_MEMBERS, MAX_PEERS } from "./limits.ts";
 import { judge } from "./machine.ts";
-import type { ConnectRequest, PeerAddress, PeerInfo, PeerMode, StatReport, StreamStatistics } from "./messages.ts";
-import { type Entry, NOT_ALLOWED, NOT_REGISTERED, NOT_YOURS, type Outcome, refusal } from "./objects.ts";
+import type {
+  ConnectRequest,
+  FindRequest,
+  PeerAddress,
+  PeerInfo,
+  PeerMode,
+  PeerProperties,
+  StatReport,
+  StreamStatistics,
+} from "./messages.ts";
+import {
+  type Asker,
+  type Entry,
+  type Listing,
+  NOT_ALLOWED,
+  NOT_REGISTERED,
+  NOT_YOURS,
+  type Outcome,
+  refusal,
+  type Wish,
+} from "./objects.ts";
+import { type Place, Topology } from "./place.ts";
+import { isRelayOnly, rank, sampleSize, superNodeSample } from "./ranking.ts";
 import { SampleSet } from "./roster.ts";
 
 /** What a swarm keeps of one member; plain data, so that it can be stored. */
@@ -16,13 +37,18 @@ export interface Member {
   readonly address: PeerAddress;
   /** TransactionID of the CONNECT that registered it, which makes a repeated one recognisable (§4.3). */
   readonly transactionId?: string;
-  /** Peers that it wants to hear of. */
-  readonly wanted: number;
+  /** Where that address is. */
+  readonly place?: Place;
+  /** It has authenticated as a super-node. */
+  readonly superNode?: true;
+  /** What it last wanted of a peer list. */
+  readonly wish: Wish;
   /** Join time, milliseconds since 1970. */
   readonly since: number;
   /** Last request, milliseconds since 1970. */
   readonly seen: number;
   readonly stat?: StreamStatistics;
+  readonly properties?: PeerProperties;
 }
 
 /** Where members survive the end of the process or object. Synchronous, as SQLite in a Durable Object is. */
@@ -38,13 +64,15 @@ export interface SwarmHost {
   readonly storage: SwarmStorage;
   /** Milliseconds of silence after which a member is forgotten. */
   readonly trackTimer: number;
+  /** Where networks are and what traffic between them costs. @defaultValue nothing is known but what the edge says */
+  readonly topology?: Topology;
   /** Milliseconds since 1970. */
   now(): number;
   /** A number in [0, 1). */
   random(): number;
   /** An unguessable token of visible characters. */
   newToken(): string;
-  /** Last sign of life on the member's signalling socket, milliseconds since 1970; 0 when it has none. */
+  /** Last sign of life on the member's signalling socket or poll, milliseconds since 1970; 0 when it has none. */
   heard(peerId: string): number;
   /** Called when a member's registration has ended. */
   ended(peerId: string): void;
@@ -59,9 +87,13 @@ export class SwarmTracker {
   readonly #listed: SampleSet;
   /** Members with an open signalling socket. */
   readonly #reachable: SampleSet;
+  readonly #superNodes: SampleSet;
+  readonly #topology: Topology;
 
   constructor(host: SwarmHost) {
     this.#host = host;
+    this.#topology = host.topology ?? new Topology();
+    this.#superNodes = new SampleSet(() => host.random());
     this.#listed = new SampleSet(() => host.random());
     this.#reachable = new SampleSet(() => host.random());
     for (const member of [...host.storage.load()].sort((a, b) => a.seen - b.seen)) this.#keep(member);
@@ -73,9 +105,10 @@ export class SwarmTracker {
   }
 
   /** CONNECT of a peer that asks for a token or shows one (§4.1 and our Registration extension). */
-  onConnect(request: ConnectRequest, source: string): Outcome {
+  onConnect(request: ConnectRequest, asker: Asker): Outcome {
     this.expire();
-    const { peerId, transactionId, peerNum } = request;
+    const { source } = asker;
+    const { peerId, transactionId } = request;
     const swarmId = request.actions[0]?.swarmId ?? "";
     const member = this.#members.get(peerId);
     const repeated = member?.transactionId === transactionId && member.source === source;
@@ -94,22 +127,40 @@ export class SwarmTracker {
     if (member === undefined && this.#members.size >= MAX_MEMBERS) return refusal("unavailable", "Swarm is full");
     const now = this.#host.now();
     const token = member?.token ?? this.#host.newToken();
-    const wanted = listLength(peerMode, peerNum?.count);
+    const wish = wishOf(peerMode, request);
+    const since = member?.since ?? now;
+    const { superNode: _superNode, place: _place, ...before } = member ?? {};
+    const standing = this.#standing(asker);
     this.#store({
-      ...member,
+      ...before,
+      ...standing,
       peerId,
       peerMode,
       token,
-      source,
       address,
       transactionId,
-      wanted,
-      since: member?.since ?? now,
+      wish,
+      since,
       seen: now,
     });
-    const peers = [self, ...this.#list(swarmId, peerId, wanted)];
+    const peers = [self, ...this.#list(swarmId, peerId, wish)];
     const registration = { token, trackTimer: Math.ceil(this.#host.trackTimer / 1000) };
-    return { ok: true, response: { response: "SUCCESSFUL", transactionId, results, peers, registration } };
+    const swarmSizes = [{ swarmId, size: this.size }];
+    return { ok: true, response: { response: "SUCCESSFUL", transactionId, results, peers, swarmSizes, registration } };
+  }
+
+  /** FIND of such a peer (RFC 7846). */
+  onFind(request: FindRequest): Outcome {
+    this.expire();
+    const { peerId, transactionId, swarmId } = request;
+    const member = this.#members.get(peerId);
+    if (member === undefined) return NOT_REGISTERED;
+    if (!holds(member, request.registration?.token)) return NOT_YOURS;
+    const wish = wishOf("LEECH", request);
+    this.#store({ ...member, wish, seen: this.#host.now() });
+    const peers = this.#list(swarmId, peerId, wish);
+    const swarmSizes = [{ swarmId, size: this.size }];
+    return { ok: true, response: { response: "SUCCESSFUL", transactionId, peers, swarmSizes } };
   }
 
   /** STAT_REPORT of such a peer (§4.2). */
@@ -119,20 +170,31 @@ export class SwarmTracker {
     const member = this.#members.get(peerId);
     if (member === undefined) return NOT_REGISTERED;
     if (!holds(member, request.registration?.token)) return NOT_YOURS;
-    const stat = request.stats[0] ?? member.stat;
-    this.#store({ ...member, seen: this.#host.now(), ...(stat !== undefined && { stat }) });
-    return { ok: true, response: { response: "SUCCESSFUL", transactionId } };
+    this.#store({ ...reported(member, request.stats[0], request.properties), seen: this.#host.now() });
+    const swarmSizes = [{ swarmId: request.stats[0]?.swarmId ?? "", size: this.size }];
+    return { ok: true, response: { response: "SUCCESSFUL", transactionId, swarmSizes } };
   }
 
   /** See SwarmPort. */
-  enter(swarmId: string, entry: Entry, wanted: number): readonly PeerInfo[] | "unauthorized" | "unavailable" {
+  enter(swarmId: string, entry: Entry, wish: Wish): Listing | "unauthorized" | "unavailable" {
     this.expire();
     const member = this.#members.get(entry.peerId);
     if (member?.token !== undefined) return "unauthorized";
     if (member === undefined && this.#members.size >= MAX_MEMBERS) return "unavailable";
     const now = this.#host.now();
-    this.#store({ ...member, ...entry, wanted, since: member?.since ?? now, seen: now });
-    return this.#list(swarmId, entry.peerId, wanted);
+    const { peerId, peerMode, address, asker } = entry;
+    const since = member?.since ?? now;
+    const { superNode: _superNode, place: _place, ...before } = member ?? {};
+    this.#store({ ...before, ...this.#standing(asker), peerId, peerMode, address, wish, since, seen: now });
+    return { peers: this.#list(swarmId, peerId, wish), size: this.size };
+  }
+
+  /** See SwarmPort. */
+  find(swarmId: string, peerId: string, _asker: Asker, wish: Wish): Listing | undefined {
+    this.expire();
+    const member = this.#members.get(peerId);
+    if (member === undefined || member.token !== undefined) return undefined;
+    return { peers: this.#list(swarmId, peerId, wish), size: this.size };
   }
 
   /** See SwarmPort. */
@@ -141,9 +203,10 @@ export class SwarmTracker {
   }
 
   /** See SwarmPort. */
-  note(peerId: string, stat: StreamStatistics): void {
+  note(peerId: string, stat: StreamStatistics | undefined, properties: PeerProperties | undefined): void {
     const member = this.#members.get(peerId);
-    if (member !== undefined && member.token === undefined) this.#store({ ...member, stat, seen: this.#host.now() });
+    if (member === undefined || member.token !== undefined) return;
+    this.#store({ ...reported(member, stat, properties), seen: this.#host.now() });
   }
 
   /** Whether this peer may open a signalling socket. */
@@ -153,13 +216,19 @@ export class SwarmTracker {
     return member !== undefined && holds(member, token);
   }
 
-  /** A member's signalling socket is open: the other members that can be signalled, as many as it wants. */
-  opened(peerId: string): readonly string[] {
+  /** A member can be signalled, as before its object was evicted. */
+  reachable(peerId: string): void {
     this.#reachable.add(peerId);
-    return this.#reachable.sample(this.#members.get(peerId)?.wanted ?? 0, peerId);
   }
 
-  /** A member's signalling socket has closed. */
+  /** A member can be signalled from now on: the others that can be, as many as it wants, best first. */
+  opened(peerId: string): readonly string[] {
+    this.reachable(peerId);
+    const wish = this.#members.get(peerId)?.wish ?? { count: 0 };
+    return this.#ranked(peerId, wish).map((member) => member.peerId);
+  }
+
+  /** A member can no longer be signalled. */
   closed(peerId: string): void {
     this.#reachable.delete(peerId);
   }
@@ -179,10 +248,41 @@ export class SwarmTracker {
     return undefined;
   }
 
-  #list(swarmId: string, asker: string, count: number): PeerInfo[] {
-    return this.#listed.sample(count, asker).flatMap((peerId) => {
-      const member = this.#members.get(peerId);
-      return member === undefined ? [] : [{ swarmId, peerId, addresses: [member.address] }];
+  /** What a request shows about the peer itself. */
+  #standing({ source, asn, country, superNode }: Asker): Pick<Member, "source" | "place" | "superNode"> {
+    const edge = { ...(asn !== undefined && { asn }), ...(country !== undefined && { country }) };
+    const place = this.#topology.placeOf(source, edge);
+    return {
+      source,
+      ...(Object.keys(place).length > 0 && { place }),
+      ...(superNode !== undefined && { superNode }),
+    };
+  }
+
+  #list(swarmId: string, asker: string, wish: Wish): PeerInfo[] {
+    return this.#ranked(asker, wish).map((member) => ({
+      swarmId,
+      peerId: member.peerId,
+      addresses: isRelayOnly(member) ? [] : [member.address],
+      ...(member.superNode && { superNode: true }),
+    }));
+  }
+
+  /** Draws some members and ranks them: the work depends on the length of the list, not on the size of the swarm. */
+  #ranked(peerId: string, { count, peerNum, position }: Wish): Member[] {
+    if (count === 0) return [];
+    // Those that can be signalled are of no use to others, nor the others to them.
+    const pool = this.#reachable.has(peerId) ? this.#reachable : this.#listed;
+    const drawn = [
+      ...this.#superNodes.sample(superNodeSample(count), peerId).filter((other) => pool.has(other)),
+      ...pool.sample(sampleSize(count), peerId),
+    ];
+    const candidates = drawn.flatMap((other) => this.#members.get(other) ?? []);
+    const asker = { peerId, wishes: peerNum, position, place: this.#members.get(peerId)?.place };
+    return rank(candidates, asker, count, {
+      now: this.#host.now(),
+      random: () => this.#host.random(),
+      cost: (from, to) => this.#topology.cost(from, to),
     });
   }
 
@@ -190,6 +290,8 @@ export class SwarmTracker {
     const { peerId } = member;
     this.#members.set(peerId, member);
     this.#listed.add(peerId);
+    if (member.superNode) this.#superNodes.add(peerId);
+    else this.#superNodes.delete(peerId);
     this.#timed.delete(peerId);
     if (member.token !== undefined) this.#timed.add(peerId);
   }
@@ -204,9 +306,28 @@ export class SwarmTracker {
     this.#timed.delete(peerId);
     this.#listed.delete(peerId);
     this.#reachable.delete(peerId);
+    this.#superNodes.delete(peerId);
     this.#host.storage.delete(peerId);
     this.#host.ended(peerId);
   }
+}
+
+/** The member with what it has just reported; what it left out is as before. */
+function reported(member: Member, stat: StreamStatistics | undefined, properties: PeerProperties | undefined): Member {
+  return {
+    ...member,
+    ...(stat !== undefined && { stat }),
+    ...(properties !== undefined && { properties: { ...member.properties, ...properties } }),
+  };
+}
+
+/** What a request wants of a peer list. */
+export function wishOf(peerMode: PeerMode, { peerNum, position }: Pick<ConnectRequest, "peerNum" | "position">): Wish {
+  return {
+    count: listLength(peerMode, peerNum?.count),
+    ...(peerNum !== undefined && { peerNum }),
+    ...(position !== undefined && { position }),
+  };
 }
 
 /** How many peers to list for a CONNECT (§4.1): seeders get none unless they ask. */

@@ -93,7 +93,7 @@ describe("hostile bodies", () => {
       if (body.length === 0) continue;
       const headers = { "Content-Type": "application/xml", "Content-Length": String(body.length) };
       const request = new Request("http://tracker.example/", { method: "POST", body, headers });
-      const response = await handleTracker(request, `192.0.2.${below(3)}`, objects, () => true);
+      const response = await handleTracker(request, { source: `192.0.2.${below(3)}` }, objects, { serves: () => true });
       statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
       const text = await response.text();
       if (response.status === 200 || response.status === 401) xmlCodec.decodeResponse(text);

@@ -54,7 +54,9 @@ describe("the machine of a Peer-ID", () => {
           else model.delete(step.peerId);
           const { peerId } = step;
           const request = { method: "CONNECT", transactionId: `t${index}`, peerId, addresses: [] } as const;
-          const outcome = await objects.peer(peerId).onConnect({ ...request, actions: step.actions }, "192.0.2.1");
+          const outcome = await objects
+            .peer(peerId)
+            .onConnect({ ...request, actions: step.actions }, { source: "192.0.2.1" });
           expect(outcome.ok).toBe(verdict.valid);
           for (const swarm of ["1", "2", "3"]) {
             const expected = [...model].filter(([, { swarms: of }]) => of.has(swarm)).map(([id]) => id);
@@ -73,8 +75,8 @@ describe("the machine of a Peer-ID", () => {
       actions: [{ swarmId: swarm, action: "JOIN", peerMode: "SEED", transactionId: `${id}.1` } as const],
     });
     const outcomes = await Promise.all([
-      objects.peer("p").onConnect(join("t1", "1"), "192.0.2.1"),
-      objects.peer("p").onConnect(join("t2", "2"), "192.0.2.1"),
+      objects.peer("p").onConnect(join("t1", "1"), { source: "192.0.2.1" }),
+      objects.peer("p").onConnect(join("t2", "2"), { source: "192.0.2.1" }),
     ]);
     expect(outcomes.map(({ ok }) => ok)).toEqual([true, false]);
     expect(objects.stored.get("1")?.size).toBe(0);

@@ -15,11 +15,13 @@ export class LocalObjects implements TrackerObjects {
   swarm(swarmId: string): ReturnType<TrackerObjects["swarm"]> {
     const swarm = this.swarms.get(swarmId) ?? this.#newSwarm(swarmId);
     return {
-      onConnect: async (request, source) => swarm.onConnect(request, source),
+      onConnect: async (request, asker) => swarm.onConnect(request, asker),
+      onFind: async (request) => swarm.onFind(request),
       onReport: async (request) => swarm.onReport(request),
-      enter: async (entry, wanted) => swarm.enter(swarmId, entry, wanted),
+      enter: async (entry, wish) => swarm.enter(swarmId, entry, wish),
+      find: async (peerId, asker, wish) => swarm.find(swarmId, peerId, asker, wish),
       remove: async (peerId) => swarm.remove(peerId),
-      note: async (peerId, stat) => swarm.note(peerId, stat),
+      note: async (peerId, stat, properties) => swarm.note(peerId, stat, properties),
     };
   }
 

@@ -18,6 +18,11 @@ export const xmlCodec: Codec = {
   decodeResponse,
   encodeRequest,
   encodeResponse,
+  // §3.4: only 401 has a body.
+  encodeRefusal: (code, transactionId) =>
+    code === "unauthorized" && transactionId !== undefined
+      ? encodeResponse({ response: "AUTHENTICATION REQUIRED", transactionId })
+      : undefined,
 };
 
 function encodeRequest(request: TrackerRequest): string {
@@ -35,6 +40,8 @@ function encodeRequest(request: TrackerRequest): string {
     if (addresses.length > 0) {
       content += writeElement("PeerGroup", {}, writeElement("PeerInfo", {}, addresses.map(address).join("")));
     }
+  } else if (request.method === "FIND") {
+    content += textElement("SwarmID", request.swarmId) + textElement("TransactionID", request.transactionId);
   } else {
     content += textElement("TransactionID", request.transactionId);
     if (request.stats.length > 0) content += writeElement("StatisticsGroup", {}, request.stats.map(stat).join(""));
