@@ -77,6 +77,8 @@ export interface PlaybackCounts {
   readonly stalls: number;
   /** Chunks that failed verification. */
   readonly rejected: number;
+  /** Bytes that came from the origin instead of peers. */
+  readonly httpBytes?: number;
 }
 
 /** What a peer's access network is. */

@@ -26,6 +26,8 @@ export interface Asker {
   readonly asn?: string;
   /** Country of that address, ISO 3166-1 alpha-2. */
   readonly country?: string;
+  /** Whom its access token is for; absent where none is needed. */
+  readonly subject?: string;
   /** It has authenticated as a super-node. */
   readonly superNode?: true;
 }
@@ -80,7 +82,7 @@ export interface SwarmPort {
   /** STAT_REPORT with Registration, about this swarm only. */
   onReport(request: StatReport, asker: Asker): Promise<Outcome>;
   /** Enters a peer, or changes its entry, and lists others; refuses when someone with a token has this Peer-ID, or when full. */
-  enter(entry: Entry, wish: Wish): Promise<Listing | "unauthorized" | "unavailable">;
+  enter(entry: Entry, wish: Wish): Promise<Listing | "unauthorized" | "forbidden" | "unavailable">;
   /** Lists other peers for one that `enter` put in; undefined when it is not there. */
   find(peerId: string, asker: Asker, wish: Wish): Promise<Listing | undefined>;
   /** Takes out a peer that `enter` put in. */

@@ -37,6 +37,12 @@ export interface PeerHost {
   now(): number;
 }
 
+const NOT_ENTERED = {
+  unauthorized: "Peer-ID is registered to someone else",
+  forbidden: "Not admitted to this swarm",
+  unavailable: "Swarm is full",
+} as const;
+
 /**
  * The machine of one Peer-ID that asks for no token (§2.4). It may be in several swarms, and its keep-alives name none:
  * so it has an object of its own, which enters it into its swarms and takes it out of all of them again.
@@ -119,7 +125,7 @@ export class PeerTracker {
         peerId,
       );
       this.#save(record);
-      return refusal(list, list === "unavailable" ? "Swarm is full" : "Peer-ID is registered to someone else");
+      return refusal(list, NOT_ENTERED[list]);
     }
     await this.#remove(verdict.leave, peerId);
     this.#save(after.size === 0 ? undefined : { peerId, source, transaction, swarms: [...after], seen: now });

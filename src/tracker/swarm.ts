@@ -202,6 +202,11 @@ export class SwarmTracker {
     if (this.#members.get(peerId)?.token === undefined) this.#forget(peerId);
   }
 
+  /** Ends a registration, whoever holds it. */
+  evict(peerId: string): void {
+    this.#forget(peerId);
+  }
+
   /** See SwarmPort. */
   note(peerId: string, stat: StreamStatistics | undefined, properties: PeerProperties | undefined): void {
     const member = this.#members.get(peerId);

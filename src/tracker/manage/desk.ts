@@ -1,0 +1,277 @@
+import type { ConnectRequest, FindRequest, PeerProperties, StatReport, StreamStatistics } from "../messages.ts";
+import { type Asker, type Entry, type Listing, NOT_YOURS, type Outcome, refusal, type Wish } from "../objects.ts";
+import { CLOSE, readSignal, SignalAllowance } from "../signal.ts";
+import { type SwarmHost, SwarmTracker } from "../swarm.ts";
+import { type AccountStorage, SwarmAccount } from "./account.ts";
+import { isDefault, MAX_BANS, NO_POLICY, objection, type SwarmPolicy } from "./policy.ts";
+import type { ContentCharacteristics, MemberSummary, SwarmSummary } from "./summary.ts";
+
+/** A signalling socket as a swarm needs it. */
+export interface DeskSocket {
+  send(text: string): void;
+  close(code: number, reason: string): void;
+}
+
+/** Where a swarm and what an operator decided about it survive. */
+export interface DeskStorage extends AccountStorage {
+  loadPolicy(): SwarmPolicy | undefined;
+  /** undefined: nothing has been decided any more. */
+  savePolicy(policy: SwarmPolicy | undefined): void;
+}
+
+/** What a swarm with its signalling needs from its host. */
+export interface DeskHost extends Omit<SwarmHost, "storage" | "ended"> {
+  readonly swarmId: string;
+  readonly storage: DeskStorage;
+  /** Open signalling sockets of one member, or of all. */
+  sockets(peerId?: string): readonly DeskSocket[];
+  /** A time as ISO 8601 in UTC. */
+  iso(at: number): string;
+}
+
+/** A change that an operator makes; what is absent stays as it is. */
+export interface PolicyChange {
+  readonly p2p?: boolean;
+  readonly content?: ContentCharacteristics;
+}
+
+/** What the management API does with one swarm; calls may cross objects. */
+export interface DeskPort {
+  describe(): Promise<SwarmSummary>;
+  /** Members in the order of their Peer-IDs, behind `after`. */
+  list(after: string, limit: number): Promise<readonly MemberSummary[]>;
+  change(change: PolicyChange): Promise<SwarmSummary>;
+  /** Ends a registration and lets this Peer-ID (and its address) not in again; false if nobody had it. */
+  ban(peerId: string, withAddress: boolean, seconds: number | undefined): Promise<boolean>;
+  unban(peerId: string): Promise<boolean>;
+  /** Ends all registrations; how many there were. */
+  close(): Promise<number>;
+}
+
+/**
+ * One swarm at the tracker with all that is around its roster: signalling between members, sums of what they report,
+ * and what an operator decides about it. The same in a Durable Object and under Node.
+ */
+export class SwarmDesk {
+  readonly #host: DeskHost;
+  readonly #swarm: SwarmTracker;
+  readonly #account: SwarmAccount;
+  readonly #allowances = new WeakMap<DeskSocket, SignalAllowance>();
+  #policy: SwarmPolicy;
+  #signals = 0;
+
+  constructor(host: DeskHost) {
+    this.#host = host;
+    this.#account = new SwarmAccount(host.storage);
+    this.#policy = host.storage.loadPolicy() ?? NO_POLICY;
+    this.#swarm = new SwarmTracker({
+      ...host,
+      storage: this.#account,
+      now: () => host.now(),
+      random: () => host.random(),
+      newToken: () => host.newToken(),
+      heard: (peerId) => host.heard(peerId),
+      ended: (peerId) => {
+        for (const socket of host.sockets(peerId)) socket.close(CLOSE.ended, "registration ended");
+      },
+    });
+  }
+
+  /** Nobody is in it, and nothing has been decided about it. */
+  get idle(): boolean {
+    return this.#swarm.size === 0 && isDefault(this.#policy);
+  }
+
+  /** Members. */
+  get size(): number {
+    return this.#swarm.size;
+  }
+
+  /** See SwarmPort. */
+  onConnect(request: ConnectRequest, asker: Asker): Outcome {
+    const refused = this.#refused(request.peerId, asker);
+    if (refused !== undefined) return refused;
+    const outcome = this.#swarm.onConnect(request, asker);
+    if (outcome.ok && asker.subject !== undefined) this.#account.bind(request.peerId, asker.subject);
+    return outcome;
+  }
+
+  /** See SwarmPort. */
+  onFind(request: FindRequest, asker: Asker): Outcome {
+    return this.#refused(request.peerId, asker) ?? this.#swarm.onFind(request);
+  }
+
+  /** See SwarmPort. */
+  onReport(request: StatReport, asker: Asker): Outcome {
+    return this.#refused(request.peerId, asker) ?? this.#swarm.onReport(request);
+  }
+
+  /** See SwarmPort. */
+  enter(entry: Entry, wish: Wish): Listing | "unauthorized" | "forbidden" | "unavailable" {
+    const refused = this.#refused(entry.peerId, entry.asker);
+    if (refused !== undefined) return !refused.ok && refused.code === "unauthorized" ? "unauthorized" : "forbidden";
+    const listing = this.#swarm.enter(this.#host.swarmId, entry, wish);
+    if (typeof listing !== "string" && entry.asker.subject !== undefined) {
+      this.#account.bind(entry.peerId, entry.asker.subject);
+    }
+    return listing;
+  }
+
+  /** See SwarmPort. */
+  find(peerId: string, asker: Asker, wish: Wish): Listing | undefined {
+    return this.#swarm.find(this.#host.swarmId, peerId, asker, wish);
+  }
+
+  /** See SwarmPort. */
+  remove(peerId: string): void {
+    this.#swarm.remove(peerId);
+  }
+
+  /** See SwarmPort. */
+  note(peerId: string, stat: StreamStatistics | undefined, properties: PeerProperties | undefined): void {
+    this.#swarm.note(peerId, stat, properties);
+  }
+
+  /** See SwarmTracker. */
+  expire(): number | undefined {
+    return this.#swarm.expire();
+  }
+
+  /** Whether this peer may open a signalling socket. */
+  admits(peerId: string, token: string): boolean {
+    return this.#swarm.admits(peerId, token);
+  }
+
+  /** A member's signalling socket is open: its first message. */
+  opened(peerId: string): string {
+    return JSON.stringify({ peers: this.#swarm.opened(peerId) });
+  }
+
+  /** A member's last signalling socket has closed. */
+  closed(peerId: string): void {
+    this.#swarm.closed(peerId);
+  }
+
+  /** A message from a member's socket that is open. */
+  receive(socket: DeskSocket, from: string, message: unknown): void {
+    const now = this.#host.now();
+    const allowance = this.#allowances.get(socket) ?? new SignalAllowance(now);
+    this.#allowances.set(socket, allowance);
+    if (!allowance.take(now)) {
+      socket.close(CLOSE.tooMany, "too many signals");
+      return;
+    }
+    const relay = readSignal(from, message);
+    if (relay.kind === "close") {
+      socket.close(relay.code, relay.reason);
+      return;
+    }
+    const [receiver] = this.#host.sockets(relay.to);
+    if (receiver === undefined) {
+      socket.send(JSON.stringify({ gone: relay.to }));
+      return;
+    }
+    receiver.send(relay.text);
+    this.#signals += 1;
+  }
+
+  /** What the registry is told. */
+  describe(): SwarmSummary {
+    const { swarmId } = this.#host;
+    const { p2p, bans, content } = this.#policy;
+    const signals = this.#signals;
+    this.#signals = 0;
+    return {
+      swarmId,
+      members: this.#swarm.size,
+      seeds: this.#account.seeds,
+      sockets: this.#host.sockets().length,
+      totals: this.#account.totals,
+      signals,
+      p2p,
+      bans: bans.length,
+      ...(content !== undefined && { content }),
+      ...(this.idle && { ended: true }),
+    };
+  }
+
+  /** Forgets the sums of a swarm that has ended. */
+  clear(): void {
+    this.#account.clear();
+  }
+
+  /** See DeskPort. */
+  list(after: string, limit: number): readonly MemberSummary[] {
+    const now = this.#host.now();
+    const ids = [...this.#account.members.keys()].filter((peerId) => peerId > after).sort();
+    return ids.slice(0, limit).flatMap((peerId) => {
+      const member = this.#account.members.get(peerId);
+      if (member === undefined) return [];
+      const { peerMode, since, seen, stat, properties } = member;
+      return {
+        peerId,
+        peerMode,
+        reachable: this.#host.sockets(peerId).length > 0,
+        since: this.#host.iso(since),
+        silent: Math.max(0, Math.round((now - Math.max(seen, this.#host.heard(peerId))) / 1000)),
+        uploadedBytes: stat?.uploadedBytes ?? 0,
+        downloadedBytes: stat?.downloadedBytes ?? 0,
+        stalls: properties?.playback?.stalls ?? 0,
+        rejected: properties?.playback?.rejected ?? 0,
+      };
+    });
+  }
+
+  /** See DeskPort. */
+  change({ p2p, content }: PolicyChange): void {
+    this.#decide({
+      ...this.#policy,
+      ...(p2p !== undefined && { p2p }),
+      ...(content !== undefined && { content }),
+    });
+    if (p2p === false) this.close();
+  }
+
+  /** See DeskPort. */
+  ban(peerId: string, withAddress: boolean, seconds: number | undefined): boolean {
+    const now = this.#host.now();
+    const member = this.#account.members.get(peerId);
+    const source = withAddress ? member?.source : undefined;
+    const others = this.#policy.bans.filter((ban) => ban.peerId !== peerId && (ban.until ?? Infinity) > now);
+    const ban = {
+      peerId,
+      ...(source !== undefined && { source }),
+      ...(seconds !== undefined && { until: now + seconds * 1000 }),
+    };
+    this.#decide({ ...this.#policy, bans: [...others, ban].slice(-MAX_BANS) });
+    this.#swarm.evict(peerId);
+    return member !== undefined;
+  }
+
+  /** See DeskPort. */
+  unban(peerId: string): boolean {
+    const bans = this.#policy.bans.filter((ban) => ban.peerId !== peerId);
+    const had = bans.length < this.#policy.bans.length;
+    if (had) this.#decide({ ...this.#policy, bans });
+    return had;
+  }
+
+  /** See DeskPort. */
+  close(): number {
+    const ids = [...this.#account.members.keys()];
+    for (const peerId of ids) this.#swarm.evict(peerId);
+    return ids.length;
+  }
+
+  #decide(policy: SwarmPolicy): void {
+    this.#policy = policy;
+    this.#host.storage.savePolicy(isDefault(policy) ? undefined : policy);
+  }
+
+  #refused(peerId: string, asker: Asker): Outcome | undefined {
+    const reason = objection(this.#policy, peerId, asker, this.#host.now());
+    if (reason !== undefined) return refusal("forbidden", reason);
+    const bound = this.#account.members.get(peerId)?.subject;
+    return bound !== undefined && bound !== asker.subject ? NOT_YOURS : undefined;
+  }
+}

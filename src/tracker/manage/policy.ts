@@ -1,0 +1,38 @@
+import type { Asker } from "../objects.ts";
+import type { ContentCharacteristics } from "./summary.ts";
+
+/** Bans that one swarm keeps; the oldest goes first. */
+export const MAX_BANS = 1000;
+
+/** A peer that an operator does not let in; plain data, so that it can be stored. */
+export interface Ban {
+  readonly peerId: string;
+  /** Address that is banned too. */
+  readonly source?: string;
+  /** Milliseconds since 1970; absent: for good. */
+  readonly until?: number;
+}
+
+/** What an operator has decided about one swarm; plain data, so that it can be stored. */
+export interface SwarmPolicy {
+  /** false: its viewers play over HTTP. */
+  readonly p2p: boolean;
+  readonly bans: readonly Ban[];
+  readonly content?: ContentCharacteristics;
+}
+
+/** A swarm about which nothing has been decided. */
+export const NO_POLICY: SwarmPolicy = { p2p: true, bans: [] };
+
+/** Whether a policy says no more than {@link NO_POLICY}. */
+export const isDefault = ({ p2p, bans, content }: SwarmPolicy): boolean =>
+  p2p && bans.length === 0 && content === undefined;
+
+/** Why this peer may not be in the swarm now; undefined when it may. */
+export function objection(policy: SwarmPolicy, peerId: string, { source }: Asker, now: number): string | undefined {
+  if (!policy.p2p) return "P2P is switched off for this swarm";
+  const banned = policy.bans.some(
+    (ban) => (ban.peerId === peerId || ban.source === source) && (ban.until === undefined || ban.until > now),
+  );
+  return banned ? "Not admitted to this swarm" : undefined;
+}
