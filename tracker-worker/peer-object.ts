@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { ConnectRequest, FindRequest, StatReport } from "../src/tracker/messages.ts";
 import type { Asker, Outcome, PeerPort } from "../src/tracker/objects.ts";
-import { type PeerRecord, PeerTracker } from "../src/tracker/peer.ts";
+import { dueOf, type PeerRecord, PeerTracker } from "../src/tracker/peer.ts";
 import { type Environment, trackTimer } from "./environment.ts";
 
 const KEY = "peer";
@@ -19,6 +19,7 @@ export class PeerObject extends DurableObject<Environment> implements PeerPort {
       save: (record) => {
         if (record !== undefined) {
           storage.kv.put(KEY, record);
+          this.#arm(dueOf(record, trackTimer(environment)));
           return;
         }
         // Nothing is left behind, not even the alarm; replies wait for it as for every write.
@@ -50,10 +51,14 @@ export class PeerObject extends DurableObject<Environment> implements PeerPort {
 
   async #timed<T>(result: T): Promise<T> {
     const due = await this.#peer.expire();
-    if (due !== undefined && (this.#alarm === undefined || due < this.#alarm)) {
-      this.#alarm = due;
-      await this.ctx.storage.setAlarm(due);
-    }
+    if (due !== undefined) this.#arm(due);
     return result;
+  }
+
+  /** Sets the one alarm of this object, unless an earlier one is set; replies wait for it as for every write. */
+  #arm(due: number): void {
+    if (this.#alarm !== undefined && this.#alarm <= due) return;
+    this.#alarm = due;
+    void this.ctx.storage.setAlarm(due);
   }
 }

@@ -9,16 +9,19 @@ import { Delivery, type DeliveryContext, type FetchRequest, type Piece } from ".
 import { PlaybackError } from "./errors.ts";
 import { Emitter } from "./events.ts";
 import { HashSource } from "./hash-source.ts";
+import { nearestRanges, UploadMeter } from "./report.ts";
 import { Host, type News } from "./host.ts";
 import { HttpSource } from "./http-source.ts";
 import type { EngineEvents, EngineOptions } from "./options.ts";
-import type { Membership, Playhead } from "./ports.ts";
+import type { Membership, Playhead, SwarmReport } from "./ports.ts";
 import { NO_STATS, type EngineStats } from "./stats.ts";
 
 /** A neighbour may still turn up within this time after joining, ms: who has time waits for it. */
 const SEARCH_MS = 2_500;
 /** Share of the memory limit that is freed at once: channels that said HAVE for a chunk must reopen when it goes, so this must be rare. */
 const EVICTION_SHARE = 1 / 8;
+/** Ranges of a ContentMap: what the tracker takes. */
+const REPORTED_RANGES = 64;
 /** `statschange` comes at most this often, ms. */
 const STATS_MS = 250;
 /** A page wants to know soon when a neighbour is gone: keep-alive every 5 s, dead after 15 s of silence. */
@@ -48,6 +51,10 @@ export class Engine implements DeliveryContext {
   #mismatchTold = false;
   #unprovable = false;
   #downloadedBytes = 0;
+  readonly #uploadMeter = new UploadMeter();
+  readonly #playback = { chunksInTime: 0, chunksLate: 0 };
+  /** Stalls that the player has counted; the engine only hands them on to the tracker. */
+  stalls = 0;
 
   constructor(options: EngineOptions) {
     const { presentation, baseUrl, store, clock, digest, random32 } = options;
@@ -122,6 +129,8 @@ export class Engine implements DeliveryContext {
         at += bytes.length;
         if (source === "peer") this.stats.peerBytes += part.length;
         if (source === "cache") this.stats.cacheBytes += part.length;
+        if (this.now() <= request.deadline()) this.#playback.chunksInTime++;
+        else this.#playback.chunksLate++;
         this.#statsChanged();
         yield { bytes: part, source };
       }
@@ -255,13 +264,23 @@ export class Engine implements DeliveryContext {
         this.#wakeDeliveries();
       },
       warning: (message) => this.#emitter.emit("warning", message),
-      report: () => ({
-        uploadedBytes: this.stats.uploadedBytes,
-        downloadedBytes: this.#downloadedBytes,
-        availBandwidth: 0,
-      }),
+      report: () => this.#report(),
     });
     if (this.#membership === undefined) this.#expectingUntil = 0;
+  }
+
+  #report(): SwarmReport {
+    const { file, progress = 0 } = this.#playhead;
+    const { start, end } = this.layout.fileChunks(file);
+    const position = Math.min(end, start + Math.floor(progress * (end - start + 1)));
+    return {
+      uploadedBytes: this.stats.uploadedBytes,
+      downloadedBytes: this.#downloadedBytes,
+      availBandwidth: this.#uploadMeter.measure(this.stats.uploadedBytes, this.now()),
+      position,
+      held: nearestRanges(this.#host.swarm.have, position, REPORTED_RANGES),
+      playback: { ...this.#playback, stalls: this.stalls, rejected: this.stats.rejectedChunks },
+    };
   }
 
   #news(news: News): void {

@@ -1,6 +1,7 @@
 import type { ChunkRange } from "../core/address/range.ts";
 import type { HashCode } from "../core/codec/messages.ts";
 import type { PeerAddress } from "../core/connection/peer-address.ts";
+import type { PlaybackCounts } from "../tracker/messages.ts";
 
 /**
  * One neighbour, as a way for datagrams to travel: a WebRTC data channel, a UDP address, a pair in memory. It may lose,
@@ -63,6 +64,11 @@ export interface SwarmReport {
   readonly downloadedBytes: number;
   /** bit/s; 0 when unknown. */
   readonly availBandwidth: number;
+  /** Chunk at the playhead; absent before anything has been played. */
+  readonly position?: number;
+  /** Chunks held, ascending, at most 64 ranges: those nearest to the playhead. */
+  readonly held?: readonly ChunkRange[];
+  readonly playback?: PlaybackCounts;
 }
 
 /** What meeting other peers of one swarm leads to. All of these may be called at any time until `leave`. */

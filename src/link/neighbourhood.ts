@@ -98,6 +98,16 @@ export class Neighbourhood {
     return this.#attempts().filter(({ openedAt }) => openedAt !== undefined).length;
   }
 
+  /** Members that might still be offered to. */
+  get spare(): number {
+    return [...this.#members.values()].filter(({ attempt }) => attempt === undefined).length;
+  }
+
+  /** Whether the link with this peer is open. */
+  isLinked(id: string): boolean {
+    return this.#members.get(id)?.attempt?.openedAt !== undefined;
+  }
+
   /** Takes the tracker's list of other members. */
   list(peerIds: readonly string[]): void {
     for (const id of peerIds) this.#member(id);

@@ -1,36 +1,45 @@
 import type { Membership, Rendezvous, RendezvousEvents } from "../engine/ports.ts";
 import { Neighbourhood, type LinkOptions, type SignalledLink } from "./neighbourhood.ts";
+import { Condition } from "./condition.ts";
+import { NatProbe } from "./nat.ts";
 import { TrackerClient } from "./tracker-client.ts";
+import { type Registered, Trackers } from "./trackers.ts";
 import { hasWebRtc, WebRtcLink, type IceServer } from "./webrtc.ts";
 
 /** How to meet others. */
 export interface RendezvousOptions {
   /** Tiers of PPSP-TP tracker URLs, best first. */
   readonly trackers: readonly (readonly string[])[];
-  /** Empty: no third party is asked for addresses. */
-  readonly iceServers: readonly IceServer[];
+  /** Empty: no third party is asked for addresses. "tracker": those that the tracker names, if it names any. */
+  readonly iceServers: readonly IceServer[] | "tracker";
   /** @defaultValue a random UUID for each membership */
   readonly peerId?: string;
   /** Most links of one membership. @defaultValue 8: more cost each neighbour upload slots and gain little */
   readonly maxNeighbours?: number;
+  /**
+   * Make no links while the swarm has fewer members, oneself included. @defaultValue 2: with a single neighbour half of
+   * the bytes need not come from the origin; more spares the viewers of quiet videos their connections
+   */
+  readonly minViewers?: number;
   /** One line for the console. */
   readonly warn: (message: string) => void;
 }
 
 /** What a membership stands on: the real tracker and WebRTC, or a table in memory. */
 export interface Surroundings {
-  readonly tracker: (
-    options: ConstructorParameters<typeof TrackerClient>[0],
-  ) => Pick<TrackerClient, "start" | "signal" | "leave">;
-  readonly link: (options: LinkOptions) => SignalledLink;
+  readonly tracker: (options: ConstructorParameters<typeof TrackerClient>[0]) => Registered;
+  readonly link: (options: LinkOptions, iceServers: readonly IceServer[]) => SignalledLink;
 }
 
 type State = Parameters<RendezvousEvents["state"]>[0];
 
 /** A tracker that has not answered by then does not keep the player waiting, ms. */
 const PATIENCE_MS = 2000;
-/** Pause after every tracker of every tier has failed, ms. */
-const ROUND_MS = 30_000;
+/** Who has fewer links asks for more peers, if there are any: one source of each kind, and one that is slow. */
+const FEW_LINKS = 3;
+/** Before the tracker is asked for more peers, ms; doubled each time, up to the second, as long as that brings no link. */
+const REFRESH_MS = 30_000;
+const REFRESH_MAX_MS = 480_000;
 /** Members to ask the tracker for. */
 const PEER_NUM = 20;
 
@@ -46,7 +55,7 @@ export const createRendezvous = (options: RendezvousOptions): Rendezvous | undef
   }
   const surroundings: Surroundings = {
     tracker: (client) => new TrackerClient(client),
-    link: (link) => new WebRtcLink({ ...link, iceServers: options.iceServers }),
+    link: (link, iceServers) => new WebRtcLink({ ...link, iceServers }),
   };
   return { join: (swarmId, events) => new SwarmMembership(options, surroundings, swarmId, events) };
 };
@@ -57,120 +66,138 @@ const randomPeerId = (): string =>
 
 const toHex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-/** One peer in one swarm: a tracker at a time, and links that outlive it. */
+/** One peer in one swarm: its trackers, and links that outlive them. */
 export class SwarmMembership implements Membership {
-  readonly #surroundings: Surroundings;
   readonly #events: RendezvousEvents;
-  readonly #urls: readonly string[];
-  readonly #peerId: string;
-  readonly #swarmId: string;
   readonly #neighbourhood: Neighbourhood;
+  readonly #trackers: Trackers;
+  readonly #minViewers: number;
+  readonly #nat = new NatProbe();
+  readonly #condition = new Condition();
   readonly #warned = new Set<string>();
-  #client: ReturnType<Surroundings["tracker"]> | undefined;
-  #url = 0;
-  /** Trackers that failed since one last answered. */
-  #failures = 0;
+  #iceServers: readonly IceServer[];
   #listed = false;
   #offline = false;
   #state: State = "searching";
-  #nextTracker: ReturnType<typeof setTimeout> | undefined;
+  #refreshMs = REFRESH_MS;
+  #refresh: ReturnType<typeof setTimeout> | undefined;
   readonly #patience: ReturnType<typeof setTimeout>;
   #left = false;
 
   constructor(options: RendezvousOptions, surroundings: Surroundings, swarmId: Uint8Array, events: RendezvousEvents) {
-    this.#surroundings = surroundings;
+    const { iceServers, minViewers = 2, maxNeighbours = 8, peerId = randomPeerId() } = options;
     this.#events = events;
-    this.#urls = options.trackers.flat();
-    this.#peerId = options.peerId ?? randomPeerId();
-    this.#swarmId = toHex(swarmId);
+    this.#minViewers = minViewers;
+    this.#iceServers = iceServers === "tracker" ? [] : iceServers;
     this.#neighbourhood = new Neighbourhood({
-      self: this.#peerId,
-      maxNeighbours: options.maxNeighbours ?? 8,
-      relay: (to, payload) => this.#client?.signal(to, payload) ?? false,
-      connect: surroundings.link,
-      link: (link, initiator) => events.link(link, initiator),
+      self: peerId,
+      maxNeighbours,
+      relay: (to, payload) => {
+        this.#nat.note(payload);
+        return this.#trackers.signal(to, payload);
+      },
+      connect: (link) => surroundings.link(link, this.#iceServers),
+      link: (link, initiator) => {
+        this.#refreshMs = REFRESH_MS;
+        events.link(link, initiator);
+      },
       changed: () => this.#update(),
+    });
+    this.#trackers = new Trackers({
+      tiers: options.trackers,
+      register: (url, trackerEvents) =>
+        surroundings.tracker({
+          url,
+          peerId,
+          swarmId: toHex(swarmId),
+          peerNum: PEER_NUM,
+          mode: "LEECH",
+          events: trackerEvents,
+        }),
+      linked: (id) => this.#neighbourhood.isLinked(id),
+      events: {
+        peers: (peerIds) => {
+          if (this.#left) return;
+          this.#listed = true;
+          this.#offline = false;
+          this.#neighbourhood.list(peerIds);
+        },
+        signal: (from, payload) => this.#neighbourhood.receive(from, payload),
+        gone: (id) => this.#neighbourhood.gone(id),
+        state: (state) => {
+          if (this.#left) return;
+          if (state !== "connecting") this.#offline = state === "offline";
+          this.#update();
+        },
+        size: () => this.#update(),
+        iceServers: (servers) => {
+          if (iceServers === "tracker") this.#iceServers = servers;
+        },
+        warning: (message) => this.#warn(message),
+        report: () => {
+          const nat = this.#nat.ability;
+          return { ...events.report(), ...this.#condition.properties, ...(nat !== undefined && { nat }) };
+        },
+      },
     });
     this.#patience = setTimeout(() => {
       if (!this.#listed) this.#offline = true;
       this.#update();
     }, PATIENCE_MS);
-    this.#ask();
+    this.#trackers.start();
   }
 
   leave(): void {
     if (this.#left) return;
     this.#left = true;
     clearTimeout(this.#patience);
-    clearTimeout(this.#nextTracker);
+    clearTimeout(this.#refresh);
     this.#neighbourhood.close();
-    this.#client?.leave();
+    this.#trackers.leave();
   }
 
   ban(id: string): void {
     this.#neighbourhood.ban(id);
   }
 
-  /** Registers with the tracker whose turn it is. */
-  #ask(): void {
-    const client = this.#surroundings.tracker({
-      url: this.#urls[this.#url]!,
-      peerId: this.#peerId,
-      swarmId: this.#swarmId,
-      peerNum: PEER_NUM,
-      mode: "LEECH",
-      events: {
-        peers: (peerIds) => {
-          if (this.#client !== client || this.#left) return;
-          this.#listed = true;
-          this.#offline = false;
-          this.#failures = 0;
-          this.#neighbourhood.list(peerIds);
-        },
-        signal: (from, payload) => {
-          if (this.#client === client) this.#neighbourhood.receive(from, payload);
-        },
-        gone: (peerId) => {
-          if (this.#client === client) this.#neighbourhood.gone(peerId);
-        },
-        state: (state) => {
-          if (this.#client !== client || this.#left) return;
-          this.#neighbourhood.online = state === "open";
-          if (state === "open") this.#offline = false;
-          if (state === "offline") this.#failed();
-          this.#update();
-        },
-        warning: (message) => this.#warn(message),
-        report: () => this.#events.report(),
-      },
-    });
-    this.#client = client;
-    client.start();
-  }
-
-  /** The only tracker keeps trying by itself; where there are more, the next has its turn. */
-  #failed(): void {
-    this.#failures++;
-    const round = this.#failures % this.#urls.length === 0;
-    if (round) this.#offline = true;
-    if (this.#urls.length === 1) return;
-    const client = this.#client;
-    this.#client = undefined;
-    client?.leave();
-    this.#url = (this.#url + 1) % this.#urls.length;
-    this.#nextTracker = setTimeout(() => this.#ask(), round ? ROUND_MS : 0);
+  /** Whether the swarm is too small to bother. An offer from someone unknown shows that it has grown. */
+  get #quiet(): boolean {
+    const { size } = this.#trackers;
+    return size !== undefined && Math.max(size, this.#neighbourhood.known + 1) < this.#minViewers;
   }
 
   #update(): void {
+    if (this.#left) return;
+    this.#neighbourhood.online = this.#trackers.state === "open" && !this.#quiet;
+    this.#planRefresh();
     const { linked, known } = this.#neighbourhood;
     let state: State = "searching";
     if (linked > 0) state = "joined";
     else if (this.#offline) state = "offline";
+    else if (this.#quiet && this.#listed) state = "alone";
     else if (known > 0) state = "joined";
     else if (this.#listed) state = "alone";
-    if (state === this.#state || this.#left) return;
+    if (state === this.#state) return;
     this.#state = state;
     this.#events.state(state);
+  }
+
+  /** Who has few links, and nobody left to offer to, asks the tracker for others: as long as it says that there are some. */
+  #planRefresh(): void {
+    if (this.#refresh !== undefined || !this.#needy) return;
+    this.#refresh = setTimeout(() => {
+      this.#refresh = undefined;
+      if (!this.#needy) return;
+      this.#refreshMs = Math.min(REFRESH_MAX_MS, this.#refreshMs * 2);
+      this.#trackers.refresh();
+      this.#planRefresh();
+    }, this.#refreshMs);
+  }
+
+  get #needy(): boolean {
+    const { linked, spare } = this.#neighbourhood;
+    const { size = 0, state } = this.#trackers;
+    return !this.#left && state === "open" && !this.#quiet && linked < FEW_LINKS && spare === 0 && size > linked + 1;
   }
 
   #warn(message: string): void {

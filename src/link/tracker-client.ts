@@ -1,8 +1,17 @@
 import type { SwarmReport } from "../engine/ports.ts";
 import { TrackerError } from "../tracker/errors.ts";
 import { DEFAULT_TRACK_TIMER } from "../tracker/limits.ts";
-import type { ConnectRequest, PeerMode, TrackerRequest } from "../tracker/messages.ts";
+import type {
+  ConnectRequest,
+  IceServer,
+  PeerMode,
+  PeerProperties,
+  TrackerRequest,
+  TrackerResponse,
+} from "../tracker/messages.ts";
+import { TOKEN_PREFIX } from "../tracker/signal.ts";
 import { askTracker, type Fetch } from "./tracker-http.ts";
+import { PollSocket } from "./tracker-poll.ts";
 import { type OpenSocket, SignalSocket, type SignalSocketEvents } from "./tracker-socket.ts";
 
 /** Longest wait between two attempts to reach a tracker, ms. */
@@ -24,9 +33,16 @@ export interface TrackerClientEvents {
   state(state: "connecting" | "open" | "offline"): void;
   /** One line for the console, once per kind of trouble. */
   warning(message: string): void;
-  /** Called when a report is due. */
-  report(): SwarmReport;
+  /** How many members the swarm has, oneself included; with each answer. */
+  size?(members: number): void;
+  /** STUN and TURN servers that the tracker offers, with credentials that expire; fresh ones with each list. */
+  iceServers?(servers: readonly IceServer[]): void;
+  /** Called when a report is due, and for the playhead when peers are asked for. */
+  report(): PeerReport;
 }
+
+/** What a peer tells of its swarm, and of itself. */
+export type PeerReport = SwarmReport & Pick<PeerProperties, "nat" | "access" | "power">;
 
 /** What a registration needs. */
 export interface TrackerClientOptions {
@@ -41,7 +57,7 @@ export interface TrackerClientOptions {
   readonly events: TrackerClientEvents;
   /** @defaultValue the host's fetch */
   readonly fetch?: Fetch;
-  /** @defaultValue the host's WebSocket; Node 20 has none */
+  /** @defaultValue the host's WebSocket; Node 20 has none, and polls */
   readonly openSocket?: OpenSocket;
 }
 
@@ -57,6 +73,9 @@ export class TrackerClient {
   #token: string | undefined;
   #trackTimerMs = DEFAULT_TRACK_TIMER * 1000;
   #state: State | undefined;
+  /** The ContentMap that the tracker has, as text. */
+  #contentMap = "[]";
+  #startedAt = 0;
   #started = false;
   #left = false;
   /** Ends the current wait. */
@@ -65,19 +84,45 @@ export class TrackerClient {
   constructor(options: TrackerClientOptions) {
     this.#options = options;
     this.#fetch = options.fetch ?? ((url, init) => fetch(url, init));
-    this.#openSocket = options.openSocket ?? ((url, protocols) => new WebSocket(url, protocols));
+    const open = options.openSocket ?? ((url, protocols) => new WebSocket(url, protocols));
+    this.#openSocket = (url, protocols) => open(url.replace(/^http/u, "ws"), protocols);
   }
 
   /** Begins; events follow. Once only. */
   start(): void {
     if (this.#started) throw new RangeError("already started");
     this.#started = true;
+    this.#startedAt = performance.now();
     void this.#run();
   }
 
   /** Sends a JSON value to a member; false if it cannot travel now. */
   signal(to: string, payload: unknown): boolean {
     return this.#socket?.send(to, payload) ?? false;
+  }
+
+  /** Asks for more peers (FIND); `peers` follows if there are any. Nothing happens while the tracker cannot be used. */
+  refresh(): void {
+    if (this.#left || this.#token === undefined || this.#state !== "open") return;
+    const { peerId, swarmId, peerNum, events } = this.#options;
+    const { position } = events.report();
+    const find = this.#ask({
+      method: "FIND",
+      transactionId: newTransactionId(),
+      peerId,
+      swarmId,
+      peerNum: { count: peerNum },
+      registration: { token: this.#token },
+      ...(position !== undefined && { position }),
+    });
+    find.then(
+      (answer) => {
+        const others = (answer.peers ?? []).flatMap((peer) => (peer.peerId === peerId ? [] : peer.peerId));
+        this.#heed(answer);
+        if (!this.#left) events.peers(others);
+      },
+      (error: unknown) => this.#doubt(error),
+    );
   }
 
   /** Leaves the swarm; no event comes after this. Safe on `pagehide`: the request outlives the page. */
@@ -95,7 +140,9 @@ export class TrackerClient {
     for (let failures = 0; !this.#left; failures += 1) {
       try {
         await this.#register();
-        const lived = await this.#signalling();
+        let lived = await this.#signalling("signal", this.#openSocket);
+        // Some networks let no WebSocket through.
+        if (lived === 0) lived = await this.#signalling("signal/poll", this.#openPoll);
         if (lived > STABLE_MS) failures = 0;
         if (lived === 0) throw new TrackerError("unreachable", "signalling cannot be reached");
         this.#enter("connecting");
@@ -130,6 +177,8 @@ export class TrackerClient {
         throw new TrackerError("bad-response", "the tracker gives no token");
       }
       this.#token = token;
+      this.#contentMap = "[]";
+      this.#heed(answer);
       if (trackTimer !== undefined && trackTimer > 0) this.#trackTimerMs = trackTimer * 1000;
     } catch (error) {
       if (shown === undefined || !isForgotten(error)) throw error;
@@ -140,16 +189,15 @@ export class TrackerClient {
   }
 
   /** Holds the signalling socket and reports meanwhile, until it closes; for how long it was open, ms. */
-  async #signalling(): Promise<number> {
+  async #signalling(path: string, open: OpenSocket): Promise<number> {
     const token = this.#token;
     if (this.#left || token === undefined) return 0;
     const { url, peerId, swarmId, events } = this.#options;
-    const address = new URL("signal", url);
-    address.protocol = address.protocol.replace("http", "ws");
+    const address = new URL(path, url);
     address.search = new URLSearchParams({ swarm: swarmId, peer: peerId }).toString();
     let opened: number | undefined;
     let reports: ReturnType<typeof setInterval> | undefined;
-    await new Promise<void>((closed, failed) => {
+    await new Promise<void>((closed) => {
       const socketEvents: SignalSocketEvents = {
         peers: (peerIds) => {
           opened ??= performance.now();
@@ -166,9 +214,10 @@ export class TrackerClient {
         closed,
       };
       try {
-        this.#socket = new SignalSocket(this.#openSocket, address.href, token, socketEvents);
-      } catch (error) {
-        failed(new TrackerError("unreachable", "signalling cannot be reached", { cause: error }));
+        this.#socket = new SignalSocket(open, address.href, token, socketEvents);
+      } catch {
+        // No WebSocket here, or not to this address.
+        closed();
       }
     });
     clearInterval(reports);
@@ -179,21 +228,48 @@ export class TrackerClient {
   /** STAT_REPORT; when the tracker has forgotten this peer, the socket is closed, and `#run` registers again. */
   async #report(): Promise<void> {
     const { peerId, swarmId, events } = this.#options;
-    const { uploadedBytes, downloadedBytes, availBandwidth } = events.report();
+    const { uploadedBytes, downloadedBytes, availBandwidth, held, playback, nat, access, power } = events.report();
     const stat = { swarmId, uploadedBytes, downloadedBytes, availBandwidth };
+    const ranges = (held ?? []).map(({ start, end }) => [start, end] as const);
+    const contentMap = JSON.stringify(ranges);
+    const properties: PeerProperties = {
+      onlineTime: Math.floor((performance.now() - this.#startedAt) / 1000),
+      ...(contentMap !== this.#contentMap && { contentMap: [{ swarmId, ranges }] }),
+      ...(playback !== undefined && { playback }),
+      ...(nat !== undefined && { nat }),
+      ...(access !== undefined && { access }),
+      ...(power !== undefined && { power }),
+    };
     const registration = { ...(this.#token !== undefined && { token: this.#token }) };
     try {
-      await this.#ask({
+      const answer = await this.#ask({
         method: "STAT_REPORT",
         transactionId: newTransactionId(),
         peerId,
         stats: [stat],
+        properties,
         registration,
       });
+      this.#contentMap = contentMap;
+      this.#heed(answer);
     } catch (error) {
-      // Anything else is the socket's affair: while it works, so does the tracker.
-      if (isForgotten(error)) this.#socket?.close();
+      this.#doubt(error);
     }
+  }
+
+  /** Tells what an answer says beside its peer list. */
+  #heed({ swarmSizes, iceServers }: TrackerResponse): void {
+    const { swarmId, events } = this.#options;
+    if (this.#left) return;
+    if (iceServers !== undefined) events.iceServers?.(iceServers);
+    const size = swarmSizes?.find((swarm) => swarm.swarmId === swarmId)?.size;
+    if (size !== undefined) events.size?.(size);
+  }
+
+  /** After a request failed: who has been forgotten registers again. */
+  #doubt(error: unknown): void {
+    // Anything else is the socket's affair: while it works, so does the tracker.
+    if (isForgotten(error)) this.#socket?.close();
   }
 
   #sayGoodbye(): void {
@@ -204,8 +280,9 @@ export class TrackerClient {
   }
 
   #connect(action: "JOIN" | "LEAVE", token: string | undefined): ConnectRequest {
-    const { peerId, swarmId, mode, peerNum } = this.#options;
+    const { peerId, swarmId, mode, peerNum, events } = this.#options;
     const transactionId = newTransactionId();
+    const { position } = action === "JOIN" ? events.report() : {};
     return {
       method: "CONNECT",
       transactionId,
@@ -214,8 +291,14 @@ export class TrackerClient {
       addresses: [],
       registration: token === undefined ? {} : { token },
       ...(action === "JOIN" && { peerNum: { count: peerNum } }),
+      ...(position !== undefined && { position }),
     };
   }
+
+  readonly #openPoll: OpenSocket = (url, protocols) => {
+    const token = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length) ?? "";
+    return new PollSocket(this.#fetch, url, token);
+  };
 
   #ask(request: TrackerRequest, keepalive = false): ReturnType<typeof askTracker> {
     return askTracker(this.#fetch, this.#options.url, request, keepalive);

@@ -38,7 +38,7 @@ export async function askTracker(
       void response.body?.cancel().catch(() => undefined);
       throw refused(status, response.headers.get(REASON_HEADER)?.slice(0, 200));
     }
-    const answer = readAnswer(await readText(response));
+    const answer = readAnswer(await readText(response, MAX_ANSWER));
     if (answer.response !== "SUCCESSFUL" || answer.transactionId !== request.transactionId) {
       throw new TrackerError("bad-response", "the answer is not to this request");
     }
@@ -65,8 +65,8 @@ function readAnswer(text: string): TrackerResponse {
   }
 }
 
-/** Reads a body up to the limit. @throws TrackerError "bad-response" beyond it. */
-async function readText(response: Response): Promise<string> {
+/** Reads a body up to a limit in bytes. @throws TrackerError "bad-response" beyond it. */
+export async function readText(response: Response, limit: number): Promise<string> {
   const decoder = new TextDecoder();
   const reader = response.body?.getReader();
   let text = "";
@@ -75,7 +75,7 @@ async function readText(response: Response): Promise<string> {
     const { done, value } = (await reader?.read()) ?? { done: true };
     if (done || value === undefined) return text + decoder.decode();
     size += value.byteLength;
-    if (size > MAX_ANSWER) {
+    if (size > limit) {
       void reader?.cancel().catch(() => undefined);
       throw new TrackerError("bad-response", "the answer is too large");
     }

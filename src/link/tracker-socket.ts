@@ -8,8 +8,17 @@ const PING_MS = 25_000;
 /** Characters of a message: a signal, and the sender's name around it. */
 const MAX_MESSAGE = MAX_SIGNAL + MAX_ID + 64;
 
+/** The part of WebSocket that signalling needs. */
+export interface MessageSocket {
+  readonly readyState: number;
+  send(text: string): void;
+  close(): void;
+  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  addEventListener(type: "close" | "error", listener: () => void): void;
+}
+
 /** How sockets are made: the host's own WebSocket, or another in tests. */
-export type OpenSocket = (url: string, protocols: string[]) => WebSocket;
+export type OpenSocket = (url: string, protocols: string[]) => MessageSocket;
 
 /** What comes out of a signalling socket. */
 export interface SignalSocketEvents {
@@ -24,7 +33,7 @@ export interface SignalSocketEvents {
 
 /** A member's signalling socket to its tracker (docs/PROTOCOL.md, signalling). */
 export class SignalSocket {
-  readonly #socket: WebSocket;
+  readonly #socket: MessageSocket;
   readonly #events: SignalSocketEvents;
   #timer: ReturnType<typeof setTimeout>;
   #answered = true;

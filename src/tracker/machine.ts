@@ -1,5 +1,46 @@
 import type { PeerMode, SwarmAction } from "./messages.ts";
 
+/** States of the tracker itself (§2.4, Figure 4); a tracker of many objects has it in each, about whom it keeps. */
+export type TrackerState = "INIT" | "STARTED" | "TERMINATED";
+
+/** What moves it; it leaves TERMINATED by itself, at once. */
+export type TrackerEvent = "first registration" | "last removal" | "restart";
+
+/** Figure 4. */
+export const TRACKER_TRANSITIONS = {
+  INIT: { "first registration": "STARTED" },
+  STARTED: { "last removal": "TERMINATED" },
+  TERMINATED: { restart: "INIT" },
+} as const satisfies Record<TrackerState, Partial<Record<TrackerEvent, TrackerState>>>;
+
+/** The machine of Figure 4 over a number of registrations. */
+export class TrackerMachine {
+  #state: TrackerState = "INIT";
+  readonly #terminated: () => void;
+
+  /** @param terminated - called in TERMINATED, on the way back to INIT */
+  constructor(terminated: () => void = () => undefined) {
+    this.#terminated = terminated;
+  }
+
+  get state(): TrackerState {
+    return this.#state;
+  }
+
+  /** Says how many registrations there are now. */
+  count(registrations: number): void {
+    this.#on(registrations > 0 ? "first registration" : "last removal");
+    if (this.#state !== "TERMINATED") return;
+    this.#terminated();
+    this.#on("restart");
+  }
+
+  #on(event: TrackerEvent): void {
+    const row: Partial<Record<TrackerEvent, TrackerState>> = TRACKER_TRANSITIONS[this.#state];
+    this.#state = row[event] ?? this.#state;
+  }
+}
+
 /** States of the machine that the tracker keeps for each Peer-ID (§2.4, Figure 5). */
 export type PeerState = "START" | "PEER REGISTERED" | "TRACKING" | "TERMINATE";
 

@@ -58,6 +58,14 @@ export interface TrackerPolicy {
    * @param authorization - the header field of that name
    */
   authorize?(authorization: string | null, request: TrackerRequest, asker: Asker): Promise<Grant>;
+  /** Origins of web pages that may ask; absent: all. */
+  readonly origins?: readonly string[];
+  /**
+   * Milliseconds that a peer may take to send its request body.
+   *
+   * @defaultValue 10,000
+   */
+  readonly bodyTimeout?: number;
 }
 
 /** Whether a request may go on: as which asker, or how it is refused, with the challenge for WWW-Authenticate of a 401. */

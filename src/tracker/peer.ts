@@ -1,6 +1,6 @@
 import { reflexiveAddress } from "./address.ts";
-import { MAX_SWARMS } from "./limits.ts";
-import { judge } from "./machine.ts";
+import { INIT_TIMER, MAX_SWARMS } from "./limits.ts";
+import { judge, type PeerState } from "./machine.ts";
 import type { ConnectRequest, FindRequest, PeerInfo, PeerMode, StatReport, SwarmSize } from "./messages.ts";
 import {
   type Asker,
@@ -11,11 +11,14 @@ import {
   refusal,
   type SwarmPort,
 } from "./objects.ts";
+import { RecentAnswers } from "./retries.ts";
 import { wishOf } from "./swarm.ts";
 
 /** What is kept of a Peer-ID of the base protocol; plain data, so that it can be stored. */
 export interface PeerRecord {
   readonly peerId: string;
+  /** The others are never kept. */
+  readonly state: Extract<PeerState, "PEER REGISTERED" | "TRACKING">;
   /** IP address that it is bound to. */
   readonly source: string;
   readonly swarms: readonly (readonly [swarmId: string, peerMode: PeerMode])[];
@@ -25,10 +28,14 @@ export interface PeerRecord {
   readonly seen: number;
 }
 
+/** When the record's init timer or track timer runs out, milliseconds since 1970. */
+export const dueOf = ({ state, seen }: PeerRecord, trackTimer: number): number =>
+  seen + (state === "TRACKING" ? trackTimer : Math.min(INIT_TIMER, trackTimer));
+
 /** What a Peer-ID's machine needs from its host. */
 export interface PeerHost {
   load(): PeerRecord | undefined;
-  /** Keeps the record; undefined deletes it. */
+  /** Keeps the record, and sees to it that {@link PeerTracker.expire} is called when it is due; undefined deletes it. */
   save(record: PeerRecord | undefined): void;
   swarm(swarmId: string): SwarmPort;
   /** Milliseconds of silence after which the peer is forgotten. */
@@ -50,6 +57,7 @@ const NOT_ENTERED = {
 export class PeerTracker {
   readonly #host: PeerHost;
   #record: PeerRecord | undefined;
+  readonly #ended = new RecentAnswers();
   /** Requests of one Peer-ID are handled one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -73,11 +81,14 @@ export class PeerTracker {
     return this.#inTurn(() => this.#report(request, asker));
   }
 
-  /** Forgets the peer in all swarms if it was silent for longer than the track timer (§2.4.2 C); when to call again. */
+  /**
+   * Forgets the peer in all swarms when its init timer, which a CONNECT that failed half-way leaves behind, or its track
+   * timer has run out (§2.4.2 C); when to call again.
+   */
   expire(): Promise<number | undefined> {
     return this.#inTurn(async () => {
       if (this.#record === undefined) return undefined;
-      const due = this.#record.seen + this.#host.trackTimer;
+      const due = dueOf(this.#record, this.#host.trackTimer);
       if (due > this.#host.now()) return due;
       await this.#terminate(new Map(this.#record.swarms).keys(), this.#record.peerId);
       return undefined;
@@ -90,6 +101,9 @@ export class PeerTracker {
     const record = this.#record;
     if (record !== undefined && record.source !== source) return NOT_YOURS;
     const transaction = JSON.stringify([transactionId, actions]);
+    const ended = JSON.stringify([source, request]);
+    const answered = record === undefined ? this.#ended.get(ended, this.#host.now()) : undefined;
+    if (answered !== undefined) return answered;
     // A repeated request (§4.3) is answered again: its LEAVEs are done, its JOINs change nothing.
     const repeated = record?.transaction === transaction;
     const joined = new Map(record?.swarms);
@@ -99,11 +113,12 @@ export class PeerTracker {
     for (const swarmId of verdict.leave) after.delete(swarmId);
     if (!verdict.valid || after.size > MAX_SWARMS) {
       await this.#terminate(joined.keys(), peerId);
-      return NOT_ALLOWED;
+      return record === undefined ? NOT_ALLOWED : this.#ended.set(ended, NOT_ALLOWED, this.#host.now());
     }
-    // PEER REGISTERED: written first, so that the timer clears what this request leaves behind if it fails half-way.
+    // Written first, so that the init timer clears what a registration leaves behind that fails half-way.
     const now = this.#host.now();
-    this.#save({ peerId, source, transaction, swarms: [...joined, ...after], seen: now });
+    const state = record?.state ?? "PEER REGISTERED";
+    this.#save({ peerId, state, source, transaction, swarms: [...joined, ...after], seen: now });
     const address = reflexiveAddress(source, request.addresses);
     const entered = await Promise.all(
       [...verdict.join].map(async ([swarmId, peerMode]) => {
@@ -128,10 +143,15 @@ export class PeerTracker {
       return refusal(list, NOT_ENTERED[list]);
     }
     await this.#remove(verdict.leave, peerId);
-    this.#save(after.size === 0 ? undefined : { peerId, source, transaction, swarms: [...after], seen: now });
+    const last = after.size === 0;
+    this.#save(last ? undefined : { peerId, state: "TRACKING", source, transaction, swarms: [...after], seen: now });
     const results = actions.map((action) => action.transactionId);
     const sizes = swarmSizes.length > 0 && { swarmSizes };
-    return { ok: true, response: { response: "SUCCESSFUL", transactionId, results, peers, ...sizes } };
+    const outcome: Outcome = {
+      ok: true,
+      response: { response: "SUCCESSFUL", transactionId, results, peers, ...sizes },
+    };
+    return last ? this.#ended.set(ended, outcome, this.#host.now()) : outcome;
   }
 
   async #find(request: FindRequest, asker: Asker): Promise<Outcome> {

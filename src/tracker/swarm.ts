@@ -1,6 +1,6 @@
 import { reflexiveAddress } from "./address.ts";
 import { DEFAULT_PEERS, MAX_MEMBERS, MAX_PEERS } from "./limits.ts";
-import { judge } from "./machine.ts";
+import { judge, TrackerMachine, type TrackerState } from "./machine.ts";
 import type {
   ConnectRequest,
   FindRequest,
@@ -24,6 +24,7 @@ import {
 } from "./objects.ts";
 import { type Place, Topology } from "./place.ts";
 import { isRelayOnly, rank, sampleSize, superNodeSample } from "./ranking.ts";
+import { RecentAnswers } from "./retries.ts";
 import { SampleSet } from "./roster.ts";
 
 /** What a swarm keeps of one member; plain data, so that it can be stored. */
@@ -84,6 +85,8 @@ export class SwarmTracker {
   readonly #members = new Map<string, Member>();
   /** Members with a track timer, longest silent first: only the front is ever looked at. */
   readonly #timed = new Set<string>();
+  readonly #machine = new TrackerMachine();
+  readonly #ended = new RecentAnswers();
   readonly #listed: SampleSet;
   /** Members with an open signalling socket. */
   readonly #reachable: SampleSet;
@@ -104,6 +107,11 @@ export class SwarmTracker {
     return this.#members.size;
   }
 
+  /** State of the tracker as far as this swarm goes (Figure 4). */
+  get state(): TrackerState {
+    return this.#machine.state;
+  }
+
   /** CONNECT of a peer that asks for a token or shows one (§4.1 and our Registration extension). */
   onConnect(request: ConnectRequest, asker: Asker): Outcome {
     this.expire();
@@ -111,18 +119,26 @@ export class SwarmTracker {
     const { peerId, transactionId } = request;
     const swarmId = request.actions[0]?.swarmId ?? "";
     const member = this.#members.get(peerId);
+    const ended = JSON.stringify([source, request]);
+    const answered = member === undefined ? this.#ended.get(ended, this.#host.now()) : undefined;
+    if (answered !== undefined) return answered;
     const repeated = member?.transactionId === transactionId && member.source === source;
     if (member !== undefined && !repeated && !holds(member, request.registration?.token)) return NOT_YOURS;
     const joined = new Map(member === undefined ? [] : [[swarmId, member.peerMode]]);
     const verdict = judge(request.actions, joined, true);
     if (verdict.state === "TERMINATE") this.#forget(peerId);
-    if (!verdict.valid) return NOT_ALLOWED;
+    if (!verdict.valid)
+      return member === undefined ? NOT_ALLOWED : this.#ended.set(ended, NOT_ALLOWED, this.#host.now());
     const results = request.actions.map((action) => action.transactionId);
     const address = reflexiveAddress(source, request.addresses);
     const self: PeerInfo = { peerId, addresses: [address] };
     const peerMode = verdict.join.get(swarmId);
     if (peerMode === undefined) {
-      return { ok: true, response: { response: "SUCCESSFUL", transactionId, results, peers: [self] } };
+      const outcome: Outcome = {
+        ok: true,
+        response: { response: "SUCCESSFUL", transactionId, results, peers: [self] },
+      };
+      return this.#ended.set(ended, outcome, this.#host.now());
     }
     if (member === undefined && this.#members.size >= MAX_MEMBERS) return refusal("unavailable", "Swarm is full");
     const now = this.#host.now();
@@ -299,6 +315,7 @@ export class SwarmTracker {
     else this.#superNodes.delete(peerId);
     this.#timed.delete(peerId);
     if (member.token !== undefined) this.#timed.add(peerId);
+    this.#machine.count(this.#members.size);
   }
 
   #store(member: Member): void {
@@ -314,6 +331,7 @@ export class SwarmTracker {
     this.#superNodes.delete(peerId);
     this.#host.storage.delete(peerId);
     this.#host.ended(peerId);
+    this.#machine.count(this.#members.size);
   }
 }
 

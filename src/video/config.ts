@@ -15,6 +15,14 @@ export interface PlayerConfig {
   readonly upload?: boolean;
   /** Most neighbours at a time. @defaultValue the link layer's */
   readonly maxNeighbours?: number;
-  /** Replaces the ICE servers of ppsp.json. @defaultValue those of ppsp.json; none there means none at all */
+  /**
+   * Make no links while fewer watch, this viewer included. @defaultValue 2: with a single neighbour half of the bytes
+   * need not come from the server; a higher number spares the viewers of quiet videos their connections
+   */
+  readonly minViewers?: number;
+  /**
+   * Replaces the ICE servers of ppsp.json; an empty list means none at all. @defaultValue those of ppsp.json, or where it
+   * has none those that the tracker names
+   */
   readonly iceServers?: readonly RTCIceServer[];
 }

@@ -27,7 +27,7 @@ const LONELY_MS = 10_000;
  * @throws ContentError or PlaybackError where there is no usable ppsp.json
  */
 export async function openSwarm(options: SwarmOptions, report: Warn): Promise<Engine> {
-  const { memoryLimit, strict, upload, maxNeighbours, promised } = options;
+  const { memoryLimit, strict, upload, maxNeighbours, minViewers, promised } = options;
   let warned = false;
   const warn: Warn = (message) => {
     warned = true;
@@ -42,8 +42,10 @@ export async function openSwarm(options: SwarmOptions, report: Warn): Promise<En
       presentation.policy.p2p
         ? createRendezvous({
             trackers: options.trackers.length > 0 ? [options.trackers] : presentation.trackers,
-            iceServers: options.iceServers ?? presentation.iceServers,
+            iceServers:
+              options.iceServers ?? (presentation.iceServers.length > 0 ? presentation.iceServers : "tracker"),
             ...(maxNeighbours === undefined ? {} : { maxNeighbours }),
+            ...(minViewers === undefined ? {} : { minViewers }),
             warn,
           })
         : undefined,

@@ -146,7 +146,10 @@ export class PpspPlayer extends MediaElement {
     if (src === "" || !this.isConnected) return;
     this.#sourceSetAt = performance.now();
     this.#awaitFirstFrame();
-    this.#sampler = setInterval(() => this.#meter.sample(performance.now(), this.#sample()), SAMPLE_MS);
+    this.#sampler = setInterval(() => {
+      this.#meter.sample(performance.now(), this.#sample());
+      if (this.engine) this.engine.stalls = this.#meter.stalls;
+    }, SAMPLE_MS);
     const options = {
       src,
       presentation: this.presentation || undefined,

@@ -50,7 +50,9 @@ describe("rendezvous", () => {
     expect(b.states).toEqual(["offline"]);
     town.dead.clear();
     await pass(31_000);
-    expect(b.states).toEqual(["offline", "alone"]);
+    // Whoever had to go to a worse tier is back too.
+    expect(b.states).toEqual(["offline", "joined"]);
+    expect(b.links).toEqual(a.links.size === 1 ? new Map([["a", true]]) : new Map());
   });
 
   test("glare: when both offer, the lower Peer-ID's offer stands, and there is one link", async () => {

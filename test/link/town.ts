@@ -58,6 +58,9 @@ class OfferedLink extends BaseLink implements SignalledLink {
   }
 }
 
+/** How often a client tries again to reach a tracker that is dead, ms. */
+const RETRY_MS = 15_000;
+
 /** A resident of the town, with what its engine would see. */
 export interface Resident {
   readonly id: string;
@@ -73,6 +76,11 @@ export interface Resident {
 /** A tracker's table and relay in memory, with members that use the real membership logic. */
 export class Town {
   readonly #rolls = new Map<string, Map<string, TrackerOptions>>();
+  readonly #retries = new Map<TrackerOptions, () => void>();
+  /** Whether answers say how large the swarm is. */
+  sizes = false;
+  /** Who asked for more peers, each time. */
+  readonly refreshed: string[] = [];
   /** URLs of trackers that answer nothing at all, and of those that refuse at once. */
   readonly silent = new Set<string>();
   readonly dead = new Set<string>();
@@ -87,20 +95,35 @@ export class Town {
   #tracker(options: TrackerOptions): Tracker {
     const roll = this.#rolls.get(options.url) ?? new Map<string, TrackerOptions>();
     this.#rolls.set(options.url, roll);
+    let left = false;
+    const others = (): string[] =>
+      [...roll.keys(), ...this.ghosts, ...this.gone].filter((id) => id !== options.peerId).slice(-options.peerNum);
+    const register = (): void => {
+      if (left || this.silent.has(options.url)) return;
+      if (this.dead.has(options.url)) {
+        options.events.state("offline");
+        setTimeout(register, RETRY_MS);
+        return;
+      }
+      const listed = others();
+      roll.set(options.peerId, options);
+      this.#retries.set(options, register);
+      if (this.sizes) options.events.size?.(roll.size);
+      options.events.peers(listed);
+      options.events.state("open");
+    };
     return {
       start: () => {
         this.contacted.push(options.url);
         options.events.state("connecting");
+        setTimeout(register, 20);
+      },
+      refresh: () => {
+        this.refreshed.push(options.peerId);
         setTimeout(() => {
-          if (this.silent.has(options.url)) return;
-          if (this.dead.has(options.url)) {
-            options.events.state("offline");
-            return;
-          }
-          const others = [...roll.keys(), ...this.ghosts, ...this.gone].filter((id) => id !== options.peerId);
-          roll.set(options.peerId, options);
-          options.events.peers(others.slice(-options.peerNum));
-          options.events.state("open");
+          if (!roll.has(options.peerId)) return;
+          options.events.size?.(roll.size);
+          options.events.peers(others());
         }, 20);
       },
       signal: (to, payload) => {
@@ -108,7 +131,10 @@ export class Town {
         this.say(options.peerId, to, payload, options.url);
         return true;
       },
-      leave: () => void roll.delete(options.peerId),
+      leave: () => {
+        left = true;
+        roll.delete(options.peerId);
+      },
     };
   }
 
@@ -126,7 +152,23 @@ export class Town {
   /** Ends a tracker for good, or until it is no longer `dead`. */
   kill(url = "tracker"): void {
     this.dead.add(url);
-    for (const { events } of this.#rolls.get(url)?.values() ?? []) events.state("offline");
+    const roll = this.#rolls.get(url) ?? new Map<string, TrackerOptions>();
+    for (const [id, options] of roll) {
+      roll.delete(id);
+      options.events.state("offline");
+      setTimeout(() => this.#retries.get(options)?.(), RETRY_MS);
+    }
+  }
+
+  /** Tells every member how large the swarm is, as answers to reports do. */
+  tellSizes(url = "tracker"): void {
+    const roll = this.#rolls.get(url) ?? new Map<string, TrackerOptions>();
+    for (const { events } of roll.values()) events.size?.(roll.size);
+  }
+
+  /** Members at a tracker. */
+  members(url: string): string[] {
+    return [...(this.#rolls.get(url)?.keys() ?? [])];
   }
 
   /** Brings every member's view of the others up to date. */
@@ -136,7 +178,7 @@ export class Town {
   }
 
   /** Adds a member. */
-  join(id: string, options: { trackers?: string[][]; maxNeighbours?: number } = {}): Resident {
+  join(id: string, options: { trackers?: string[][]; maxNeighbours?: number; minViewers?: number } = {}): Resident {
     const links = new Map<string, boolean>();
     const open = new Map<string, Link>();
     const states: string[] = [];

@@ -183,6 +183,8 @@ describe("the XML codec", () => {
       transactionId: "1",
       peerId: "p",
       stats: [{ uploadedBytes: 7 }],
+      // As the draft's own example of an extension has it (§7.1).
+      properties: { onlineTime: 3600 },
       registration: { token: "t" },
     });
   });

@@ -101,7 +101,7 @@ describe("errors of §4.3", () => {
     expect(await refusal(untyped)).toEqual([400, "Missing Content-Type header field"]);
     expect(await refusal(send({ method: "POST", body, headers: { "Content-Type": "image/png" } }))).toEqual([
       400,
-      "Content-Type is not XML",
+      "Content-Type is not XML or JSON",
     ]);
   });
 

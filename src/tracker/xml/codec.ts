@@ -4,12 +4,13 @@ import {
   type PeerAddress,
   type PeerInfo,
   type Registration,
-  type StreamStatistics,
   type TrackerRequest,
   type TrackerResponse,
 } from "../messages.ts";
 import { decodeRequest, decodeResponse } from "./decode.ts";
-import { escapeXml, NAMESPACE, REGISTRATION_NAMESPACE, writeElement } from "./element.ts";
+import { escapeXml, LISTS_NAMESPACE, NAMESPACE, REGISTRATION_NAMESPACE, writeElement } from "./element.ts";
+import { writeLists } from "./lists.ts";
+import { writeStatistics } from "./statistics.ts";
 
 /** The XML encoding of draft-ietf-ppsp-base-tracker-protocol-00 §3. */
 export const xmlCodec: Codec = {
@@ -27,26 +28,26 @@ export const xmlCodec: Codec = {
 
 function encodeRequest(request: TrackerRequest): string {
   let content = textElement("Request", request.method) + textElement("PeerID", request.peerId);
-  if (request.method === "CONNECT") {
-    const { peerNum, addresses } = request;
-    if (peerNum !== undefined) {
-      const { count, ...wishes } = peerNum;
-      content += writeElement("PeerNum", wishes, String(count));
-    }
+  const transaction = textElement("TransactionID", request.transactionId);
+  if (request.method === "STAT_REPORT") return document(content + transaction + writeStatistics(request), request);
+  const { peerNum, position } = request;
+  if (peerNum !== undefined) {
+    const { count, ...wishes } = peerNum;
+    content += writeElement("PeerNum", wishes, String(count));
+  }
+  if (request.method === "FIND") content += textElement("SwarmID", request.swarmId) + transaction;
+  else {
     for (const { swarmId, action, peerMode, transactionId } of request.actions) {
       content += writeElement("SwarmID", { action, peerMode, transactionID: transactionId }, escapeXml(swarmId));
     }
-    content += textElement("TransactionID", request.transactionId);
-    if (addresses.length > 0) {
-      content += writeElement("PeerGroup", {}, writeElement("PeerInfo", {}, addresses.map(address).join("")));
+    content += transaction;
+    if (request.addresses.length > 0) {
+      const own = writeElement("PeerInfo", {}, request.addresses.map(address).join(""));
+      content += writeElement("PeerGroup", {}, own);
     }
-  } else if (request.method === "FIND") {
-    content += textElement("SwarmID", request.swarmId) + textElement("TransactionID", request.transactionId);
-  } else {
-    content += textElement("TransactionID", request.transactionId);
-    if (request.stats.length > 0) content += writeElement("StatisticsGroup", {}, request.stats.map(stat).join(""));
   }
-  return document(content, request.registration);
+  if (position !== undefined) content += writeElement("Position", { xmlns: LISTS_NAMESPACE }, String(position));
+  return document(content, request);
 }
 
 function encodeResponse(response: TrackerResponse): string {
@@ -57,10 +58,10 @@ function encodeResponse(response: TrackerResponse): string {
       : [transactionId, ...results].map((id) => writeElement("Result", { transactionID: id }, "200 OK")).join("");
   let content = textElement("Response", response.response) + writeElement("TransactionID", {}, transaction);
   if (peers !== undefined && peers.length > 0) content += writeElement("PeerGroup", {}, peers.map(peerInfo).join(""));
-  return document(content, response.registration);
+  return document(content + writeLists(response), response);
 }
 
-function document(content: string, registration: Registration | undefined): string {
+function document(content: string, { registration }: { readonly registration?: Registration }): string {
   const extension =
     registration === undefined
       ? ""
@@ -73,18 +74,12 @@ function document(content: string, registration: Registration | undefined): stri
   return `<?xml version="1.0" encoding="UTF-8"?>\n${root}`;
 }
 
-const textElement = (name: string, text: string | number): string => writeElement(name, {}, escapeXml(String(text)));
+const textElement = (name: string, text: string): string => writeElement(name, {}, escapeXml(text));
 
 const address = (value: PeerAddress): string => writeElement("PeerAddress", { ...value }, "");
 
-const peerInfo = ({ swarmId, peerId, addresses }: PeerInfo): string =>
-  writeElement("PeerInfo", { swarmID: swarmId }, textElement("PeerID", peerId) + addresses.map(address).join(""));
-
-function stat(value: StreamStatistics): string {
-  let content = "";
-  if (value.swarmId !== undefined) content += textElement("SwarmID", value.swarmId);
-  if (value.uploadedBytes !== undefined) content += textElement("UploadedBytes", value.uploadedBytes);
-  if (value.downloadedBytes !== undefined) content += textElement("DownloadedBytes", value.downloadedBytes);
-  if (value.availBandwidth !== undefined) content += textElement("AvailBandwidth", value.availBandwidth);
-  return writeElement("Stat", { property: "StreamStatistics" }, content);
+function peerInfo({ swarmId, peerId, addresses, superNode }: PeerInfo): string {
+  const content = textElement("PeerID", peerId) + addresses.map(address).join("");
+  const extension = superNode === undefined ? "" : writeElement("SuperNode", { xmlns: LISTS_NAMESPACE }, "");
+  return writeElement("PeerInfo", { swarmID: swarmId }, content + extension);
 }

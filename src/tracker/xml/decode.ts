@@ -1,51 +1,54 @@
-import { addressType } from "../address.ts";
 import { malformed, TrackerError } from "../errors.ts";
-import { MAX_ADDRESSES, MAX_PEERS, MAX_SWARMS } from "../limits.ts";
+import { MAX_ADDRESSES, MAX_ANSWER_ELEMENTS, MAX_ELEMENTS, MAX_PEERS, MAX_SWARMS } from "../limits.ts";
 import {
+  NAT_ABILITIES,
   PROTOCOL_VERSION,
   type PeerAddress,
   type PeerInfo,
   type PeerNum,
   type Registration,
-  type StreamStatistics,
   type SwarmAction,
   type TrackerRequest,
   type TrackerResponse,
 } from "../messages.ts";
-import { type Element, parseDocument } from "./element.ts";
-import { attribute, child, children, childText, defined, identifier, integer, oneOf, swarmIdentifier } from "./read.ts";
+import { address, defined, identifier, oneOf, swarmIdentifier } from "../values.ts";
+import { type Element, LISTS_NAMESPACE, parseDocument, REGISTRATION_NAMESPACE } from "./element.ts";
+import { readIceServers, readSwarmSizes } from "./lists.ts";
+import { attribute, child, children, childText, extensionChild, integer } from "./read.ts";
+import { readStatistics } from "./statistics.ts";
 
 const LEVELS = ["HIGH", "NORMAL"] as const;
 
 /** Decodes a request body (§3.1). @throws TrackerError "malformed" or "version". */
 export function decodeRequest(text: string): TrackerRequest {
-  const root = parseRoot(text);
-  const method = oneOf(childText(root, "Request"), ["CONNECT", "STAT_REPORT"], "Request method");
+  const root = parseRoot(text, MAX_ELEMENTS);
+  const method = oneOf(childText(root, "Request"), ["CONNECT", "FIND", "STAT_REPORT"], "Request method");
   const peerId = identifier(childText(root, "PeerID"), "PeerID");
   const transactionId = identifier(childText(root, "TransactionID"), "TransactionID");
   const common = { peerId, transactionId, ...defined({ registration: readRegistration(root) }) };
-  if (method === "STAT_REPORT") {
-    const group = child(root, "StatisticsGroup");
-    const stats = group === undefined ? [] : children(group, "Stat");
-    if (stats.length > MAX_SWARMS) throw malformed("Too many Stat");
-    return { method, ...common, stats: stats.flatMap(readStat) };
-  }
-  const actions = children(root, "SwarmID").map(readAction);
-  if (actions.length === 0) throw malformed("Missing SwarmID");
-  if (actions.length > MAX_SWARMS) throw malformed("Too many SwarmID");
+  if (method === "STAT_REPORT") return { method, ...common, ...readStatistics(root) };
   const number = child(root, "PeerNum", "PeerNUM");
+  const position = extensionChild(root, LISTS_NAMESPACE, "Position");
+  const wish = defined({
+    peerNum: number === undefined ? undefined : readPeerNum(number),
+    position: position === undefined ? undefined : integer(position.text.trim(), "Position"),
+  });
+  if (method === "FIND") return { method, ...common, swarmId: swarmIdentifier(childText(root, "SwarmID")), ...wish };
+  const swarms = children(root, "SwarmID");
+  if (swarms.length === 0) throw malformed("Missing SwarmID");
+  if (swarms.length > MAX_SWARMS) throw malformed("Too many SwarmID");
   return {
     method,
     ...common,
-    actions,
+    actions: swarms.map(readAction),
     addresses: readPeers(root, 1).flatMap((peer) => children(peer, "PeerAddress").map(readAddress)),
-    ...(number !== undefined && { peerNum: readPeerNum(number) }),
+    ...wish,
   };
 }
 
 /** Decodes a response body (§3.4). @throws TrackerError "malformed" or "version". */
 export function decodeResponse(text: string): TrackerResponse {
-  const root = parseRoot(text);
+  const root = parseRoot(text, MAX_ANSWER_ELEMENTS);
   const response = oneOf(childText(root, "Response"), ["SUCCESSFUL", "AUTHENTICATION REQUIRED"], "Response");
   const transaction = child(root, "TransactionID");
   if (transaction === undefined) throw malformed("Missing TransactionID");
@@ -53,17 +56,24 @@ export function decodeResponse(text: string): TrackerResponse {
     identifier(attribute(result, "transactionID"), "transactionID"),
   );
   const [first = identifier(transaction.text.trim(), "TransactionID"), ...actions] = results;
+  const peers = readPeers(root, MAX_PEERS * MAX_SWARMS).map(readPeerInfo);
   return {
     response,
     transactionId: first,
-    ...(results.length > 0 && { results: actions, peers: readPeers(root, MAX_PEERS * MAX_SWARMS).map(readPeerInfo) }),
-    ...defined({ registration: readRegistration(root) }),
+    ...(results.length > 0 && { results: actions }),
+    ...((peers.length > 0 || results.length > 0) && { peers }),
+    ...defined({
+      swarmSizes: readSwarmSizes(root),
+      iceServers: readIceServers(root),
+      registration: readRegistration(root),
+    }),
   };
 }
 
-function parseRoot(text: string): Element {
-  const root = parseDocument(text);
-  if (root.extension || root.name !== "PPSPTrackerProtocol") throw malformed("Root is not PPSPTrackerProtocol");
+function parseRoot(text: string, maxElements: number): Element {
+  const root = parseDocument(text, maxElements);
+  if (root.extension !== undefined || root.name !== "PPSPTrackerProtocol")
+    throw malformed("Root is not PPSPTrackerProtocol");
   const version = attribute(root, "version");
   if (version !== PROTOCOL_VERSION) {
     throw new TrackerError("version", `PPSP Version ${/^\d{1,3}\.\d{1,3}$/u.test(version) ? version : "unknown"}`);
@@ -88,7 +98,7 @@ function readPeerNum(element: Element): PeerNum {
   return {
     count: integer(element.text.trim(), "PeerNum"),
     ...defined({
-      abilityNAT: wish("abilityNAT", ["No-NAT", "STUN", "TURN", "PROXY"]),
+      abilityNAT: wish("abilityNAT", NAT_ABILITIES),
       concurrentLinks: wish("concurrentLinks", ["HIGH", "LOW", "NORMAL"]),
       onlineTime: wish("onlineTime", LEVELS),
       uploadBWlevel: wish("uploadBWlevel", LEVELS),
@@ -111,20 +121,17 @@ function readPeerInfo(element: Element): PeerInfo {
     peerId: identifier(childText(element, "PeerID"), "PeerID"),
     addresses: children(element, "PeerAddress").map(readAddress),
     ...(swarmId !== undefined && { swarmId: swarmIdentifier(swarmId) }),
+    ...(extensionChild(element, LISTS_NAMESPACE, "SuperNode") !== undefined && { superNode: true }),
   };
 }
 
 function readAddress(element: Element, index: number): PeerAddress {
   if (index >= MAX_ADDRESSES) throw malformed("Too many PeerAddress");
-  const addrType = oneOf(attribute(element, "addrType"), ["ipv4", "ipv6"], "addrType");
-  const ip = attribute(element, "ip");
-  if (addressType(ip) !== addrType) throw malformed("Bad ip");
   const optional = (name: string): string | undefined => element.attributes.get(name)?.trim().slice(0, 64);
   const priority = optional("priority");
   const type = optional("type");
   return {
-    addrType,
-    ip,
+    ...address(attribute(element, "addrType"), attribute(element, "ip")),
     port: integer(attribute(element, "port"), "port", 0xffff),
     ...defined({
       priority: priority === undefined ? undefined : integer(priority, "priority", 0xffffffff),
@@ -136,28 +143,8 @@ function readAddress(element: Element, index: number): PeerAddress {
   };
 }
 
-/** Properties other than StreamStatistics are extensions (§3.2): accepted and not kept. */
-function readStat(element: Element): StreamStatistics[] {
-  if (attribute(element, "property") !== "StreamStatistics") return [];
-  const swarm = child(element, "SwarmID");
-  const amount = (name: string): number | undefined => {
-    const found = child(element, name);
-    return found === undefined ? undefined : integer(found.text.trim(), name);
-  };
-  return [
-    defined({
-      swarmId: swarm === undefined ? undefined : swarmIdentifier(swarm.text.trim()),
-      uploadedBytes: amount("UploadedBytes"),
-      downloadedBytes: amount("DownloadedBytes"),
-      availBandwidth: amount("AvailBandwidth"),
-    }),
-  ];
-}
-
 function readRegistration(root: Element): Registration | undefined {
-  const found = root.children.filter((element) => element.extension && element.name === "Registration");
-  if (found.length > 1) throw malformed("More than one Registration");
-  const attributes = found[0]?.attributes;
+  const attributes = extensionChild(root, REGISTRATION_NAMESPACE, "Registration")?.attributes;
   if (attributes === undefined) return undefined;
   const token = attributes.get("token");
   const trackTimer = attributes.get("trackTimer");

@@ -1,11 +1,14 @@
 import { SaxesParser } from "saxes";
 import { malformed } from "../errors.ts";
-import { MAX_DEPTH, MAX_ELEMENTS } from "../limits.ts";
+import { MAX_DEPTH } from "../limits.ts";
 
 /** Namespace of the base protocol's elements; the draft leaves it "TBD". */
 export const NAMESPACE = "urn:ppsp-player:tracker:1.0";
-/** Namespace of our Registration extension. */
+/** Namespaces of our extensions (docs/PROTOCOL.md). */
 export const REGISTRATION_NAMESPACE = "urn:ppsp-player:tracker:registration:1";
+export const STATISTICS_NAMESPACE = "urn:ppsp-player:tracker:statistics:1";
+export const LISTS_NAMESPACE = "urn:ppsp-player:tracker:lists:1";
+const EXTENSION_NAMESPACES: readonly string[] = [REGISTRATION_NAMESPACE, STATISTICS_NAMESPACE, LISTS_NAMESPACE];
 /** No namespace, and the draft's own placeholder, stand for the base protocol too. */
 const BASE_NAMESPACES: readonly string[] = [NAMESPACE, "", "TBD"];
 
@@ -13,7 +16,8 @@ const BASE_NAMESPACES: readonly string[] = [NAMESPACE, "", "TBD"];
 export interface Element {
   /** Local name; elements of namespaces that we do not know are not kept. */
   readonly name: string;
-  readonly extension: boolean;
+  /** Of an extension; undefined for the base protocol. */
+  readonly extension: string | undefined;
   readonly attributes: ReadonlyMap<string, string>;
   readonly children: Element[];
   text: string;
@@ -23,9 +27,10 @@ export interface Element {
  * Parses a message body into its root element. Refuses document types, processing instructions, encodings other than
  * UTF-8, bodies without XML declaration, and anything too deep or too large.
  *
+ * @param maxElements - most elements of all namespaces
  * @throws TrackerError "malformed".
  */
-export function parseDocument(body: string): Element {
+export function parseDocument(body: string, maxElements: number): Element {
   const parser = new SaxesParser({ xmlns: true });
   const open: (Element | undefined)[] = [];
   let root: Element | undefined;
@@ -49,10 +54,10 @@ export function parseDocument(body: string): Element {
   parser.on("opentag", (tag) => {
     elements += 1;
     if (!declared) throw malformed("XML: declaration is missing");
-    if (elements > MAX_ELEMENTS) throw malformed("XML: too many elements");
+    if (elements > maxElements) throw malformed("XML: too many elements");
     if (open.length >= MAX_DEPTH) throw malformed("XML: nested too deeply");
-    const extension = tag.uri === REGISTRATION_NAMESPACE;
-    const known = extension || BASE_NAMESPACES.includes(tag.uri);
+    const extension = EXTENSION_NAMESPACES.find((namespace) => namespace === tag.uri);
+    const known = extension !== undefined || BASE_NAMESPACES.includes(tag.uri);
     const attributes = new Map<string, string>();
     if (known) {
       for (const attribute of Object.values(tag.attributes)) {

@@ -1,20 +1,30 @@
 import { malformed } from "../errors.ts";
-import { MAX_ID, MAX_SWARM_ID } from "../limits.ts";
+import { integerValue } from "../values.ts";
 import type { Element } from "./element.ts";
 
-const VISIBLE = /^[\x21-\x7e]+$/u;
 const DIGITS = /^[0-9]{1,16}$/u;
 
 /** The only base-protocol child of this name. @throws TrackerError "malformed" when there are several. */
 export function child(element: Element, ...names: readonly string[]): Element | undefined {
-  const found = children(element, ...names);
-  if (found.length > 1) throw malformed(`More than one ${names[0]}`);
-  return found[0];
+  return only(children(element, ...names), names[0]);
 }
 
 /** All base-protocol children that have one of these names. */
 export const children = (element: Element, ...names: readonly string[]): Element[] =>
-  element.children.filter((candidate) => !candidate.extension && names.includes(candidate.name));
+  element.children.filter(({ extension, name }) => extension === undefined && names.includes(name));
+
+/** The only child of this name in the namespace of an extension. @throws TrackerError "malformed" when there are several. */
+export const extensionChild = (element: Element, namespace: string, name: string): Element | undefined =>
+  only(extensionChildren(element, namespace, name), name);
+
+/** All children of this name in the namespace of an extension. */
+export const extensionChildren = (element: Element, namespace: string, name: string): Element[] =>
+  element.children.filter((candidate) => candidate.extension === namespace && candidate.name === name);
+
+function only(found: readonly Element[], name: string | undefined): Element | undefined {
+  if (found.length > 1) throw malformed(`More than one ${name}`);
+  return found[0];
+}
 
 /** Text of the one child of this name. @throws TrackerError "malformed" when it is absent or repeated. */
 export function childText(element: Element, name: string): string {
@@ -30,31 +40,7 @@ export function attribute(element: Element, name: string): string {
   return value.trim();
 }
 
-/** `value` if it is one of `allowed`, compared with case. @throws TrackerError "malformed". */
-export function oneOf<const T extends string>(value: string, allowed: readonly T[], what: string): T {
-  const found = allowed.find((candidate) => candidate === value);
-  if (found === undefined) throw malformed(`Bad ${what}`);
-  return found;
-}
-
-/** An identifier: visible ASCII characters, bounded. @throws TrackerError "malformed". */
-export function identifier(value: string, what: string, limit: number = MAX_ID): string {
-  if (value.length > limit || !VISIBLE.test(value)) throw malformed(`Bad ${what}`);
-  return value;
-}
-
-/** A SwarmID. @throws TrackerError "malformed". */
-export const swarmIdentifier = (value: string): string => identifier(value, "SwarmID", MAX_SWARM_ID);
-
-/** A non-negative integer of at most `limit`. @throws TrackerError "malformed". */
+/** A non-negative integer of at most `limit` in decimal digits. @throws TrackerError "malformed". */
 export function integer(value: string, what: string, limit: number = Number.MAX_SAFE_INTEGER): number {
-  const number = DIGITS.test(value) ? Number(value) : Number.NaN;
-  if (!(number <= limit)) throw malformed(`Bad ${what}`);
-  return number;
-}
-
-/** Properties without those that are undefined, which exact optional types do not take. */
-export function defined<T extends object>(properties: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const entries = Object.entries(properties).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  return integerValue(DIGITS.test(value) ? Number(value) : Number.NaN, what, limit);
 }

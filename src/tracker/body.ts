@@ -1,0 +1,96 @@
+import { malformed, TrackerError } from "./errors.ts";
+import { BODY_TIMEOUT, MAX_BODY, MIN_GZIP } from "./limits.ts";
+
+/**
+ * Reads the body of a request as text (§4.3, Appendix B.3); it may be compressed with gzip.
+ *
+ * @param timeout - milliseconds that the peer may take to send it
+ * @throws TrackerError "malformed", "length" or "timeout".
+ */
+export async function readBody(request: Request, timeout = BODY_TIMEOUT): Promise<string> {
+  const encoding = request.headers.get("Content-Encoding")?.trim().toLowerCase();
+  if (encoding !== undefined && encoding !== "gzip") throw malformed("Content-Encoding is not gzip");
+  const length = request.headers.get("Content-Length");
+  if (length === null || !/^\d{1,10}$/u.test(length)) throw new TrackerError("length", "Missing Content-Length");
+  if (Number(length) > MAX_BODY) throw malformed("Message body too large");
+  if (Number(length) === 0) throw malformed("Missing message body");
+  const received = await receive(request, Number(length), timeout);
+  const bytes = encoding === undefined ? received : await gunzip(received, MAX_BODY);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new TrackerError("malformed", "Message body is not UTF-8", { cause: error });
+  }
+}
+
+async function receive(request: Request, length: number, timeout: number): Promise<Uint8Array<ArrayBuffer>> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new TrackerError("timeout", "Message body not received in time")), timeout);
+  });
+  const reader = request.body?.getReader();
+  try {
+    const bytes = reader && (await Promise.race([collect(reader, length), late]));
+    if (bytes?.byteLength === length) return bytes;
+  } catch (error) {
+    if (error instanceof TrackerError) throw error;
+    // A body that ends early is as much too short as one that can be read.
+  } finally {
+    clearTimeout(timer);
+    void reader?.cancel().catch(() => undefined);
+  }
+  throw new TrackerError("length", "Content-Length does not match");
+}
+
+/** All bytes of a stream; undefined when there are more than `limit`. */
+async function collect(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.byteLength;
+    if (size > limit) return undefined;
+    parts.push(value);
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * Decompresses, and stops as soon as there is more than `limit`: a kilobyte may hold a gigabyte.
+ *
+ * @throws TrackerError "malformed".
+ */
+export async function gunzip(bytes: Uint8Array<ArrayBuffer>, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+  const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")).getReader();
+  let plain: Uint8Array<ArrayBuffer> | undefined;
+  try {
+    plain = await collect(reader, limit);
+  } catch (error) {
+    throw new TrackerError("malformed", "Message body is not gzip", { cause: error });
+  }
+  if (plain !== undefined) return plain;
+  void reader.cancel().catch(() => undefined);
+  throw malformed("Message body too large");
+}
+
+/** Compresses text that is long enough for it to pay; undefined for the rest. */
+export async function gzip(text: string): Promise<ArrayBuffer | undefined> {
+  if (text.length < MIN_GZIP) return undefined;
+  return new Response(new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
+}
+
+/** Whether Accept-Encoding takes gzip (RFC 9110 §12.5.3). */
+export function takesGzip(headers: Headers): boolean {
+  const codings = headers.get("Accept-Encoding")?.toLowerCase().split(",") ?? [];
+  return codings.some((coding) => /^\s*(?:x-)?gzip\s*(?:;\s*q=(?:1(?:\.0*)?|0?\.\d*[1-9]\d*)\s*)?$/u.test(coding));
+}
