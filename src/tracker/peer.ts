@@ -101,8 +101,8 @@ export class PeerTracker {
     const record = this.#record;
     if (record !== undefined && record.source !== source) return NOT_YOURS;
     const transaction = JSON.stringify([transactionId, actions]);
-    const ended = JSON.stringify([source, request]);
-    const answered = record === undefined ? this.#ended.get(ended, this.#host.now()) : undefined;
+    const key = JSON.stringify([source, request]);
+    const answered = record === undefined ? this.#ended.get(key, this.#host.now()) : undefined;
     if (answered !== undefined) return answered;
     // A repeated request (§4.3) is answered again: its LEAVEs are done, its JOINs change nothing.
     const repeated = record?.transaction === transaction;
@@ -113,7 +113,7 @@ export class PeerTracker {
     for (const swarmId of verdict.leave) after.delete(swarmId);
     if (!verdict.valid || after.size > MAX_SWARMS) {
       await this.#terminate(joined.keys(), peerId);
-      return record === undefined ? NOT_ALLOWED : this.#ended.set(ended, NOT_ALLOWED, this.#host.now());
+      return record === undefined ? NOT_ALLOWED : this.#ended.set(key, NOT_ALLOWED, this.#host.now());
     }
     // Written first, so that the init timer clears what a registration leaves behind that fails half-way.
     const now = this.#host.now();
@@ -151,7 +151,7 @@ export class PeerTracker {
       ok: true,
       response: { response: "SUCCESSFUL", transactionId, results, peers, ...sizes },
     };
-    return last ? this.#ended.set(ended, outcome, this.#host.now()) : outcome;
+    return last ? this.#ended.set(key, outcome, this.#host.now()) : outcome;
   }
 
   async #find(request: FindRequest, asker: Asker): Promise<Outcome> {
