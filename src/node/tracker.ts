@@ -1,23 +1,36 @@
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { createServer } from "node:net";
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { Log, LogLevel, Miniflare } from "miniflare";
+import { TrackerFront } from "../tracker/front.ts";
+import {
+  type ParameterName,
+  PARAMETERS,
+  Parameters,
+  type ParameterTexts,
+  parameterTexts,
+} from "../tracker/parameters.ts";
+import { SourceLimiter } from "../tracker/sources.ts";
 import { CommandError } from "./publish/command-error.ts";
+import { LocalObjects, TrackerState } from "./tracker/objects.ts";
+import { addressOf, startServer } from "./tracker/server.ts";
+import { loadState, saveState } from "./tracker/state.ts";
 
 const HELP = `ppsp tracker: run a PPSP-TP tracker with WebRTC signalling
 
-  ppsp tracker [--open | --swarm ID...] [--port N] [--host H]
+  ppsp tracker [--open | --swarm ID...] [--port N] [--host H] [--tls-cert FILE --tls-key FILE]
+               [--state FILE] [--set NAME=VALUE...]
 
-  --open       serve every swarm that a peer names
-  --swarm ID   serve only this swarm (its id as in ppsp.json); may be given several times
-  --port N     port to listen on, 0 for a free one (8090)
-  --host H     address to listen on (127.0.0.1)
+  --open            serve every swarm that a peer names
+  --swarm ID        serve only this swarm (its id as in ppsp.json); may be given several times
+  --port N          port to listen on, 0 for a free one (8090)
+  --host H          address to listen on (127.0.0.1)
+  --tls-cert FILE   certificate chain in PEM: the tracker then speaks HTTPS
+  --tls-key FILE    its private key in PEM
+  --state FILE      keep members here, so that they survive a restart
+  --set NAME=VALUE  a parameter; each can also be set as environment variable PPSP_NAME
+  --parameters      list all parameters
 
-Peers of the base protocol are told apart by their IP address. A request may state one in CF-Connecting-IP, as the
-edge does: where strangers reach this port, put a proxy in front that overwrites that field.
+Behind a proxy, --set SOURCE_HEADER=NAME names the header field in which the proxy states the peer's address.
 `;
 
 /** How to run a tracker. */
@@ -32,49 +45,62 @@ export interface TrackerOptions {
   readonly swarms?: readonly string[];
   /** Seconds of silence after which a peer is forgotten. @defaultValue 120 */
   readonly trackTimer?: number;
+  /** File in which members survive a restart. @defaultValue none */
+  readonly state?: string;
+  /** PEM. @defaultValue none: HTTP */
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
+  /** Further parameters (src/tracker/parameters.ts). */
+  readonly parameters?: ParameterTexts;
+  /** Takes log lines, one JSON text each. @defaultValue nobody */
+  readonly log?: (line: string) => void;
 }
 
 /** A tracker that runs. */
 export interface RunningTracker {
   readonly url: string;
   readonly port: number;
-  /** Ends it, and workerd with it. Idempotent. */
+  /** Ends it, and writes its state. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * Runs tracker-worker in workerd; its state lives as long as it runs.
+ * Runs the tracker of src/tracker in this process.
  *
- * @throws CommandError when the port cannot be had or the Worker has not been built.
+ * @throws CommandError when the port cannot be had, or a parameter, the certificate or the state not be used.
  */
 export async function startTracker(options: TrackerOptions): Promise<RunningTracker> {
-  const { port, host = "127.0.0.1", open = false, swarms = [], trackTimer } = options;
-  await checkPort(port, host);
-  const scriptPath = workerPath();
-  const miniflare = new Miniflare({
-    host,
-    port,
-    cf: false,
-    telemetry: { enabled: false },
-    log: new Log(LogLevel.ERROR),
-    modules: true,
-    // Without a root, Miniflare takes the working directory, and fails where the bundle is not below it.
-    modulesRoot: dirname(scriptPath),
-    scriptPath,
-    compatibilityDate: "2026-04-01",
-    durableObjects: {
-      SWARM: { className: "Swarm", useSQLite: true },
-      PEER: { className: "PeerObject", useSQLite: true },
-    },
-    bindings: {
-      OPEN: String(open),
-      SWARMS: swarms.join(" "),
-      ...(trackTimer !== undefined && { TRACK_TIMER: String(trackTimer) }),
-    },
+  const { port, host = "127.0.0.1", tls, state: path, log = () => undefined } = options;
+  const parameters = parametersOf(options);
+  const state = path === undefined ? new TrackerState() : await loadState(path, Date.now());
+  const objects = new LocalObjects(parameters, state, log);
+  const { registry } = objects;
+  const perHour = parameters.number("ENROL_RATE");
+  const enrolments = new SourceLimiter(perHour / 3600, perHour, parameters.number("SOURCE_TABLE"));
+  const front = new TrackerFront({
+    parameters,
+    objects,
+    registry,
+    desk: (swarmId) => objects.desk(swarmId),
+    mayEnrol: async (source) => enrolments.take(source, Date.now()),
+    collect: () => objects.collect(),
+    now: () => Date.now(),
+    date: (at) => new Date(at),
   });
-  const { href, port: bound } = await miniflare.ready;
+  await front.flush();
+  const swarm = objects.local.bind(objects);
+  const server = await startServer({ port, host, parameters, front, swarm, ...(tls !== undefined && { tls }) });
+  const { url, port: bound } = addressOf(server, tls !== undefined);
+  await registry.log({ event: "tracker-started", level: "info", detail: url });
+  const keeper = path === undefined ? undefined : keep(path, state, parameters.number("STATE_INTERVAL") * 1000);
+  const close = async (): Promise<void> => {
+    server.close();
+    server.closeAllConnections();
+    objects.stop();
+    await keeper?.end();
+    await registry.log({ event: "tracker-ended", level: "info" });
+  };
   let closing: Promise<void> | undefined;
-  return { url: href, port: Number(bound), close: () => (closing ??= miniflare.dispose()) };
+  return { url, port: bound, close: () => (closing ??= close()) };
 }
 
 /**
@@ -90,11 +116,16 @@ export async function trackerCommand(args: readonly string[]): Promise<number> {
       host: { type: "string", default: "127.0.0.1" },
       open: { type: "boolean", default: false },
       swarm: { type: "string", multiple: true, default: [] },
+      "tls-cert": { type: "string" },
+      "tls-key": { type: "string" },
+      state: { type: "string" },
+      set: { type: "string", multiple: true, default: [] },
+      parameters: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
-  if (values.help) {
-    process.stdout.write(HELP);
+  if (values.help || values.parameters) {
+    process.stdout.write(values.help ? HELP : listing());
     return 0;
   }
   if (!/^\d{1,5}$/u.test(values.port) || Number(values.port) > 0xffff)
@@ -102,9 +133,20 @@ export async function trackerCommand(args: readonly string[]): Promise<number> {
   const swarms = values.swarm.map((swarm) => swarm.toLowerCase());
   const bad = swarms.find((swarm) => !/^(?:[0-9a-f]{2})+$/u.test(swarm));
   if (bad !== undefined) throw new CommandError(`a swarm id is hexadecimal, not ${bad}`);
+  const tls = tlsOf(values["tls-cert"], values["tls-key"]);
+  const parameters = { ...fromEnvironment(), ...Object.fromEntries(values.set.map(setting)) };
   const ended = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
-  const tracker = await startTracker({ port: Number(values.port), host: values.host, open: values.open, swarms });
-  if (!values.open && swarms.length === 0) {
+  const tracker = await startTracker({
+    port: Number(values.port),
+    host: values.host,
+    ...(values.open && { open: true }),
+    ...(swarms.length > 0 && { swarms }),
+    ...(tls !== undefined && { tls }),
+    ...(values.state !== undefined && { state: values.state }),
+    parameters,
+    log: (line) => void process.stderr.write(`${line}\n`),
+  });
+  if (!values.open && swarms.length === 0 && parameters["OPEN"] !== "true" && !parameters["SWARMS"]) {
     process.stderr.write("ppsp tracker: no swarm is served; name some with --swarm ID, or serve all with --open\n");
   }
   process.stdout.write(`ready ${tracker.url}\n`);
@@ -113,26 +155,77 @@ export async function trackerCommand(args: readonly string[]): Promise<number> {
   return 130;
 }
 
-/** The bundle of tracker-worker, seen from build/src/node or from src/node. */
-function workerPath(): string {
-  for (const candidate of ["../../tracker-worker.js", "../../build/tracker-worker.js"]) {
-    const path = fileURLToPath(new URL(candidate, import.meta.url));
-    if (existsSync(path)) return path;
+/** @throws CommandError */
+function parametersOf({ open, swarms, trackTimer, parameters }: TrackerOptions): Parameters {
+  try {
+    return new Parameters({
+      ...parameters,
+      ...(open !== undefined && { OPEN: String(open) }),
+      ...(swarms !== undefined && { SWARMS: swarms.join(" ") }),
+      ...(trackTimer !== undefined && { TRACK_TIMER: String(trackTimer) }),
+    });
+  } catch (error) {
+    if (error instanceof RangeError) throw new CommandError(error.message);
+    throw error;
   }
-  throw new CommandError("the tracker's Worker has not been built: run npm run build");
 }
 
-/** workerd's own message about a port is neither short nor early. @throws CommandError */
-async function checkPort(port: number, host: string): Promise<void> {
-  const probe = createServer();
-  try {
-    probe.listen(port, host);
-    await once(probe, "listening");
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "EADDRINUSE") throw new CommandError(`port ${port} is in use`);
-    throw new CommandError(`cannot listen on ${host}, port ${port}: ${message}`);
-  }
-  probe.close();
-  await once(probe, "close");
+/** Writes the state from time to time while it changes, and at the end. */
+function keep(path: string, state: TrackerState, interval: number): { end(): Promise<void> } {
+  let writing: Promise<void> = Promise.resolve();
+  const write = (): Promise<void> => {
+    writing = writing.then(async () => {
+      if (!state.changed) return;
+      state.changed = false;
+      try {
+        await saveState(path, state, Date.now());
+      } catch (error) {
+        state.changed = true;
+        console.error(`tracker: ${path} could not be written`, error);
+      }
+    });
+    return writing;
+  };
+  const timer = setInterval(() => void write(), interval);
+  timer.unref();
+  return {
+    async end() {
+      clearInterval(timer);
+      state.changed = true;
+      await write();
+    },
+  };
 }
+
+/** @throws CommandError */
+function tlsOf(cert: string | undefined, key: string | undefined): TrackerOptions["tls"] {
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined) throw new CommandError("--tls-cert and --tls-key go together");
+  try {
+    return { cert: readFileSync(cert), key: readFileSync(key) };
+  } catch (error) {
+    throw new CommandError((error as Error).message);
+  }
+}
+
+/** One --set. @throws CommandError */
+function setting(text: string): readonly [ParameterName, string] {
+  const at = text.indexOf("=");
+  const name = text.slice(0, Math.max(at, 0));
+  if (!(name in PARAMETERS)) throw new CommandError(`--set takes NAME=VALUE: see ppsp tracker --parameters`);
+  return [name as ParameterName, text.slice(at + 1)];
+}
+
+function fromEnvironment(): ParameterTexts {
+  const own = Object.entries(process.env).filter(([name]) => name.startsWith("PPSP_"));
+  return parameterTexts(Object.fromEntries(own.map(([name, value]) => [name.slice("PPSP_".length), value])));
+}
+
+const listing = (): string =>
+  new Parameters({})
+    .list()
+    .map(
+      ({ name, default: standard, unit, meaning }) =>
+        `${name} (${unit}; default ${standard || "empty"})\n  ${meaning}\n`,
+    )
+    .join("");

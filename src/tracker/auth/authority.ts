@@ -1,4 +1,11 @@
-import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyResult, type JWTVerifyOptions } from "jose";
+import {
+  createRemoteJWKSet,
+  errors,
+  jwtVerify,
+  type JWTPayload,
+  type JWTVerifyResult,
+  type JWTVerifyOptions,
+} from "jose";
 import type { TrackerRequest } from "../messages.ts";
 import type { Asker, Grant } from "../objects.ts";
 import type { Parameters } from "../parameters.ts";

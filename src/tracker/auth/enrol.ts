@@ -17,7 +17,9 @@ export interface Enrolment {
  * @param now - milliseconds since 1970
  */
 export async function enrol(parameters: Parameters, now: number): Promise<Enrolment> {
-  const peerId = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const peerId = [...crypto.getRandomValues(new Uint8Array(16))]
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
   const life = parameters.number("ENROL_LIFE");
   const scope = "watch seed";
   const seconds = Math.floor(now / 1000);

@@ -24,7 +24,10 @@ const TOTALS: readonly (readonly [keyof SwarmTotals, string, string])[] = [
 /** The statistics as Prometheus reads them, with a line for each of `swarms`. */
 export function metricsText(stats: TrackerStats, swarms: readonly SwarmSummary[]): string {
   const lines: string[] = [];
-  const family = ({ name, type, help }: Family, samples: readonly (readonly [labels: string, value: number])[]): void => {
+  const family = (
+    { name, type, help }: Family,
+    samples: readonly (readonly [labels: string, value: number])[],
+  ): void => {
     lines.push(`# HELP ppsp_${name} ${help}`, `# TYPE ppsp_${name} ${type}`);
     for (const [labels, value] of samples) lines.push(`ppsp_${name}${labels} ${value}`);
   };

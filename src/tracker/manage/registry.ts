@@ -1,5 +1,5 @@
 import type { LoggedEvent, TrackerEvent } from "./events.ts";
-import { NO_TOTALS, sumTotals, type SwarmSummary, type SwarmTotals } from "./summary.ts";
+import { NO_TOTALS, offloadOf, sumTotals, type SwarmSummary, type SwarmTotals } from "./summary.ts";
 
 /** How often something happened, by a name such as `requests{type="CONNECT",status="200"}`. */
 export type Counts = Readonly<Record<string, number>>;
@@ -176,10 +176,4 @@ export class Registry implements RegistryPort {
       detail: `uploaded ${uploadedBytes}, downloaded ${downloadedBytes}`,
     });
   }
-}
-
-/** Share of media bytes that came from peers. */
-export function offloadOf({ downloadedBytes, httpBytes }: SwarmTotals): number | undefined {
-  const all = downloadedBytes + httpBytes;
-  return all === 0 ? undefined : downloadedBytes / all;
 }

@@ -72,3 +72,9 @@ export function sumTotals(left: SwarmTotals, right: SwarmTotals, sign: 1 | -1 = 
   const names = Object.keys(NO_TOTALS) as (keyof SwarmTotals)[];
   return Object.fromEntries(names.map((name) => [name, left[name] + sign * right[name]])) as unknown as SwarmTotals;
 }
+
+/** Share of media bytes that came from peers; undefined before the first byte. */
+export function offloadOf({ downloadedBytes, httpBytes }: SwarmTotals): number | undefined {
+  const all = downloadedBytes + httpBytes;
+  return all === 0 ? undefined : downloadedBytes / all;
+}

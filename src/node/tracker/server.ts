@@ -1,0 +1,198 @@
+import { once } from "node:events";
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+import type { TrackerFront } from "../../tracker/front.ts";
+import { REASON_HEADER } from "../../tracker/handler.ts";
+import { MAX_BODY, MAX_SIGNAL, MAX_URI } from "../../tracker/limits.ts";
+import type { Parameters } from "../../tracker/parameters.ts";
+import { SIGNAL_PROTOCOL, TOKEN_PREFIX } from "../../tracker/signal.ts";
+import { CommandError } from "../publish/command-error.ts";
+import type { LocalSwarm } from "./swarm.ts";
+
+/** Octets of all header fields of a request. */
+const MAX_HEADERS = 16 * 1024;
+/** A signal in UTF-8 has at most three octets per character. */
+const MAX_MESSAGE = 3 * MAX_SIGNAL;
+/** How often Node looks for requests that are too slow, ms. */
+const CHECK_MS = 1000;
+
+/** What a server needs. */
+export interface ServerOptions {
+  readonly port: number;
+  readonly host: string;
+  /** PEM; absent: HTTP. */
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
+  readonly parameters: Parameters;
+  readonly front: TrackerFront;
+  /** The swarm of that name, if it has members. */
+  readonly swarm: (swarmId: string) => LocalSwarm | undefined;
+}
+
+/** A tracker's HTTP or HTTPS server. @throws CommandError when the port cannot be had or the certificate not be used. */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { port, host, tls, parameters } = options;
+  const settings = {
+    maxHeaderSize: MAX_HEADERS,
+    requestTimeout: parameters.number("REQUEST_TIMEOUT") * 1000,
+    headersTimeout: parameters.number("REQUEST_TIMEOUT") * 1000,
+    keepAliveTimeout: parameters.number("IDLE_TIMEOUT") * 1000,
+    connectionsCheckingInterval: CHECK_MS,
+    noDelay: true,
+  };
+  const listener = (request: IncomingMessage, response: ServerResponse): void =>
+    void answer(request, response, options);
+  const server = tls === undefined ? createHttpServer(settings, listener) : secure(settings, tls, listener);
+  server.maxConnections = parameters.number("SOCKET_LIMIT");
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseClient(error, socket));
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_MESSAGE,
+    perMessageDeflate: false,
+    clientTracking: false,
+    handleProtocols: () => SIGNAL_PROTOCOL,
+  });
+  server.on("upgrade", (request, socket, head) => upgrade(request, socket, head, sockets, options));
+  server.listen(port, host);
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "EADDRINUSE") throw new CommandError(`port ${port} is in use`);
+    throw new CommandError(`cannot listen on ${host}, port ${port}: ${message}`);
+  }
+  return server;
+}
+
+/** Where a server that listens can be reached. */
+export function addressOf(server: Server, secured: boolean): { readonly url: string; readonly port: number } {
+  const { address, port, family } = server.address() as AddressInfo;
+  const name = family === "IPv6" ? `[${address}]` : address;
+  return { url: `${secured ? "https" : "http"}://${name}:${port}/`, port };
+}
+
+function secure(
+  settings: object,
+  tls: { readonly cert: string | Buffer; readonly key: string | Buffer },
+  listener: (request: IncomingMessage, response: ServerResponse) => void,
+): Server {
+  try {
+    return createHttpsServer({ ...settings, ...tls }, listener);
+  } catch (error) {
+    throw new CommandError(`the certificate or its key cannot be used: ${(error as Error).message}`);
+  }
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, options: ServerOptions): Promise<void> {
+  const { front } = options;
+  const source = sourceOf(request, options.parameters);
+  try {
+    const refused = front.admit(source);
+    const body = refused === undefined ? await readBody(request) : undefined;
+    const answered = refused ?? (await front.serve(toRequest(request, body), { source }, true));
+    await write(response, answered, request.complete);
+  } catch (error) {
+    // The peer has gone, or was told by `clientError`.
+    if (request.destroyed && !request.complete) return;
+    console.error("tracker: unexpected condition", error);
+    response.destroy();
+  }
+}
+
+/** The body, up to what any handler takes; undefined where its length says that it will not be taken anyway. */
+async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+  const length = request.headers["content-length"];
+  if (length === undefined || Number(length) > MAX_BODY || length === "0") return undefined;
+  const parts: Buffer[] = [];
+  for await (const part of request) parts.push(part as Buffer);
+  return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+}
+
+function toRequest(request: IncomingMessage, body: Buffer | undefined): Request {
+  const headers = new Headers();
+  const { rawHeaders, method = "GET", url = "/" } = request;
+  for (let at = 0; at < rawHeaders.length; at += 2) headers.append(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "");
+  // A Request-URI that is too long is refused by its length alone.
+  const path = url.startsWith("/") ? url : "/";
+  return new Request(`http://tracker${path}`, {
+    method,
+    headers,
+    ...(body !== undefined && method !== "GET" && method !== "HEAD" && { body }),
+  });
+}
+
+async function write(response: ServerResponse, answered: Response, complete: boolean): Promise<void> {
+  const { status, statusText, headers, body } = answered;
+  const fields: Record<string, string> = Object.fromEntries(headers);
+  const bytes = body === null ? undefined : Buffer.from(await answered.arrayBuffer());
+  if (status !== 204) fields["content-length"] = String(bytes?.length ?? 0);
+  // What is still to come of a request that was refused is not read.
+  if (!complete) fields["connection"] = "close";
+  if (statusText === "") response.writeHead(status, fields);
+  else response.writeHead(status, statusText, fields);
+  response.end(bytes);
+}
+
+/** The peer's address: its connection's, or what the proxy in front of the tracker says. */
+function sourceOf(request: IncomingMessage, parameters: Parameters): string {
+  const header = parameters.text("SOURCE_HEADER").toLowerCase();
+  const stated = header === "" ? undefined : request.headers[header];
+  // A proxy appends what it saw: only the last entry of a list is its own.
+  const told = typeof stated === "string" ? stated.split(",").at(-1)?.trim() : undefined;
+  return (told ?? request.socket.remoteAddress ?? "0.0.0.0").replace(/^::ffff:(?=\d+\.)/u, "");
+}
+
+/** A request that is too slow or not HTTP: 408 or 400 with an empty body (Appendix B.4 knows no 431). */
+function refuseClient(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const slow = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+  end(socket, slow ? 408 : 400, slow ? "Request took too long" : "Not an HTTP request");
+}
+
+/** Answers on a bare socket and closes it. */
+function end(socket: Duplex, status: number, reason: string): void {
+  const lines = [
+    `HTTP/1.1 ${status} ${reason}`,
+    `${REASON_HEADER}: ${reason}`,
+    "Access-Control-Allow-Origin: *",
+    "Content-Length: 0",
+    "Connection: close",
+  ];
+  socket.end(`${lines.join("\r\n")}\r\n\r\n`, () => socket.destroy());
+}
+
+function upgrade(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  sockets: WebSocketServer,
+  { front, parameters, swarm: find }: ServerOptions,
+): void {
+  const { url: target = "/", headers } = request;
+  socket.on("error", () => socket.destroy());
+  const refuse = ({ status, statusText }: Response): void => end(socket, status, statusText);
+  const admitted = front.admit(sourceOf(request, parameters));
+  if (admitted !== undefined) return refuse(admitted);
+  if (target.length > MAX_URI || !URL.canParse(target, "http://tracker"))
+    return end(socket, 414, "Request-URI too long");
+  const url = new URL(target, "http://tracker");
+  if (url.pathname !== "/signal") return end(socket, 404, "No such resource");
+  const swarmId = url.searchParams.get("swarm") ?? "";
+  const peerId = url.searchParams.get("peer") ?? "";
+  const refused = front.signalRefusal(headers.upgrade ?? null, swarmId);
+  if (refused !== undefined) return refuse(refused);
+  const protocols = (headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
+  const token = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length) ?? "";
+  if (!protocols.includes(SIGNAL_PROTOCOL)) return end(socket, 400, "Subprotocol not supported");
+  const swarm = find(swarmId);
+  if (swarm === undefined || !swarm.desk.admits(peerId, token)) return end(socket, 403, "Peer not registered");
+  sockets.handleUpgrade(request, socket, head, (opened) => {
+    // Between the check and here nothing else has run.
+    swarm.accept(peerId, opened);
+  });
+}

@@ -1,0 +1,116 @@
+import { randomBytes } from "node:crypto";
+import type { WebSocket } from "ws";
+import { type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
+import { CLOSE, PING, PONG } from "../../tracker/signal.ts";
+
+/** Bytes that may wait in a socket: a member that reads nothing does not fill the tracker's memory. */
+const MAX_WAITING = 1024 * 1024;
+
+/** What a swarm in this process needs. */
+export interface LocalSwarmOptions {
+  readonly swarmId: string;
+  readonly storage: DeskStorage;
+  /** Milliseconds. */
+  readonly trackTimer: number;
+  /** Called when nobody is left in it. */
+  readonly emptied: () => void;
+}
+
+/** One open signalling socket of a member. */
+interface Connection {
+  readonly peerId: string;
+  readonly socket: WebSocket;
+  /** Milliseconds since 1970. */
+  heard: number;
+}
+
+/** One swarm under Node: memory, one timer and sockets for a {@link SwarmDesk}. */
+export class LocalSwarm {
+  readonly desk: SwarmDesk;
+  readonly #emptied: () => void;
+  readonly #connections = new Map<string, Connection>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor({ swarmId, storage, trackTimer, emptied }: LocalSwarmOptions) {
+    this.#emptied = emptied;
+    this.desk = new SwarmDesk({
+      swarmId,
+      storage,
+      trackTimer,
+      now: () => Date.now(),
+      iso: (at) => new Date(at).toISOString(),
+      random,
+      newToken: () => randomBytes(16).toString("hex"),
+      heard: (peerId) => this.#connections.get(peerId)?.heard ?? 0,
+      sockets: (peerId) => {
+        if (peerId === undefined) return [...this.#connections.values()].map(({ socket }) => socket);
+        const connection = this.#connections.get(peerId);
+        return connection?.socket.readyState === 1 ? [connection.socket] : [];
+      },
+    });
+    this.settle();
+  }
+
+  /** Lets silent members go, and sets the timer to when the next may have to. */
+  settle(): void {
+    const due = this.desk.expire();
+    if (this.desk.idle) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      this.#emptied();
+    } else if (due !== undefined && this.#timer === undefined) {
+      this.#timer = setTimeout(
+        () => {
+          this.#timer = undefined;
+          this.settle();
+        },
+        Math.min(Math.max(due - Date.now(), 10), 2 ** 31 - 1),
+      );
+      this.#timer.unref();
+    }
+  }
+
+  /** Takes a member's signalling socket, instead of an older one. */
+  accept(peerId: string, socket: WebSocket): void {
+    this.#connections.get(peerId)?.socket.close(CLOSE.replaced, "replaced by a newer socket");
+    const connection: Connection = { peerId, socket, heard: Date.now() };
+    this.#connections.set(peerId, connection);
+    socket.on("message", (data: Buffer, binary: boolean) => {
+      if (socket.readyState !== 1) return;
+      connection.heard = Date.now();
+      const text = binary ? undefined : data.toString("utf8");
+      if (text === PING) socket.send(PONG);
+      else this.desk.receive(socket, peerId, text);
+      if (socket.bufferedAmount > MAX_WAITING) socket.terminate();
+    });
+    // What ws finds wrong (too big, bad UTF-8) it answers with the right close code itself.
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      if (this.#connections.get(peerId) !== connection) return;
+      this.#connections.delete(peerId);
+      this.desk.closed(peerId);
+    });
+    socket.send(this.desk.opened(peerId));
+  }
+
+  /** Ends timer and sockets; members stay. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    for (const { socket } of this.#connections.values()) socket.terminate();
+  }
+}
+
+/** A number in [0, 1); a block of randomness at a time, for lists are drawn with many. */
+const random = (() => {
+  let block = new Uint32Array(0);
+  let at = 0;
+  return (): number => {
+    if (at === block.length) {
+      block = crypto.getRandomValues(new Uint32Array(1024));
+      at = 0;
+    }
+    const value = block[at] ?? 0;
+    at += 1;
+    return value / 2 ** 32;
+  };
+})();

@@ -1,0 +1,215 @@
+import { Authority } from "./auth/authority.ts";
+import { enrol } from "./auth/enrol.ts";
+import { handleTracker, refuse } from "./handler.ts";
+import { answerManagement } from "./manage/api.ts";
+import type { DeskPort } from "./manage/desk.ts";
+import { METRICS_TYPE, metricsText } from "./manage/metrics.ts";
+import type { Counts, RateLimits, RegistryPort } from "./manage/registry.ts";
+import { bearer, json } from "./manage/respond.ts";
+import type { TrackerRequest } from "./messages.ts";
+import type { Asker, Grant, TrackerObjects } from "./objects.ts";
+import { type Parameters, servedSwarms } from "./parameters.ts";
+import { SourceLimiter } from "./sources.ts";
+
+/** What the front of a tracker stands on. */
+export interface FrontHost {
+  readonly parameters: Parameters;
+  readonly objects: TrackerObjects;
+  readonly registry: RegistryPort;
+  /** The management side of a swarm. */
+  desk(swarmId: string): DeskPort;
+  /** Whether this address may have one more Peer-ID. */
+  mayEnrol(source: string): Promise<boolean>;
+  /** Opens a signalling socket, where the runtime does so with a Response. */
+  signal?(request: Request, swarmId: string): Promise<Response>;
+  /** Tells the registry of all swarms, where that costs little. */
+  collect?(): Promise<void>;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** A time as a Date. */
+  date(at: number): Date;
+}
+
+/** Swarms of which /metrics has lines. */
+const MAX_SWARM_LINES = 1000;
+/** How often a flood is logged, ms. */
+const FLOOD_MS = 60_000;
+
+/**
+ * All that a tracker answers over HTTP: PPSP-TP at `/`, signalling at `/signal`, and what an operator needs. The same in a
+ * Worker and under Node.
+ */
+export class TrackerFront {
+  readonly #host: FrontHost;
+  readonly #serves: (swarmId: string) => boolean;
+  readonly #authority: Authority | undefined;
+  readonly #limiter: SourceLimiter;
+  readonly #origins: ReadonlySet<string> | undefined;
+  #counts: Record<string, number> = {};
+  #flood = -Infinity;
+  #flushed = 0;
+
+  constructor(host: FrontHost) {
+    const { parameters } = host;
+    this.#host = host;
+    this.#serves = servedSwarms(parameters);
+    this.#authority = Authority.from(parameters, host);
+    this.#limiter = new SourceLimiter(
+      parameters.number("REQUEST_RATE"),
+      parameters.number("REQUEST_BURST"),
+      parameters.number("SOURCE_TABLE"),
+    );
+    const origins = parameters.words("ALLOW_ORIGIN");
+    this.#origins = origins.includes("*") ? undefined : new Set(origins);
+  }
+
+  /**
+   * Answers any request. Never rejects.
+   *
+   * @param admitted - this request went through `admit` already
+   */
+  async serve(request: Request, asker: Asker, admitted = false): Promise<Response> {
+    const response = (admitted ? undefined : this.admit(asker.source)) ?? (await this.#answer(request, asker));
+    return this.#origins === undefined ? response : this.#restrict(response, request.headers.get("Origin"));
+  }
+
+  /** Takes one request of this address; the refusal when it had its share (503, as T75 has it). */
+  admit(source: string): Response | undefined {
+    const now = this.#host.now();
+    if (this.#limiter.take(source, now)) return undefined;
+    this.count(`rejections_total{cause="rate"}`);
+    if (now - this.#flood > FLOOD_MS) {
+      this.#flood = now;
+      void this.#host.registry.log({ event: "flood", level: "warning", detail: "an address asks too often" });
+    }
+    return refuse("unavailable", "Too many requests");
+  }
+
+  /** Why a signalling socket to this swarm is not opened; undefined when it may be. */
+  signalRefusal(upgrade: string | null, swarmId: string): Response | undefined {
+    if (upgrade?.toLowerCase() !== "websocket") return refuse("malformed", "Not a WebSocket");
+    if (swarmId === "") return refuse("malformed", "Missing swarm");
+    return this.#serves(swarmId) ? undefined : refuse("forbidden", "Swarm not served here");
+  }
+
+  /** Counts something for /metrics. */
+  count(series: string, by = 1): void {
+    this.#counts[series] = (this.#counts[series] ?? 0) + by;
+  }
+
+  /** Tells the registry what was counted, and hears from it which limits hold; at most so often, in ms. */
+  async flush(interval = 0): Promise<void> {
+    const now = this.#host.now();
+    if (now - this.#flushed < interval) return;
+    this.#flushed = now;
+    const counts: Counts = this.#counts;
+    this.#counts = {};
+    const limits = await this.#host.registry.add(counts);
+    if (limits !== undefined) this.limit(limits);
+  }
+
+  /** Replaces the limits of the parameters. */
+  limit({ requestRate, requestBurst }: RateLimits): void {
+    this.#limiter.rate = requestRate;
+    this.#limiter.burst = requestBurst;
+  }
+
+  async #answer(request: Request, asker: Asker): Promise<Response> {
+    const at = request.url.indexOf("/", request.url.indexOf("//") + 2);
+    // The common case needs no URL object.
+    if (request.url.length === at + 1) return this.#track(request, asker);
+    const url = new URL(request.url);
+    try {
+      const special = await this.#special(request, url, asker);
+      return special ?? (await this.#track(request, asker));
+    } catch (error) {
+      console.error("tracker: unexpected condition", error);
+      return refuse("internal", "Unexpected condition");
+    }
+  }
+
+  async #special(request: Request, url: URL, asker: Asker): Promise<Response | undefined> {
+    const host = this.#host;
+    switch (url.pathname) {
+      case "/signal": {
+        const swarmId = url.searchParams.get("swarm") ?? "";
+        const refused = this.signalRefusal(request.headers.get("Upgrade"), swarmId);
+        return refused ?? host.signal?.(request, swarmId);
+      }
+      case "/healthz":
+        return json({ status: "ok" });
+      case "/stats.json":
+        await this.#gather();
+        return json({ ...(await host.registry.stats()), time: host.date(host.now()).toISOString() });
+      case "/metrics":
+        return this.#metrics(request);
+      case "/enrol":
+        return host.parameters.flag("ENROL") ? this.#enrol(request, asker) : undefined;
+    }
+    if (url.pathname !== "/manage" && !url.pathname.startsWith("/manage/")) return undefined;
+    if (host.parameters.text("MANAGE_TOKEN") === "") return undefined;
+    await this.#gather();
+    return answerManagement(request, url, {
+      parameters: host.parameters,
+      registry: host.registry,
+      desk: (swarmId) => host.desk(swarmId),
+      limit: (limits) => this.limit(limits),
+    });
+  }
+
+  /** PPSP-TP itself. */
+  async #track(request: Request, asker: Asker): Promise<Response> {
+    let method = "none";
+    const authority = this.#authority;
+    const started = this.#host.now();
+    const response = await handleTracker(request, asker, this.#host.objects, {
+      serves: this.#serves,
+      authorize: async (authorization: string | null, message: TrackerRequest, from: Asker): Promise<Grant> => {
+        method = message.method;
+        return authority === undefined ? { ok: true, asker: from } : authority.authorize(authorization, message, from);
+      },
+    });
+    this.count(`requests_total{type="${method}",status="${response.status}"}`);
+    this.count(`request_seconds_total{type="${method}"}`, (this.#host.now() - started) / 1000);
+    return response;
+  }
+
+  async #metrics(request: Request): Promise<Response> {
+    const { parameters, registry } = this.#host;
+    const tokens = [parameters.text("METRICS_TOKEN"), parameters.text("MANAGE_TOKEN")];
+    const known = bearer(request, tokens);
+    if (!known && tokens[0] !== "") return json({ error: "unauthorized" }, 401);
+    await this.#gather();
+    const swarms = known ? await registry.swarms("", MAX_SWARM_LINES) : [];
+    const headers = { "Content-Type": METRICS_TYPE, "Cache-Control": "no-store" };
+    return new Response(metricsText(await registry.stats(), swarms), { headers });
+  }
+
+  async #enrol(request: Request, { source }: Asker): Promise<Response> {
+    if (request.method === "OPTIONS") return json({});
+    if (request.method !== "POST") return refuse("malformed", "Method is not POST");
+    const { parameters } = this.#host;
+    if (!(await this.#host.mayEnrol(source))) {
+      this.count(`rejections_total{cause="enrolment"}`);
+      return refuse("unavailable", "Too many new Peer-IDs from this address");
+    }
+    this.count("enrolments_total");
+    return json(await enrol(parameters, this.#host.now()));
+  }
+
+  /** Brings the registry up to date, as far as this costs little. */
+  async #gather(): Promise<void> {
+    await this.flush();
+    await this.#host.collect?.();
+  }
+
+  #restrict(response: Response, origin: string | null): Response {
+    // A socket's response cannot be changed, and CORS does not apply to it.
+    if (response.status === 101) return response;
+    const { headers } = response;
+    headers.set("Vary", "Origin");
+    if (origin !== null && this.#origins?.has(origin) === true) headers.set("Access-Control-Allow-Origin", origin);
+    else headers.delete("Access-Control-Allow-Origin");
+    return response;
+  }
+}
