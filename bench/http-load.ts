@@ -48,7 +48,8 @@ class Connection {
   }
 
   close(): void {
-    this.#socket.destroy();
+    // Without the wait for late packets, which would use up the ports of this machine.
+    this.#socket.resetAndDestroy();
   }
 }
 
@@ -121,4 +122,22 @@ export class HttpLoad {
   close(): void {
     for (const connection of this.#connections) connection.close();
   }
+}
+
+/** As `HttpLoad.rate`, each request on a connection of its own. */
+export async function freshRate(port: number, connections: number, ms: number, request: () => Buffer): Promise<number> {
+  const began = performance.now();
+  let answers = 0;
+  await Promise.all(
+    Array.from({ length: connections }, async () => {
+      while (performance.now() - began < ms) {
+        const connection = await Connection.open(port);
+        const answer = await connection.ask(request());
+        connection.close();
+        if (answer.toString("latin1", 9, 12) !== "200") bodyOf(answer);
+        answers += 1;
+      }
+    }),
+  );
+  return (answers * 1000) / (performance.now() - began);
 }

@@ -1,10 +1,11 @@
+import { jsonCodec } from "../src/tracker/json/codec.ts";
 import type { Codec } from "../src/tracker/messages.ts";
 import { xmlCodec } from "../src/tracker/xml/codec.ts";
 
 /** Encodings that are measured. */
 export type CodecName = "xml" | "json";
 
-const CODECS: Readonly<Record<CodecName, Codec>> = { xml: xmlCodec, json: xmlCodec };
+const CODECS: Readonly<Record<CodecName, Codec>> = { xml: xmlCodec, json: jsonCodec };
 
 /** Peers that one list is to hold. */
 export const LIST = 5;

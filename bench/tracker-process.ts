@@ -1,7 +1,9 @@
 /** The process in which a tracker of the benchmark runs, ours or the other; its parent makes the load. */
 import { performance } from "node:perf_hooks";
 import { handleTracker } from "../src/tracker/handler.ts";
-import { LocalObjects, serve } from "./tracker-local.ts";
+import { startTracker } from "../src/node/tracker.ts";
+import { LocalObjects, TrackerState } from "../src/node/tracker/objects.ts";
+import { Parameters } from "../src/tracker/parameters.ts";
 import { type CodecName, Population } from "./tracker-population.ts";
 
 /** What the process can be asked to do. */
@@ -40,6 +42,9 @@ async function bittorrent(room: number): Promise<Report> {
   return { port: server.http.address().port };
 }
 
+/** All load comes from one address; nobody is forgotten meanwhile. */
+const UNLIMITED = { REQUEST_RATE: "0", TRACK_TIMER: "3600" } as const;
+
 /** Requests that are made before a round; their order visits all parts of a swarm. */
 const RING = 20_000;
 
@@ -48,12 +53,13 @@ let ring: readonly string[] = [];
 
 /** Fills a swarm through our handler in this process. */
 async function fill(codec: CodecName, peers: number): Promise<Report> {
-  const objects = new LocalObjects();
+  const objects = new LocalObjects(new Parameters(UNLIMITED), new TrackerState(), () => undefined);
+  const policy = { serves: () => true };
   const population = new Population(codec, "aa11", peers);
   ask = async (body) => {
     const headers = { "Content-Type": population.contentType, "Content-Length": String(body.length) };
     const request = new Request("http://tracker/", { method: "POST", headers, body });
-    const response = await handleTracker(request, "127.0.0.1", objects, () => true);
+    const response = await handleTracker(request, { source: "127.0.0.1" }, objects, policy);
     const text = await response.text();
     if (response.status !== 200) throw new Error(`status ${response.status}: ${response.headers.get("PPSP-Reason")}`);
     return text;
@@ -75,7 +81,7 @@ async function run(ms: number): Promise<Report> {
 async function obey(order: Order): Promise<Report> {
   switch (order.type) {
     case "ours":
-      return { port: (await serve(new LocalObjects())).port };
+      return { port: (await startTracker({ port: 0, open: true, parameters: UNLIMITED })).port };
     case "bittorrent":
       return await bittorrent(order.room);
     case "fill":

@@ -6,8 +6,10 @@
  * sockets. What is compared takes turns; medians of three rounds after one that does not count. Swarms have 50 or 5,000
  * peers, all registered before the clock starts.
  *
- * - http-*: 32 connections with one request on its way on each. bittorrent-tracker: announces that ask for 5 peers,
- *   compact. Ours: viewers with a token, CONNECT for 5 peers and STAT_REPORT in turns; each counts as one request.
+ * - http-*: 32 requests at a time, each on a connection of its own, as they come from peers that ask once in minutes.
+ *   bittorrent-tracker: announces that ask for 5 peers, compact, and room for all peers. Ours: viewers with a token,
+ *   CONNECT for 5 peers and STAT_REPORT in turns; each counts as one request.
+ * - kept-*: the same over 32 connections that are kept, as behind a proxy.
  * - signals-*: bittorrent-tracker: announces with 5 offers each, 50 sockets that speak for all peers, 2 announces on their
  *   way on each. Ours: signals with one such offer each, 250 sockets (each may send 300 at once), one on its way from each.
  * - handler-*: our handler alone, Request to Response in one process without HTTP, one after the other.
@@ -21,9 +23,8 @@ import { fileURLToPath } from "node:url";
 import { Log, LogLevel, Miniflare } from "miniflare";
 import { SIGNAL_BURST } from "../src/tracker/limits.ts";
 import { SIGNAL_PROTOCOL, TOKEN_PREFIX } from "../src/tracker/signal.ts";
-import { startTracker } from "../src/node/tracker.ts";
 import { Child } from "./child.ts";
-import { HttpLoad, httpRequest } from "./http-load.ts";
+import { freshRate, HttpLoad, httpRequest } from "./http-load.ts";
 import { type Figure, runBenchmark, spread, three } from "./report.ts";
 import { RawSocket, reached, textFrame } from "./socket-load.ts";
 import { type CodecName, LIST, Population } from "./tracker-population.ts";
@@ -67,7 +68,7 @@ const text = (rates: readonly number[], unit: string): string => {
 };
 
 /** The other's announces over HTTP. */
-async function announces(peers: number): Promise<Contestant> {
+async function announces(peers: number, fresh: boolean): Promise<Contestant> {
   const child = new Child<Order, Report>("tracker-process.js");
   const { port } = await child.ask({ type: "bittorrent", room: peers });
   const load = await HttpLoad.open(port!, CONNECTIONS);
@@ -82,7 +83,7 @@ async function announces(peers: number): Promise<Contestant> {
   });
   let turn = 0;
   return {
-    round: async () => await load.rate(ROUND_MS, () => requests[(turn += 7919) % peers]!),
+    round: () => drive(port!, load, fresh, () => requests[(turn += 7919) % peers]!),
     end: () => {
       load.close();
       child.end();
@@ -90,11 +91,15 @@ async function announces(peers: number): Promise<Contestant> {
   };
 }
 
+const drive = (port: number, load: HttpLoad, fresh: boolean, request: () => Buffer): Promise<number> =>
+  fresh ? freshRate(port, CONNECTIONS, ROUND_MS, request) : load.rate(ROUND_MS, request);
+
 /** Viewers of ours at a server that runs already. */
 async function viewers(
   port: number,
   codec: CodecName,
   peers: number,
+  fresh = false,
 ): Promise<Omit<Contestant, "end"> & { load: HttpLoad; population: Population }> {
   const population = new Population(codec, SWARM, peers);
   const load = await HttpLoad.open(port, CONNECTIONS);
@@ -104,13 +109,13 @@ async function viewers(
   await load.each(joins, (index, body) => population.enrolled(index, body));
   const requests = population.ring(RING).map(post);
   let turn = 0;
-  return { load, population, round: async () => await load.rate(ROUND_MS, () => requests[turn++ % RING]!) };
+  return { load, population, round: () => drive(port, load, fresh, () => requests[turn++ % RING]!) };
 }
 
-async function ours(codec: CodecName, peers: number): Promise<Contestant> {
+async function ours(codec: CodecName, peers: number, fresh: boolean): Promise<Contestant> {
   const child = new Child<Order, Report>("tracker-process.js");
   const { port } = await child.ask({ type: "ours" });
-  const { load, round } = await viewers(port!, codec, peers);
+  const { load, round } = await viewers(port!, codec, peers, fresh);
   return {
     round,
     end: () => {
@@ -122,14 +127,14 @@ async function ours(codec: CodecName, peers: number): Promise<Contestant> {
 
 const TARGET = { json: 1.2, xml: 0.8 } as const;
 
-const http = (codec: CodecName, peers: Size) => async (): Promise<Figure[]> => {
-  const [theirs, our] = await contest(await announces(peers), await ours(codec, peers));
-  const ratios = our!.map((rate, round) => rate / theirs![round]!);
+const http = (codec: CodecName, peers: Size, fresh: boolean) => async (): Promise<Figure[]> => {
+  const [theirs, our] = await contest(await announces(peers, fresh), await ours(codec, peers, fresh));
+  const how = fresh ? "a connection for each" : "connections kept";
   return [
     {
-      name: `http-${codec}-${peers}`,
-      what: `CONNECT + STAT_REPORT in ${codec.toUpperCase()} against bittorrent-tracker's announces, ${peers} peers`,
-      ...spread(ratios),
+      name: `${fresh ? "http" : "kept"}-${codec}-${peers}`,
+      what: `CONNECT + STAT_REPORT in ${codec.toUpperCase()} against bittorrent-tracker's announces, ${peers} peers, ${how}`,
+      ...spread(our!.map((rate, round) => rate / theirs![round]!)),
       unit: "×",
       target: { atLeast: TARGET[codec] },
       note: `${text(our!, "requests/s")}, ${text(theirs!, "announces/s")}`,
@@ -304,17 +309,21 @@ const handler = (codec: CodecName) => async (): Promise<Figure[]> => {
   }));
 };
 
+const WORKERD = {
+  host: "127.0.0.1",
+  port: 0,
+  cf: false,
+  telemetry: { enabled: false },
+  log: new Log(LogLevel.ERROR),
+  modules: true,
+  compatibilityDate: "2026-04-01",
+} as const;
+
 /** A Durable Object that does one SQL upsert for each POST of this size. */
 async function upserts(peers: number): Promise<Contestant> {
   const miniflare = new Miniflare({
-    host: "127.0.0.1",
-    port: 0,
-    cf: false,
-    telemetry: { enabled: false },
-    log: new Log(LogLevel.ERROR),
-    modules: true,
+    ...WORKERD,
     script: await readFile(fileURLToPath(new URL("../../bench/upsert-worker.js", import.meta.url)), "utf8"),
-    compatibilityDate: "2026-04-01",
     durableObjects: { UPSERT: { className: "Upsert", useSQLite: true } },
   });
   const load = await HttpLoad.open(Number((await miniflare.ready).port), CONNECTIONS);
@@ -332,9 +341,26 @@ async function upserts(peers: number): Promise<Contestant> {
   };
 }
 
-/** Our Worker in workerd. */
+/** Our Worker in workerd, with the objects that wrangler.jsonc names. */
+async function startWorker(): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const { unstable_readConfig } = await import("wrangler");
+  const config = unstable_readConfig({
+    config: fileURLToPath(new URL("../../tracker-worker/wrangler.jsonc", import.meta.url)),
+  });
+  const objects = config.durable_objects.bindings.map(
+    ({ name, class_name }) => [name, { className: class_name, useSQLite: true }] as const,
+  );
+  const miniflare = new Miniflare({
+    ...WORKERD,
+    script: await readFile(fileURLToPath(new URL("../tracker-worker.js", import.meta.url)), "utf8"),
+    durableObjects: Object.fromEntries(objects),
+    bindings: { ...(config.vars as Record<string, string>), OPEN: "true", REQUEST_RATE: "0", TRACK_TIMER: "3600" },
+  });
+  return { port: Number((await miniflare.ready).port), close: () => miniflare.dispose() };
+}
+
 const workerd = (codec: CodecName, peers: Size) => async (): Promise<Figure[]> => {
-  const tracker = await startTracker({ port: 0, open: true });
+  const tracker = await startWorker();
   const { load, round } = await viewers(tracker.port, codec, peers);
   const end = async (): Promise<void> => {
     load.close();
@@ -355,7 +381,7 @@ const workerd = (codec: CodecName, peers: Size) => async (): Promise<Figure[]> =
 
 /** Signals in workerd, which nothing is compared with. */
 async function workerdSignals(): Promise<Figure[]> {
-  const tracker = await startTracker({ port: 0, open: true });
+  const tracker = await startWorker();
   const [rates] = await contest(await signals(tracker.port, 250, () => tracker.close()));
   return [
     { name: "workerd-signals", what: "relayed signals in workerd, 250 peers", ...spread(rates!), unit: "a second" },
@@ -363,12 +389,20 @@ async function workerdSignals(): Promise<Figure[]> {
 }
 
 await runBenchmark("tracker", {
-  "http-xml-50": http("xml", 50),
-  "http-xml-5000": http("xml", 5_000),
+  "http-json-50": http("json", 50, true),
+  "http-json-5000": http("json", 5_000, true),
+  "http-xml-50": http("xml", 50, true),
+  "http-xml-5000": http("xml", 5_000, true),
+  "kept-json-50": http("json", 50, false),
+  "kept-json-5000": http("json", 5_000, false),
+  "kept-xml-50": http("xml", 50, false),
+  "kept-xml-5000": http("xml", 5_000, false),
   "signals-50": signalling(50),
   "signals-5000": signalling(5_000),
+  "handler-json": handler("json"),
   "handler-xml": handler("xml"),
+  "workerd-json-50": workerd("json", 50),
+  "workerd-json-5000": workerd("json", 5_000),
   "workerd-xml-50": workerd("xml", 50),
-  "workerd-xml-5000": workerd("xml", 5_000),
   "workerd-signals": workerdSignals,
 });
