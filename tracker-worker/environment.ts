@@ -1,42 +1,27 @@
-import { type IceServerOption, parseIceServers } from "../src/tracker/ice.ts";
-import { DEFAULT_TRACK_TIMER } from "../src/tracker/limits.ts";
-import { Topology, type TopologyDocument } from "../src/tracker/place.ts";
+import { type ParameterTexts, Parameters, parameterTexts } from "../src/tracker/parameters.ts";
 import type { PeerObject } from "./peer-object.ts";
+import type { RegistryObject } from "./registry-object.ts";
 import type { Swarm } from "./swarm-object.ts";
 
-/** Bindings and variables of the Worker; wrangler.jsonc says what each is for. */
-export interface Environment {
+/** Bindings of the Worker, and its variables: those of src/tracker/parameters.ts. */
+export interface Environment extends ParameterTexts {
   readonly SWARM: DurableObjectNamespace<Swarm>;
   readonly PEER: DurableObjectNamespace<PeerObject>;
-  /** "true": serve any swarm. */
-  readonly OPEN?: string;
-  /** SwarmIDs that are served, separated by spaces. */
-  readonly SWARMS?: string;
-  /** Seconds. */
-  readonly TRACK_TIMER?: string;
-  /** STUN and TURN servers that peers are told of: JSON, a list of `{ urls, secret? }`. */
-  readonly ICE_SERVERS?: string;
-  /** Where networks are and what traffic between them costs: JSON, see TopologyDocument. */
-  readonly TOPOLOGY?: string;
+  readonly REGISTRY: DurableObjectNamespace<RegistryObject>;
 }
 
-/** STUN and TURN servers of the configuration. @throws RangeError */
-export const iceServers = ({ ICE_SERVERS = "" }: Environment): IceServerOption[] =>
-  ICE_SERVERS === "" ? [] : parseIceServers(ICE_SERVERS);
+const known = new WeakMap<Environment, Parameters>();
 
-/** Networks of the configuration. @throws RangeError, SyntaxError */
-export const topology = ({ TOPOLOGY = "" }: Environment): Topology =>
-  new Topology(TOPOLOGY === "" ? {} : (JSON.parse(TOPOLOGY) as TopologyDocument));
+/** The parameters that the variables set. @throws RangeError */
+export function parametersOf(environment: Environment): Parameters {
+  const parameters = known.get(environment) ?? new Parameters(parameterTexts({ ...environment }));
+  known.set(environment, parameters);
+  return parameters;
+}
 
 /** Milliseconds of silence after which a peer is forgotten. */
-export function trackTimer(environment: Environment): number {
-  const seconds = Number(environment.TRACK_TIMER);
-  return (seconds > 0 ? seconds : DEFAULT_TRACK_TIMER) * 1000;
-}
+export const trackTimer = (environment: Environment): number => parametersOf(environment).number("TRACK_TIMER") * 1000;
 
-/** Which swarms the tracker is there for: all in open mode, else those of the list. */
-export function servedSwarms(environment: Environment): (swarmId: string) => boolean {
-  if (environment.OPEN === "true") return () => true;
-  const listed = new Set(environment.SWARMS?.match(/\S+/gu));
-  return (swarmId) => listed.has(swarmId);
-}
+/** The one registry. */
+export const registryOf = (environment: Environment): DurableObjectStub<RegistryObject> =>
+  environment.REGISTRY.getByName("registry");

@@ -1,47 +1,74 @@
-import { handleTracker, refuse } from "../src/tracker/handler.ts";
-import { withIceServers } from "../src/tracker/ice.ts";
-import type { TrackerObjects } from "../src/tracker/objects.ts";
+import { waitUntil } from "cloudflare:workers";
+import { TrackerFront } from "../src/tracker/front.ts";
+import { refuse } from "../src/tracker/handler.ts";
+import type { RegistryPort } from "../src/tracker/manage/registry.ts";
+import type { Asker } from "../src/tracker/objects.ts";
 import { edgePlace } from "../src/tracker/place.ts";
-import { POLL_PATH, SIGNAL_PATH } from "../src/tracker/signal.ts";
-import { type Environment, iceServers, servedSwarms } from "./environment.ts";
+import { type Environment, parametersOf, registryOf } from "./environment.ts";
 
 export { PeerObject } from "./peer-object.ts";
+export { RegistryObject } from "./registry-object.ts";
 export { Swarm } from "./swarm-object.ts";
 
-/** PPSP-TP at `/`, signalling sockets at `/signal`. */
+/** One front for each environment that this isolate has seen: rates and counts live as long as it does. */
+const fronts = new WeakMap<Environment, TrackerFront>();
+
+/** PPSP-TP at `/`, signalling sockets at `/signal`, and what an operator needs beside them (docs/OPERATIONS.md). */
 export default {
-  fetch(request, environment) {
-    const url = new URL(request.url);
-    const serves = servedSwarms(environment);
-    if (url.pathname === SIGNAL_PATH || url.pathname === POLL_PATH)
-      return openSignalling(request, url, environment, serves);
-    const objects: TrackerObjects = {
-      swarm: (swarmId) => environment.SWARM.getByName(swarmId),
-      peer: (peerId) => environment.PEER.getByName(peerId),
-    };
-    const meeting = withIceServers(objects, iceServers(environment), Date.now);
-    // The edge sets this field and drops one that a client sends.
-    const source = request.headers.get("CF-Connecting-IP") ?? "0.0.0.0";
-    return handleTracker(request, { source, ...edgePlace(request.cf) }, meeting, { serves });
+  async fetch(request, environment) {
+    let front = fronts.get(environment);
+    try {
+      front ??= newFront(environment);
+    } catch (error) {
+      console.error("tracker: a parameter cannot be used", error);
+      return refuse("internal", "The tracker is not set up");
+    }
+    fronts.set(environment, front);
+    const response = await front.serve(request, askerOf(request));
+    waitUntil(tell(front, parametersOf(environment).number("METRICS_INTERVAL") * 1000));
+    return response;
   },
 } satisfies ExportedHandler<Environment>;
 
-async function openSignalling(
-  request: Request,
-  url: URL,
-  environment: Environment,
-  serves: (swarmId: string) => boolean,
-): Promise<Response> {
-  const swarmId = url.searchParams.get("swarm") ?? "";
-  const poll = url.pathname === POLL_PATH;
-  if (!poll && request.headers.get("Upgrade")?.toLowerCase() !== "websocket")
-    return refuse("malformed", "Not a WebSocket");
-  if (swarmId === "") return refuse("malformed", "Missing swarm");
-  if (!serves(swarmId)) return refuse("forbidden", "Swarm not served here");
+function newFront(environment: Environment): TrackerFront {
+  return new TrackerFront({
+    parameters: parametersOf(environment),
+    objects: {
+      swarm: (swarmId) => environment.SWARM.getByName(swarmId),
+      peer: (peerId) => environment.PEER.getByName(peerId),
+    },
+    registry: registryPort(environment),
+    desk: (swarmId) => environment.SWARM.getByName(swarmId),
+    mayEnrol: (source) => registryOf(environment).mayEnrol(source),
+    signal: (request, swarmId) => environment.SWARM.getByName(swarmId).fetch(request),
+    now: () => Date.now(),
+    date: (at) => new Date(at),
+  });
+}
+
+/** A stub belongs to the request that made it, the front to all of them. */
+const registryPort = (environment: Environment): RegistryPort => ({
+  add: (counts) => registryOf(environment).add(counts),
+  report: (summary) => registryOf(environment).report(summary),
+  log: (event) => registryOf(environment).log(event),
+  stats: () => registryOf(environment).stats(),
+  swarms: (after, limit) => registryOf(environment).swarms(after, limit),
+  events: (after, limit) => registryOf(environment).events(after, limit),
+  limits: () => registryOf(environment).limits(),
+  setLimits: (limits) => registryOf(environment).setLimits(limits),
+});
+
+/** Who asks, as the edge says it: it sets this field and drops one that a client sends. */
+const askerOf = (request: Request<unknown, IncomingRequestCfProperties>): Asker => ({
+  source: request.headers.get("CF-Connecting-IP") ?? "0.0.0.0",
+  ...edgePlace(request.cf),
+});
+
+/** Counts go to the registry from time to time, after the response and never in its way. */
+async function tell(front: TrackerFront, interval: number): Promise<void> {
   try {
-    return await environment.SWARM.getByName(swarmId).fetch(request);
+    await front.flush(interval);
   } catch (error) {
-    console.error("tracker: signalling socket not opened", error);
-    return refuse("internal", "Unexpected condition");
+    console.error("tracker: the registry does not answer", error);
   }
 }

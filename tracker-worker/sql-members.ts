@@ -1,10 +1,16 @@
-import type { Member, SwarmStorage } from "../src/tracker/swarm.ts";
+import type { DeskStorage } from "../src/tracker/manage/desk.ts";
+import type { SwarmPolicy } from "../src/tracker/manage/policy.ts";
+import type { SwarmTotals } from "../src/tracker/manage/summary.ts";
+import type { Member } from "../src/tracker/swarm.ts";
+
+const POLICY = "policy";
+const DEPARTED = "departed";
 
 /**
  * Members in an object's SQLite, one row each, as JSON: only ever read all at once, when the object wakes. The table
  * exists only while there is something in it, so that swarms that are over cost nothing.
  */
-export class SqlMembers implements SwarmStorage {
+export class SqlMembers implements DeskStorage {
   readonly #storage: DurableObjectStorage;
   #table: boolean;
 
@@ -29,6 +35,23 @@ export class SqlMembers implements SwarmStorage {
 
   delete(peerId: string): void {
     if (this.#table) this.#storage.sql.exec("DELETE FROM members WHERE peer_id = ?", peerId);
+  }
+
+  loadDeparted(): SwarmTotals | undefined {
+    return this.#storage.kv.get<SwarmTotals>(DEPARTED);
+  }
+
+  saveDeparted(totals: SwarmTotals): void {
+    this.#storage.kv.put(DEPARTED, totals);
+  }
+
+  loadPolicy(): SwarmPolicy | undefined {
+    return this.#storage.kv.get<SwarmPolicy>(POLICY);
+  }
+
+  savePolicy(policy: SwarmPolicy | undefined): void {
+    if (policy === undefined) this.#storage.kv.delete(POLICY);
+    else this.#storage.kv.put(POLICY, policy);
   }
 
   /** Leaves nothing behind, once all members are gone. */

@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { refuse } from "../src/tracker/handler.ts";
-import { Mailboxes } from "../src/tracker/mailbox.ts";
+import { type DeskPort, type PolicyChange, SwarmDesk } from "../src/tracker/manage/desk.ts";
+import type { MemberSummary, SwarmSummary } from "../src/tracker/manage/summary.ts";
 import type {
   ConnectRequest,
   FindRequest,
@@ -9,93 +10,65 @@ import type {
   StreamStatistics,
 } from "../src/tracker/messages.ts";
 import type { Asker, Entry, Listing, Outcome, SwarmPort, Wish } from "../src/tracker/objects.ts";
-import {
-  CLOSE,
-  PING,
-  POLL_PATH,
-  PONG,
-  readSignal,
-  SIGNAL_PROTOCOL,
-  SignalAllowance,
-  TOKEN_PREFIX,
-} from "../src/tracker/signal.ts";
-import { SwarmTracker } from "../src/tracker/swarm.ts";
-import { type Environment, topology, trackTimer } from "./environment.ts";
+import { CLOSE, PING, POLL_PATH, PONG, SIGNAL_PROTOCOL, TOKEN_PREFIX } from "../src/tracker/signal.ts";
+import { topologyOf } from "../src/tracker/parameters.ts";
+import { type Environment, parametersOf, registryOf } from "./environment.ts";
 import { SqlMembers } from "./sql-members.ts";
 
-/** One swarm: storage, timer and sockets for a {@link SwarmTracker}. Evicted at any time, it comes back the same. */
-export class Swarm extends DurableObject<Environment> implements SwarmPort {
-  readonly #swarm: SwarmTracker;
+/** One swarm: storage, timer and sockets for a {@link SwarmDesk}. Evicted at any time, it comes back the same. */
+export class Swarm extends DurableObject<Environment> implements SwarmPort, DeskPort {
+  readonly #desk: SwarmDesk;
   readonly #members: SqlMembers;
-  readonly #mailboxes: Mailboxes;
-  readonly #allowances = new WeakMap<WebSocket, SignalAllowance>();
+  /** Milliseconds between two summaries for the registry. */
+  readonly #interval: number;
   /** When the alarm is due; unknown after an eviction. */
   #alarm: number | undefined;
+  /** When the next summary is due; unknown before the first member and after an eviction. */
+  #summary: number | undefined;
 
   constructor(state: DurableObjectState, environment: Environment) {
     super(state, environment);
     state.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
+    const parameters = parametersOf(environment);
+    this.#interval = parameters.number("METRICS_INTERVAL") * 1000;
     this.#members = new SqlMembers(state.storage);
-    this.#swarm = new SwarmTracker({
+    this.#desk = new SwarmDesk({
+      swarmId: state.id.name ?? "",
       storage: this.#members,
-      trackTimer: trackTimer(environment),
-      topology: topology(environment),
+      trackTimer: parameters.number("TRACK_TIMER") * 1000,
+      topology: topologyOf(parameters),
       now: () => Date.now(),
+      iso: (at) => new Date(at).toISOString(),
       random: () => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32,
       newToken,
-      heard: (peerId) => {
-        const sockets = state.getWebSockets(peerId).map((socket) => this.#heard(socket));
-        return Math.max(this.#mailboxes.heard(peerId), ...sockets);
-      },
-      ended: (peerId) => {
-        this.#mailboxes.delete(peerId);
-        for (const socket of state.getWebSockets(peerId)) socket.close(CLOSE.ended, "registration ended");
-      },
+      heard: (peerId) => Math.max(0, ...state.getWebSockets(peerId).map((socket) => this.#heard(socket))),
+      sockets: (peerId) => this.#open(peerId),
     });
-    this.#mailboxes = new Mailboxes({
-      admits: (peerId, token) => this.#swarm.admits(peerId, token),
-      opened: (peerId) => {
-        this.#replace(peerId);
-        return this.#swarm.opened(peerId);
-      },
-      lapsed: (peerId) => {
-        if (this.#open(peerId).length === 0) this.#swarm.closed(peerId);
-      },
-      deliver: (to, text) => {
-        const [receiver] = this.#open(to);
-        receiver?.send(text);
-        return receiver !== undefined;
-      },
-      now: () => Date.now(),
-      newSession: newToken,
-    });
-    for (const socket of state.getWebSockets()) {
-      if (socket.readyState === WebSocket.OPEN) this.#swarm.reachable(peerOf(socket));
-    }
+    for (const socket of this.#open()) this.#desk.reachable(peerOf(socket));
   }
 
   async onConnect(request: ConnectRequest, asker: Asker): Promise<Outcome> {
-    return this.#timed(this.#swarm.onConnect(request, asker));
+    return this.#timed(this.#desk.onConnect(request, asker));
   }
 
-  async onFind(request: FindRequest): Promise<Outcome> {
-    return this.#timed(this.#swarm.onFind(request));
+  async onFind(request: FindRequest, asker: Asker): Promise<Outcome> {
+    return this.#timed(this.#desk.onFind(request, asker));
   }
 
-  async onReport(request: StatReport): Promise<Outcome> {
-    return this.#timed(this.#swarm.onReport(request));
+  async onReport(request: StatReport, asker: Asker): Promise<Outcome> {
+    return this.#timed(this.#desk.onReport(request, asker));
   }
 
-  async enter(entry: Entry, wish: Wish): Promise<Listing | "unauthorized" | "unavailable"> {
-    return this.#swarm.enter(this.ctx.id.name ?? "", entry, wish);
+  async enter(entry: Entry, wish: Wish): Promise<Listing | "unauthorized" | "forbidden" | "unavailable"> {
+    return this.#timed(this.#desk.enter(entry, wish));
   }
 
   async find(peerId: string, asker: Asker, wish: Wish): Promise<Listing | undefined> {
-    return this.#swarm.find(this.ctx.id.name ?? "", peerId, asker, wish);
+    return this.#desk.find(peerId, asker, wish);
   }
 
   async remove(peerId: string): Promise<void> {
-    this.#swarm.remove(peerId);
+    this.#desk.remove(peerId);
     await this.#tidy();
   }
 
@@ -104,24 +77,54 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort {
     stat: StreamStatistics | undefined,
     properties: PeerProperties | undefined,
   ): Promise<void> {
-    this.#swarm.note(peerId, stat, properties);
+    this.#desk.note(peerId, stat, properties);
+  }
+
+  async describe(): Promise<SwarmSummary> {
+    return this.#desk.describe();
+  }
+
+  async list(after: string, limit: number): Promise<readonly MemberSummary[]> {
+    return this.#desk.list(after, limit);
+  }
+
+  async change(change: PolicyChange): Promise<SwarmSummary> {
+    this.#desk.change(change);
+    const summary = this.#desk.describe();
+    await this.#tidy();
+    return summary;
+  }
+
+  async ban(peerId: string, withAddress: boolean, seconds: number | undefined): Promise<boolean> {
+    return this.#desk.ban(peerId, withAddress, seconds);
+  }
+
+  async unban(peerId: string): Promise<boolean> {
+    const had = this.#desk.unban(peerId);
+    await this.#tidy();
+    return had;
+  }
+
+  async close(): Promise<number> {
+    const count = this.#desk.close();
+    await this.#tidy();
+    return count;
   }
 
   /** Opens a member's signalling socket, or answers a poll. */
   override async fetch(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
-    if (pathname === POLL_PATH) return this.#mailboxes.answer(request);
+    if (pathname === POLL_PATH) return this.#desk.poll(request);
     const peerId = searchParams.get("peer") ?? "";
     const protocols = (request.headers.get("Sec-WebSocket-Protocol") ?? "").split(",").map((name) => name.trim());
     const token = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length) ?? "";
     if (!protocols.includes(SIGNAL_PROTOCOL)) return refuse("malformed", "Subprotocol not supported");
-    if (!this.#swarm.admits(peerId, token)) return refuse("forbidden", "Peer not registered");
-    this.#replace(peerId);
-    this.#mailboxes.delete(peerId);
+    if (!this.#desk.admits(peerId, token)) return refuse("forbidden", "Peer not registered");
+    for (const socket of this.ctx.getWebSockets(peerId)) socket.close(CLOSE.replaced, "replaced by a newer socket");
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.acceptWebSocket(server, [peerId]);
     server.serializeAttachment({ peerId, opened: Date.now() } satisfies Attachment);
-    server.send(JSON.stringify({ peers: this.#swarm.opened(peerId) }));
+    server.send(this.#desk.opened(peerId));
     return new Response(null, {
       status: 101,
       webSocket: client,
@@ -131,31 +134,14 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort {
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
     // More may come before the peer learns that its socket is closed.
-    if (socket.readyState !== WebSocket.OPEN) return;
-    const now = Date.now();
-    const from = peerOf(socket);
-    const allowance = this.#allowances.get(socket) ?? new SignalAllowance(now);
-    this.#allowances.set(socket, allowance);
-    if (!allowance.take(now)) {
-      socket.close(CLOSE.tooMany, "too many signals");
-      return;
-    }
-    const relay = readSignal(from, message);
-    if (relay.kind === "close") {
-      socket.close(relay.code, relay.reason);
-      return;
-    }
-    const [receiver] = this.#open(relay.to);
-    if (receiver !== undefined) receiver.send(relay.text);
-    else if (!this.#mailboxes.put(relay.to, relay.text)) socket.send(JSON.stringify({ gone: relay.to }));
+    if (socket.readyState === WebSocket.OPEN) this.#desk.receive(socket, peerOf(socket), message);
   }
 
   override webSocketClose(socket: WebSocket): void {
     // Completes the closing handshake.
     socket.close(1000);
     const peerId = peerOf(socket);
-    if (this.#mailboxes.has(peerId)) return;
-    if (this.#open(peerId).every((other) => other === socket)) this.#swarm.closed(peerId);
+    if (this.#open(peerId).every((other) => other === socket)) this.#desk.closed(peerId);
   }
 
   override webSocketError(socket: WebSocket): void {
@@ -164,32 +150,47 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort {
 
   override async alarm(): Promise<void> {
     this.#alarm = undefined;
+    if (this.#summary === undefined || this.#summary <= Date.now()) {
+      this.#summary = undefined;
+      this.#tell(this.#desk.describe());
+    }
     await this.#timed(undefined);
     await this.#tidy();
   }
 
-  /** Leaves nothing in storage, not even the alarm, when nobody is left. */
+  /** Leaves nothing in storage, not even the alarm, when nobody is left and nothing has been decided. */
   async #tidy(): Promise<void> {
-    if (this.#swarm.size > 0) return;
+    if (!this.#desk.idle) return;
+    const known = this.#alarm !== undefined || this.#summary !== undefined;
     this.#alarm = undefined;
+    this.#summary = undefined;
+    if (known) this.#tell(this.#desk.describe());
     await this.#members.clear();
   }
 
-  /** Lets silent members go, and sets the one alarm of this object to when the next may have to. */
+  /** Tells the registry, in nobody's way; what it misses comes with the next summary. */
+  #tell(summary: SwarmSummary): void {
+    this.ctx.waitUntil(
+      registryOf(this.env)
+        .report(summary)
+        .catch((error: unknown) => console.error("tracker: the registry does not answer", error)),
+    );
+  }
+
+  /** Lets silent members go, and sets the one alarm of this object to when the next may have to, or a summary is due. */
   async #timed<T>(result: T): Promise<T> {
-    const due = this.#swarm.expire();
-    if (due !== undefined && (this.#alarm === undefined || due < this.#alarm)) {
+    const expiry = this.#desk.expire() ?? Infinity;
+    if (this.#desk.size === 0) return result;
+    this.#summary ??= Date.now() + this.#interval;
+    const due = Math.min(expiry, this.#summary);
+    if (this.#alarm === undefined || due < this.#alarm) {
       this.#alarm = due;
       await this.ctx.storage.setAlarm(due);
     }
     return result;
   }
 
-  #replace(peerId: string): void {
-    for (const socket of this.ctx.getWebSockets(peerId)) socket.close(CLOSE.replaced, "replaced by a newer socket");
-  }
-
-  #open(peerId: string): WebSocket[] {
+  #open(peerId?: string): WebSocket[] {
     return this.ctx.getWebSockets(peerId).filter((socket) => socket.readyState === WebSocket.OPEN);
   }
 

@@ -1,7 +1,9 @@
 import type { SwarmReport } from "../engine/ports.ts";
 import { TrackerError } from "../tracker/errors.ts";
+import { jsonCodec } from "../tracker/json/codec.ts";
 import { DEFAULT_TRACK_TIMER } from "../tracker/limits.ts";
 import type {
+  Codec,
   ConnectRequest,
   IceServer,
   PeerMode,
@@ -55,6 +57,8 @@ export interface TrackerClientOptions {
   readonly peerNum: number;
   readonly mode: PeerMode;
   readonly events: TrackerClientEvents;
+  /** @defaultValue JSON: a page then loads no XML parser */
+  readonly codec?: Codec;
   /** @defaultValue the host's fetch */
   readonly fetch?: Fetch;
   /** @defaultValue the host's WebSocket; Node 20 has none, and polls */
@@ -301,7 +305,8 @@ export class TrackerClient {
   };
 
   #ask(request: TrackerRequest, keepalive = false): ReturnType<typeof askTracker> {
-    return askTracker(this.#fetch, this.#options.url, request, keepalive);
+    const { url, codec = jsonCodec } = this.#options;
+    return askTracker(this.#fetch, url, codec, request, keepalive);
   }
 
   #enter(state: State): void {

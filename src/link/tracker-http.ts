@@ -1,6 +1,5 @@
 import { TrackerError } from "../tracker/errors.ts";
-import type { TrackerRequest, TrackerResponse } from "../tracker/messages.ts";
-import { xmlCodec } from "../tracker/xml/codec.ts";
+import type { Codec, TrackerRequest, TrackerResponse } from "../tracker/messages.ts";
 
 /** A tracker that takes longer is as good as none, ms. */
 const TIMEOUT_MS = 10_000;
@@ -21,10 +20,11 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 export async function askTracker(
   fetch: Fetch,
   url: string,
+  codec: Codec,
   request: TrackerRequest,
   keepalive = false,
 ): Promise<TrackerResponse> {
-  const body = xmlCodec.encodeRequest(request);
+  const body = codec.encodeRequest(request);
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), TIMEOUT_MS);
   try {
@@ -38,7 +38,7 @@ export async function askTracker(
       void response.body?.cancel().catch(() => undefined);
       throw refused(status, response.headers.get(REASON_HEADER)?.slice(0, 200));
     }
-    const answer = readAnswer(await readText(response, MAX_ANSWER));
+    const answer = readAnswer(codec, await readText(response, MAX_ANSWER));
     if (answer.response !== "SUCCESSFUL" || answer.transactionId !== request.transactionId) {
       throw new TrackerError("bad-response", "the answer is not to this request");
     }
@@ -57,9 +57,9 @@ function refused(status: number, reason = `HTTP status ${status}`): TrackerError
   return new TrackerError(status >= 500 ? "unavailable" : "bad-response", reason);
 }
 
-function readAnswer(text: string): TrackerResponse {
+function readAnswer(codec: Codec, text: string): TrackerResponse {
   try {
-    return xmlCodec.decodeResponse(text);
+    return codec.decodeResponse(text);
   } catch (error) {
     throw new TrackerError("bad-response", "the answer is not PPSP-TP", { cause: error });
   }

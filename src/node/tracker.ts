@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { TrackerFront } from "../tracker/front.ts";
+import { refuse } from "../tracker/handler.ts";
 import {
   type ParameterName,
   PARAMETERS,
@@ -82,6 +83,8 @@ export async function startTracker(options: TrackerOptions): Promise<RunningTrac
     registry,
     desk: (swarmId) => objects.desk(swarmId),
     mayEnrol: async (source) => enrolments.take(source, Date.now()),
+    signal: async (request, swarmId) =>
+      objects.local(swarmId)?.desk.poll(request) ?? refuse("forbidden", "Peer not registered"),
     collect: () => objects.collect(),
     now: () => Date.now(),
     date: (at) => new Date(at),

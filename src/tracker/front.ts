@@ -1,6 +1,7 @@
 import { Authority } from "./auth/authority.ts";
 import { enrol } from "./auth/enrol.ts";
 import { handleTracker, refuse } from "./handler.ts";
+import { withIceServers } from "./ice.ts";
 import { answerManagement } from "./manage/api.ts";
 import type { DeskPort } from "./manage/desk.ts";
 import { METRICS_TYPE, metricsText } from "./manage/metrics.ts";
@@ -8,7 +9,8 @@ import type { Counts, RateLimits, RegistryPort } from "./manage/registry.ts";
 import { bearer, json } from "./manage/respond.ts";
 import type { TrackerRequest } from "./messages.ts";
 import type { Asker, Grant, TrackerObjects } from "./objects.ts";
-import { type Parameters, servedSwarms } from "./parameters.ts";
+import { iceServersOf, type Parameters, servedSwarms } from "./parameters.ts";
+import { POLL_PATH, SIGNAL_PATH } from "./signal.ts";
 import { SourceLimiter } from "./sources.ts";
 
 /** What the front of a tracker stands on. */
@@ -20,8 +22,8 @@ export interface FrontHost {
   desk(swarmId: string): DeskPort;
   /** Whether this address may have one more Peer-ID. */
   mayEnrol(source: string): Promise<boolean>;
-  /** Opens a signalling socket, where the runtime does so with a Response. */
-  signal?(request: Request, swarmId: string): Promise<Response>;
+  /** Answers a poll for signals, and opens a signalling socket where the runtime does so with a Response. */
+  signal(request: Request, swarmId: string): Promise<Response>;
   /** Tells the registry of all swarms, where that costs little. */
   collect?(): Promise<void>;
   /** Milliseconds since 1970. */
@@ -41,10 +43,12 @@ const FLOOD_MS = 60_000;
  */
 export class TrackerFront {
   readonly #host: FrontHost;
+  readonly #objects: TrackerObjects;
   readonly #serves: (swarmId: string) => boolean;
   readonly #authority: Authority | undefined;
   readonly #limiter: SourceLimiter;
-  readonly #origins: ReadonlySet<string> | undefined;
+  readonly #origins: readonly string[] | undefined;
+  readonly #bodyTimeout: number;
   #counts: Record<string, number> = {};
   #flood = -Infinity;
   #flushed = 0;
@@ -52,6 +56,7 @@ export class TrackerFront {
   constructor(host: FrontHost) {
     const { parameters } = host;
     this.#host = host;
+    this.#objects = withIceServers(host.objects, iceServersOf(parameters), () => host.now());
     this.#serves = servedSwarms(parameters);
     this.#authority = Authority.from(parameters, host);
     this.#limiter = new SourceLimiter(
@@ -60,7 +65,8 @@ export class TrackerFront {
       parameters.number("SOURCE_TABLE"),
     );
     const origins = parameters.words("ALLOW_ORIGIN");
-    this.#origins = origins.includes("*") ? undefined : new Set(origins);
+    this.#origins = origins.includes("*") ? undefined : origins;
+    this.#bodyTimeout = parameters.number("REQUEST_TIMEOUT") * 1000;
   }
 
   /**
@@ -69,8 +75,12 @@ export class TrackerFront {
    * @param admitted - this request went through `admit` already
    */
   async serve(request: Request, asker: Asker, admitted = false): Promise<Response> {
-    const response = (admitted ? undefined : this.admit(asker.source)) ?? (await this.#answer(request, asker));
-    return this.#origins === undefined ? response : this.#restrict(response, request.headers.get("Origin"));
+    const refused = admitted ? undefined : this.admit(asker.source);
+    const at = request.url.indexOf("/", request.url.indexOf("//") + 2);
+    // The common case needs no URL object.
+    if (refused === undefined && request.url.length === at + 1) return this.#track(request, asker);
+    const special = refused ?? (await this.#special(request, asker));
+    return special === undefined ? this.#track(request, asker) : this.#restrict(special, request.headers.get("Origin"));
   }
 
   /** Takes one request of this address; the refusal when it had its share (503, as T75 has it). */
@@ -114,27 +124,24 @@ export class TrackerFront {
     this.#limiter.burst = requestBurst;
   }
 
-  async #answer(request: Request, asker: Asker): Promise<Response> {
-    const at = request.url.indexOf("/", request.url.indexOf("//") + 2);
-    // The common case needs no URL object.
-    if (request.url.length === at + 1) return this.#track(request, asker);
-    const url = new URL(request.url);
+  /** Resources beside PPSP-TP; undefined for what is none of them. Never rejects. */
+  async #special(request: Request, asker: Asker): Promise<Response | undefined> {
     try {
-      const special = await this.#special(request, url, asker);
-      return special ?? (await this.#track(request, asker));
+      return await this.#operate(request, new URL(request.url), asker);
     } catch (error) {
       console.error("tracker: unexpected condition", error);
       return refuse("internal", "Unexpected condition");
     }
   }
 
-  async #special(request: Request, url: URL, asker: Asker): Promise<Response | undefined> {
+  async #operate(request: Request, url: URL, asker: Asker): Promise<Response | undefined> {
     const host = this.#host;
     switch (url.pathname) {
-      case "/signal": {
+      case SIGNAL_PATH:
+      case POLL_PATH: {
         const swarmId = url.searchParams.get("swarm") ?? "";
-        const refused = this.signalRefusal(request.headers.get("Upgrade"), swarmId);
-        return refused ?? host.signal?.(request, swarmId);
+        const upgrade = url.pathname === POLL_PATH ? "websocket" : request.headers.get("Upgrade");
+        return this.signalRefusal(upgrade, swarmId) ?? host.signal(request, swarmId);
       }
       case "/healthz":
         return json({ status: "ok" });
@@ -162,8 +169,10 @@ export class TrackerFront {
     let method = "none";
     const authority = this.#authority;
     const started = this.#host.now();
-    const response = await handleTracker(request, asker, this.#host.objects, {
+    const response = await handleTracker(request, asker, this.#objects, {
       serves: this.#serves,
+      bodyTimeout: this.#bodyTimeout,
+      ...(this.#origins !== undefined && { origins: this.#origins }),
       authorize: async (authorization: string | null, message: TrackerRequest, from: Asker): Promise<Grant> => {
         method = message.method;
         return authority === undefined ? { ok: true, asker: from } : authority.authorize(authorization, message, from);
@@ -205,10 +214,10 @@ export class TrackerFront {
 
   #restrict(response: Response, origin: string | null): Response {
     // A socket's response cannot be changed, and CORS does not apply to it.
-    if (response.status === 101) return response;
+    if (this.#origins === undefined || response.status === 101) return response;
     const { headers } = response;
     headers.set("Vary", "Origin");
-    if (origin !== null && this.#origins?.has(origin) === true) headers.set("Access-Control-Allow-Origin", origin);
+    if (origin !== null && this.#origins.includes(origin)) headers.set("Access-Control-Allow-Origin", origin);
     else headers.delete("Access-Control-Allow-Origin");
     return response;
   }

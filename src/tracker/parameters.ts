@@ -1,4 +1,6 @@
+import { type IceServerOption, parseIceServers } from "./ice.ts";
 import { DEFAULT_TRACK_TIMER } from "./limits.ts";
+import { Topology, type TopologyDocument } from "./place.ts";
 
 /** One setting of a tracker, as text: a Worker's variable, an environment variable under Node. */
 export interface Parameter {
@@ -35,6 +37,17 @@ export const PARAMETERS = {
     default: "*",
     unit: "origins separated by blanks, or *",
     meaning: "Pages that may ask from a browser (CORS), such as https://video.example.",
+  },
+  ICE_SERVERS: {
+    default: "",
+    unit: 'JSON: [{"urls": ["turn:turn.example:3478"], "secret": "…"}]',
+    meaning: "STUN and TURN servers that peers are told of, with credentials made from the secret of each.",
+    secret: true,
+  },
+  TOPOLOGY: {
+    default: "",
+    unit: "JSON (docs/PROTOCOL.md, peer lists)",
+    meaning: "Where networks are and what traffic between them costs, for peer lists of neighbours.",
   },
   REQUEST_RATE: {
     default: "200",
@@ -126,7 +139,6 @@ export const PARAMETERS = {
     unit: "s",
     meaning: "Time for a whole request to arrive, header and body; then 408.",
     range: [1, 300],
-    runtime: "Node",
   },
   IDLE_TIMEOUT: {
     default: "60",
@@ -243,4 +255,22 @@ export function servedSwarms(parameters: Parameters): (swarmId: string) => boole
   if (parameters.flag("OPEN")) return () => true;
   const listed = new Set(parameters.words("SWARMS"));
   return (swarmId) => listed.has(swarmId);
+}
+
+/** STUN and TURN servers of the configuration. @throws RangeError */
+export const iceServersOf = (parameters: Parameters): readonly IceServerOption[] => {
+  const text = parameters.text("ICE_SERVERS");
+  return text === "" ? [] : parseIceServers(text);
+};
+
+/** Networks of the configuration. @throws RangeError */
+export function topologyOf(parameters: Parameters): Topology {
+  const text = parameters.text("TOPOLOGY");
+  let document: TopologyDocument;
+  try {
+    document = text === "" ? {} : (JSON.parse(text) as TopologyDocument);
+  } catch (error) {
+    throw new RangeError("TOPOLOGY is not JSON", { cause: error });
+  }
+  return new Topology(document);
 }

@@ -1,6 +1,9 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import WebSocket from "ws";
+import { jsonCodec } from "../../src/tracker/json/codec.ts";
+import { xmlCodec } from "../../src/tracker/xml/codec.ts";
 import { eventually, runTracker, TestClient } from "./world.ts";
 
 /** What a test has opened; closed after it, last first. */
@@ -47,6 +50,69 @@ describe("a tracker client at a tracker in workerd", () => {
     expect([...first.warnings, ...second.warnings]).toEqual([]);
   });
 
+  test("a client that speaks XML and one that speaks JSON meet", async () => {
+    const { url } = await tracker();
+    const first = client(url, "first", { codec: xmlCodec });
+    await first.reaches("open");
+    const second = client(url, "second");
+    await second.reaches("open");
+    expect(second.peers).toEqual([["first"]]);
+    expect([first.sizes, second.sizes]).toEqual([[1], [2]]);
+  });
+
+  test("a peer that asks for more is told of those who came later, and how many there are", async () => {
+    const { url } = await tracker();
+    const first = client(url, "first");
+    await first.reaches("open");
+    const second = client(url, "second");
+    await second.reaches("open");
+    first.client.refresh();
+    await eventually(() => first.peers.length === 2);
+    expect(first.peers).toEqual([[], ["second"]]);
+    expect(first.sizes.at(-1)).toBe(2);
+  });
+
+  test("where no WebSocket opens, polling relays in both directions, and to a peer with a socket", async () => {
+    const { url } = await tracker();
+    const blocked = { openSocket: () => new WebSocket("ws://127.0.0.1:1/") as unknown as globalThis.WebSocket };
+    const first = client(url, "first", blocked);
+    await first.reaches("open");
+    const second = client(url, "second", blocked);
+    await second.reaches("open");
+    const third = client(url, "third");
+    await third.reaches("open");
+    expect(second.peers).toEqual([["first"]]);
+    expect(third.peers[0]?.toSorted()).toEqual(["first", "second"]);
+    second.client.signal("first", { sdp: "offer" });
+    second.client.signal("nobody", 1);
+    third.client.signal("second", "from a socket");
+    await eventually(() => first.signals.length > 0 && second.signals.length > 0 && second.gone.length > 0);
+    expect(first.signals).toEqual([["second", { sdp: "offer" }]]);
+    expect(second.signals).toEqual([["third", "from a socket"]]);
+    expect(second.gone).toEqual(["nobody"]);
+    first.client.signal("third", "to a socket");
+    await eventually(() => third.signals.length > 0);
+    expect(third.signals).toEqual([["first", "to a socket"]]);
+    expect([...first.states, ...first.warnings]).toEqual(["connecting", "open"]);
+    first.client.leave();
+    await eventually(() => {
+      second.client.signal("first", "still there?");
+      return second.gone.includes("first");
+    });
+  });
+
+  test("a peer that polls joins the tracker again when it has been restarted", async () => {
+    const running = await tracker();
+    const blocked = { openSocket: () => new WebSocket("ws://127.0.0.1:1/") as unknown as globalThis.WebSocket };
+    const peer = client(running.url, "peer", blocked);
+    await peer.reaches("open");
+    await running.close();
+    await peer.reaches("offline");
+    await tracker({ port: running.port });
+    await peer.reaches("open", 2);
+    expect(peer.warnings).toHaveLength(1);
+  });
+
   test("a peer that left is no longer listed, and signals to it come back as gone", async () => {
     const { url } = await tracker();
     const first = client(url, "first");
@@ -88,7 +154,8 @@ describe("a tracker client at a tracker in workerd", () => {
   test("PPSP-TP T3 MUST: STAT_REPORT is sent periodically, more often than the track timer", async () => {
     const { url } = await tracker({ trackTimer: 3 });
     const peer = client(url, "peer");
-    await eventually(() => peer.reports >= 3);
+    // One of them is for CONNECT.
+    await eventually(() => peer.reports >= 4);
     expect(peer.states).toEqual(["connecting", "open"]);
   });
 });
@@ -98,8 +165,10 @@ describe("a tracker client at a hostile server", () => {
     "no PPSP-TP": (_, response) => response.end("<html>"),
     "an answer to another request": (_, response) =>
       response.end(
-        `<?xml version="1.0"?><PPSPTrackerProtocol version="1.0"><Response>SUCCESSFUL</Response>` +
-          `<TransactionID>1</TransactionID></PPSPTrackerProtocol>`,
+        jsonCodec.encodeResponse(
+          { response: "SUCCESSFUL", transactionId: "1" },
+          { method: "STAT_REPORT", transactionId: "1", peerId: "peer", stats: [] },
+        ),
       ),
     "an endless answer": (_, response) => {
       const more = (): void => {
@@ -112,12 +181,10 @@ describe("a tracker client at a hostile server", () => {
       let body = "";
       request.on("data", (part) => (body += part));
       request.on("end", () => {
-        const id = /<TransactionID>(\w+)</u.exec(body)?.[1];
-        response.end(
-          `<?xml version="1.0"?><PPSPTrackerProtocol version="1.0"><Response>SUCCESSFUL</Response><TransactionID>` +
-            `<Result transactionID="${id}">200 OK</Result></TransactionID><Registration token="a,b" ` +
-            `xmlns="urn:ppsp-player:tracker:registration:1"/></PPSPTrackerProtocol>`,
-        );
+        const asked = jsonCodec.decodeRequest(body);
+        const { transactionId } = asked;
+        const registration = { token: "a,b" };
+        response.end(jsonCodec.encodeResponse({ response: "SUCCESSFUL", transactionId, registration }, asked));
       });
     },
     "status 500": (_, response) => response.writeHead(500).end(),

@@ -19,6 +19,7 @@ export class TestClient {
   readonly states: string[] = [];
   readonly warnings: string[] = [];
   readonly gone: string[] = [];
+  readonly sizes: number[] = [];
   reports = 0;
 
   constructor(url: string, peerId: string, rest: Partial<TrackerClientOptions> = {}) {
@@ -32,6 +33,7 @@ export class TestClient {
       events: {
         peers: (peerIds) => this.peers.push(peerIds),
         signal: (from, payload) => this.signals.push([from, payload]),
+        size: (members) => this.sizes.push(members),
         gone: (peer) => this.gone.push(peer),
         state: (state) => this.states.push(state),
         warning: (message) => this.warnings.push(message),

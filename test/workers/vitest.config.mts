@@ -11,7 +11,10 @@ export default defineConfig({
     cloudflareTest({
       wrangler: { configPath },
       miniflare: {
-        bindings: { SWARMS: "1111 2222 3333 abcdef aa11 aa22 aa33 aa44 aa55 aa66 aa77 aa88 aa99 empty1 empty2" },
+        bindings: {
+          METRICS_INTERVAL: "3600",
+          SWARMS: "1111 2222 3333 abcdef aa11 aa22 aa33 aa44 aa55 aa66 aa77 aa88 aa99 empty1 empty2",
+        },
       },
     }),
   ],

@@ -1,9 +1,11 @@
+import { RETRY_WINDOW } from "../../tracker/limits.ts";
 import type { SwarmTotals } from "../../tracker/manage/summary.ts";
 import type { DeskPort, DeskStorage } from "../../tracker/manage/desk.ts";
 import type { SwarmPolicy } from "../../tracker/manage/policy.ts";
 import { Registry } from "../../tracker/manage/registry.ts";
 import { type Outcome, type PeerPort, refusal, type SwarmPort, type TrackerObjects } from "../../tracker/objects.ts";
-import type { Parameters } from "../../tracker/parameters.ts";
+import { type Parameters, topologyOf } from "../../tracker/parameters.ts";
+import type { Topology } from "../../tracker/place.ts";
 import { type PeerRecord, PeerTracker } from "../../tracker/peer.ts";
 import type { Member } from "../../tracker/swarm.ts";
 import { LocalSwarm } from "./swarm.ts";
@@ -30,6 +32,8 @@ interface LocalPeer {
   readonly tracker: PeerTracker;
   /** Requests that are being handled. */
   busy: number;
+  /** It was registered at some time: a repeated request about its end is to be answered as the first was. */
+  used: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -40,12 +44,14 @@ export class LocalObjects implements TrackerObjects {
   readonly #swarms = new Map<string, LocalSwarm>();
   readonly #peers = new Map<string, LocalPeer>();
   readonly #trackTimer: number;
+  readonly #topology: Topology;
   readonly #swarmLimit: number;
   readonly #peerLimit: number;
 
   constructor(parameters: Parameters, state: TrackerState, write: (line: string) => void) {
     this.#state = state;
     this.#trackTimer = parameters.number("TRACK_TIMER") * 1000;
+    this.#topology = topologyOf(parameters);
     this.#swarmLimit = parameters.number("SWARM_LIMIT");
     this.#peerLimit = parameters.number("PEER_LIMIT");
     this.registry = new Registry({
@@ -95,6 +101,7 @@ export class LocalObjects implements TrackerObjects {
       try {
         return await work(peer.tracker);
       } finally {
+        peer.used ||= this.#state.peers.has(peerId);
         peer.busy -= 1;
         await this.#expire(peerId, peer);
       }
@@ -151,6 +158,7 @@ export class LocalObjects implements TrackerObjects {
     const swarm = new LocalSwarm({
       swarmId,
       trackTimer: this.#trackTimer,
+      topology: this.#topology,
       storage: this.#storage(state),
       emptied: () => {
         const ended = this.#swarms.get(swarmId);
@@ -207,7 +215,7 @@ export class LocalObjects implements TrackerObjects {
       trackTimer: this.#trackTimer,
       now: () => Date.now(),
     });
-    const peer: LocalPeer = { tracker, busy: 0, timer: undefined };
+    const peer: LocalPeer = { tracker, busy: 0, used: peers.has(peerId), timer: undefined };
     this.#peers.set(peerId, peer);
     return peer;
   }
@@ -215,21 +223,20 @@ export class LocalObjects implements TrackerObjects {
   /** Lets a silent peer go, and one that never registered; else sets its timer. */
   async #expire(peerId: string, peer: LocalPeer): Promise<void> {
     const due = await peer.tracker.expire();
-    if (due === undefined) {
-      if (peer.busy > 0 || this.#peers.get(peerId) !== peer) return;
-      clearTimeout(peer.timer);
+    if (this.#peers.get(peerId) !== peer || peer.busy > 0) return;
+    if (due === undefined && !peer.used) {
       this.#peers.delete(peerId);
-      return;
+    } else if (peer.timer === undefined) {
+      peer.timer = setTimeout(
+        () => {
+          peer.timer = undefined;
+          if (due === undefined) peer.used = false;
+          void this.#expire(peerId, peer);
+        },
+        due === undefined ? RETRY_WINDOW : Math.max(due - Date.now(), 10),
+      );
+      peer.timer.unref();
     }
-    if (peer.timer !== undefined) return;
-    peer.timer = setTimeout(
-      () => {
-        peer.timer = undefined;
-        void this.#expire(peerId, peer);
-      },
-      Math.max(due - Date.now(), 10),
-    );
-    peer.timer.unref();
   }
 }
 

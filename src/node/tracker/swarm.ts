@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
 import { type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
+import { RETRY_WINDOW } from "../../tracker/limits.ts";
+import type { Topology } from "../../tracker/place.ts";
 import { CLOSE, PING, PONG } from "../../tracker/signal.ts";
 
 /** Bytes that may wait in a socket: a member that reads nothing does not fill the tracker's memory. */
@@ -12,6 +14,7 @@ export interface LocalSwarmOptions {
   readonly storage: DeskStorage;
   /** Milliseconds. */
   readonly trackTimer: number;
+  readonly topology: Topology;
   /** Called when nobody is left in it. */
   readonly emptied: () => void;
 }
@@ -29,14 +32,17 @@ export class LocalSwarm {
   readonly desk: SwarmDesk;
   readonly #emptied: () => void;
   readonly #connections = new Map<string, Connection>();
+  /** It had members: a repeated request about their end is to be answered as the first was. */
+  #used = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ swarmId, storage, trackTimer, emptied }: LocalSwarmOptions) {
+  constructor({ swarmId, storage, trackTimer, topology, emptied }: LocalSwarmOptions) {
     this.#emptied = emptied;
     this.desk = new SwarmDesk({
       swarmId,
       storage,
       trackTimer,
+      topology,
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),
       random,
@@ -54,17 +60,19 @@ export class LocalSwarm {
   /** Lets silent members go, and sets the timer to when the next may have to. */
   settle(): void {
     const due = this.desk.expire();
-    if (this.desk.idle) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
+    const { idle } = this.desk;
+    this.#used ||= this.desk.size > 0;
+    if (idle && !this.#used) {
       this.#emptied();
-    } else if (due !== undefined && this.#timer === undefined) {
+    } else if (this.#timer === undefined && (idle || due !== undefined)) {
+      const delay = idle ? RETRY_WINDOW : Math.max((due ?? 0) - Date.now(), 10);
       this.#timer = setTimeout(
         () => {
           this.#timer = undefined;
+          if (idle) this.#used = false;
           this.settle();
         },
-        Math.min(Math.max(due - Date.now(), 10), 2 ** 31 - 1),
+        Math.min(delay, 2 ** 31 - 1),
       );
       this.#timer.unref();
     }

@@ -1,3 +1,4 @@
+import { Mailboxes } from "../mailbox.ts";
 import type { ConnectRequest, FindRequest, PeerProperties, StatReport, StreamStatistics } from "../messages.ts";
 import { type Asker, type Entry, type Listing, NOT_YOURS, type Outcome, refusal, type Wish } from "../objects.ts";
 import { CLOSE, readSignal, SignalAllowance } from "../signal.ts";
@@ -56,6 +57,7 @@ export class SwarmDesk {
   readonly #host: DeskHost;
   readonly #swarm: SwarmTracker;
   readonly #account: SwarmAccount;
+  readonly #mailboxes: Mailboxes;
   readonly #allowances = new WeakMap<DeskSocket, SignalAllowance>();
   #policy: SwarmPolicy;
   #signals = 0;
@@ -64,14 +66,28 @@ export class SwarmDesk {
     this.#host = host;
     this.#account = new SwarmAccount(host.storage);
     this.#policy = host.storage.loadPolicy() ?? NO_POLICY;
+    this.#mailboxes = new Mailboxes({
+      admits: (peerId, token) => this.#swarm.admits(peerId, token),
+      opened: (peerId) => {
+        for (const socket of host.sockets(peerId)) socket.close(CLOSE.replaced, "replaced by a poll");
+        return this.#swarm.opened(peerId);
+      },
+      lapsed: (peerId) => {
+        if (host.sockets(peerId).length === 0) this.#swarm.closed(peerId);
+      },
+      deliver: (to, text) => this.#deliver(to, text),
+      now: () => host.now(),
+      newSession: () => host.newToken(),
+    });
     this.#swarm = new SwarmTracker({
       ...host,
       storage: this.#account,
       now: () => host.now(),
       random: () => host.random(),
       newToken: () => host.newToken(),
-      heard: (peerId) => host.heard(peerId),
+      heard: (peerId) => this.#heard(peerId),
       ended: (peerId) => {
+        this.#mailboxes.delete(peerId);
         for (const socket of host.sockets(peerId)) socket.close(CLOSE.ended, "registration ended");
       },
     });
@@ -142,14 +158,25 @@ export class SwarmDesk {
     return this.#swarm.admits(peerId, token);
   }
 
+  /** A member has a signalling socket, as before its object was evicted. */
+  reachable(peerId: string): void {
+    this.#swarm.reachable(peerId);
+  }
+
   /** A member's signalling socket is open: its first message. */
   opened(peerId: string): string {
+    this.#mailboxes.delete(peerId);
     return JSON.stringify({ peers: this.#swarm.opened(peerId) });
   }
 
   /** A member's last signalling socket has closed. */
   closed(peerId: string): void {
-    this.#swarm.closed(peerId);
+    if (!this.#mailboxes.has(peerId)) this.#swarm.closed(peerId);
+  }
+
+  /** Answers a poll, for members whose network lets no socket through. Never rejects. */
+  poll(request: Request): Promise<Response> {
+    return this.#mailboxes.answer(request);
   }
 
   /** A message from a member's socket that is open. */
@@ -166,22 +193,18 @@ export class SwarmDesk {
       socket.close(relay.code, relay.reason);
       return;
     }
-    const [receiver] = this.#host.sockets(relay.to);
-    if (receiver === undefined) {
+    if (!this.#deliver(relay.to, relay.text) && !this.#mailboxes.put(relay.to, relay.text)) {
       socket.send(JSON.stringify({ gone: relay.to }));
-      return;
     }
-    receiver.send(relay.text);
-    this.#signals += 1;
   }
 
-  /** What the registry is told. */
+  /** What the registry is told; the last summary of a swarm takes its sums along. */
   describe(): SwarmSummary {
     const { swarmId } = this.#host;
     const { p2p, bans, content } = this.#policy;
     const signals = this.#signals;
     this.#signals = 0;
-    return {
+    const summary: SwarmSummary = {
       swarmId,
       members: this.#swarm.size,
       seeds: this.#account.seeds,
@@ -193,11 +216,8 @@ export class SwarmDesk {
       ...(content !== undefined && { content }),
       ...(this.idle && { ended: true }),
     };
-  }
-
-  /** Forgets the sums of a swarm that has ended. */
-  clear(): void {
-    this.#account.clear();
+    if (this.idle) this.#account.clear();
+    return summary;
   }
 
   /** See DeskPort. */
@@ -211,9 +231,9 @@ export class SwarmDesk {
       return {
         peerId,
         peerMode,
-        reachable: this.#host.sockets(peerId).length > 0,
+        reachable: this.#host.sockets(peerId).length > 0 || this.#mailboxes.has(peerId),
         since: this.#host.iso(since),
-        silent: Math.max(0, Math.round((now - Math.max(seen, this.#host.heard(peerId))) / 1000)),
+        silent: Math.max(0, Math.round((now - Math.max(seen, this.#heard(peerId))) / 1000)),
         uploadedBytes: stat?.uploadedBytes ?? 0,
         downloadedBytes: stat?.downloadedBytes ?? 0,
         stalls: properties?.playback?.stalls ?? 0,
@@ -261,6 +281,19 @@ export class SwarmDesk {
     const ids = [...this.#account.members.keys()];
     for (const peerId of ids) this.#swarm.evict(peerId);
     return ids.length;
+  }
+
+  #heard(peerId: string): number {
+    return Math.max(this.#host.heard(peerId), this.#mailboxes.heard(peerId));
+  }
+
+  /** Hands a signal to a member that has a socket. */
+  #deliver(to: string, text: string): boolean {
+    const [receiver] = this.#host.sockets(to);
+    if (receiver === undefined) return false;
+    receiver.send(text);
+    this.#signals += 1;
+    return true;
   }
 
   #decide(policy: SwarmPolicy): void {
