@@ -16,11 +16,8 @@
  * - workerd-*: as http-*, with the Worker in workerd; compared with bench/upsert-worker.js, which does one SQL upsert for
  *   each POST of the same size in one Durable Object.
  */
-import { readFile } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
 import { setTimeout as wait } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { Log, LogLevel, Miniflare } from "miniflare";
 import { SIGNAL_BURST } from "../src/tracker/limits.ts";
 import { SIGNAL_PROTOCOL, TOKEN_PREFIX } from "../src/tracker/signal.ts";
 import { Child } from "./child.ts";
@@ -29,6 +26,7 @@ import { type Figure, runBenchmark, spread, three } from "./report.ts";
 import { RawSocket, reached, textFrame } from "./socket-load.ts";
 import { type CodecName, LIST, Population } from "./tracker-population.ts";
 import type { Order, Report } from "./tracker-process.ts";
+import { startUpserts, startWorker } from "./tracker-workers.ts";
 
 const ROUNDS = 3;
 const ROUND_MS = 900;
@@ -309,24 +307,10 @@ const handler = (codec: CodecName) => async (): Promise<Figure[]> => {
   }));
 };
 
-const WORKERD = {
-  host: "127.0.0.1",
-  port: 0,
-  cf: false,
-  telemetry: { enabled: false },
-  log: new Log(LogLevel.ERROR),
-  modules: true,
-  compatibilityDate: "2026-04-01",
-} as const;
-
 /** A Durable Object that does one SQL upsert for each POST of this size. */
 async function upserts(peers: number): Promise<Contestant> {
-  const miniflare = new Miniflare({
-    ...WORKERD,
-    script: await readFile(fileURLToPath(new URL("../../bench/upsert-worker.js", import.meta.url)), "utf8"),
-    durableObjects: { UPSERT: { className: "Upsert", useSQLite: true } },
-  });
-  const load = await HttpLoad.open(Number((await miniflare.ready).port), CONNECTIONS);
+  const worker = await startUpserts();
+  const load = await HttpLoad.open(worker.port, CONNECTIONS);
   const body = JSON.stringify({ text: "x".repeat(500) });
   const requests = Array.from({ length: peers }, (_, index) =>
     httpRequest(`POST /?peer=${index.toString(16).padStart(40, "0")} HTTP/1.1`, ["Content-Type: text/plain"], body),
@@ -336,27 +320,9 @@ async function upserts(peers: number): Promise<Contestant> {
     round: async () => await load.rate(ROUND_MS, () => requests[(turn += 7919) % peers]!),
     end: async () => {
       load.close();
-      await miniflare.dispose();
+      await worker.close();
     },
   };
-}
-
-/** Our Worker in workerd, with the objects that wrangler.jsonc names. */
-async function startWorker(): Promise<{ readonly port: number; close(): Promise<void> }> {
-  const { unstable_readConfig } = await import("wrangler");
-  const config = unstable_readConfig({
-    config: fileURLToPath(new URL("../../tracker-worker/wrangler.jsonc", import.meta.url)),
-  });
-  const objects = config.durable_objects.bindings.map(
-    ({ name, class_name }) => [name, { className: class_name, useSQLite: true }] as const,
-  );
-  const miniflare = new Miniflare({
-    ...WORKERD,
-    script: await readFile(fileURLToPath(new URL("../tracker-worker.js", import.meta.url)), "utf8"),
-    durableObjects: Object.fromEntries(objects),
-    bindings: { ...(config.vars as Record<string, string>), OPEN: "true", REQUEST_RATE: "0", TRACK_TIMER: "3600" },
-  });
-  return { port: Number((await miniflare.ready).port), close: () => miniflare.dispose() };
 }
 
 const workerd = (codec: CodecName, peers: Size) => async (): Promise<Figure[]> => {

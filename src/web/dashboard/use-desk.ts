@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { LoggedEvent } from "../../tracker/manage/events.ts";
-import { DeskError, type Look, TrackerDesk } from "./desk.ts";
+import { DeskError, type Look, type TrackerDesk } from "./desk.ts";
 import { type Moment, remember } from "./history.ts";
 
 /** Between two looks, ms. */
