@@ -37,6 +37,8 @@ const RETRY_MS = 5000;
 const REFUSED_MS = 30_000;
 /** Failures in a row after which a peer is forgotten until the tracker lists it again. */
 const FAILURES_MAX = 3;
+/** Offers to a part of the swarm with which there is no link: one may fail. */
+const BRIDGES = 2;
 /** Members remembered; a tracker that lists more, or strangers that offer, add nothing beyond. */
 const MEMBERS_MAX = 64;
 const BANNED_MAX = 1024;
@@ -112,6 +114,7 @@ export class Neighbourhood {
   list(peerIds: readonly string[]): void {
     for (const id of peerIds) this.#member(id);
     this.#fill();
+    this.#bridge(peerIds);
     this.#options.changed();
   }
 
@@ -242,6 +245,21 @@ export class Neighbourhood {
       else this.#start(member, randomName(), true);
     }
     if (next < Infinity) this.#retry = setTimeout(() => this.#fill(), next);
+  }
+
+  /**
+   * A list that names nobody with whom we have to do is of a part of the swarm that we do not touch, at another tracker
+   * perhaps: two offers go there although half of the slots may be taken, so that the parts become one.
+   */
+  #bridge(peerIds: readonly string[]): void {
+    if (this.#closed || !this.#online) return;
+    const listed = peerIds.flatMap((id) => this.#members.get(id) ?? []);
+    if (listed.some(({ attempt }) => attempt !== undefined)) return;
+    const now = performance.now();
+    const ready = listed.filter(({ notBefore }) => notBefore <= now).slice(0, BRIDGES);
+    for (const member of ready) {
+      if (this.#attempts().length < this.#options.maxNeighbours) this.#start(member, randomName(), true);
+    }
   }
 
   #attempts(): Attempt[] {

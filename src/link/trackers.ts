@@ -68,7 +68,7 @@ export class Trackers {
 
   /** Members of the swarm, by the tracker that knows most; undefined when none has said. */
   get size(): number | undefined {
-    const sizes = this.#stations.flatMap(({ state, size }) => (state === "open" ? (size ?? []) : []));
+    const sizes = this.#stations.flatMap(({ state, size }) => (state === "offline" ? [] : (size ?? [])));
     return sizes.length === 0 ? undefined : Math.max(...sizes);
   }
 

@@ -160,7 +160,7 @@ function content({ peerMode, properties }: Candidate, { position }: Requester): 
 function bandwidth({ stat }: Candidate): number {
   const bits = stat?.availBandwidth;
   // 0 means that the peer has not measured it yet.
-  if (bits === undefined || bits <= 0) return 0.25;
+  if (bits === undefined || !(bits > 0)) return 0.25;
   return Math.min(1, Math.log2(1 + bits / BANDWIDTH_UNIT) / Math.log2(1 + BANDWIDTH_FULL / BANDWIDTH_UNIT));
 }
 

@@ -55,6 +55,156 @@ describe("rendezvous", () => {
     expect(b.links).toEqual(a.links.size === 1 ? new Map([["a", true]]) : new Map());
   });
 
+  describe("PPSP.TP.REQ-5: several trackers", () => {
+    test("a peer registers with every tracker of a tier, and has one link with each neighbour", async () => {
+      const town = new Town();
+      const trackers = [["one", "two", "three"]];
+      const [a, b] = [town.join("a", { trackers }), town.join("b", { trackers })];
+      await pass(60_000);
+      for (const url of trackers[0]!) expect(town.members(url).toSorted()).toEqual(["a", "b"]);
+      expect([a.met, b.met]).toEqual([["b"], ["a"]]);
+    });
+
+    test("a swarm never splits: members that reach different trackers of a tier meet through those who reach both", async () => {
+      const town = new Town();
+      const trackers = [["one", "two"]];
+      const left = Array.from({ length: 6 }, (_, i) => town.join(`left-${i}`, { trackers: [["one"]] }));
+      const right = Array.from({ length: 6 }, (_, i) => town.join(`right-${i}`, { trackers: [["two"]] }));
+      const middle = Array.from({ length: 2 }, (_, i) => town.join(`middle-${i}`, { trackers }));
+      await pass(120_000);
+      const all = new Map([...left, ...right, ...middle].map((one) => [one.id, one]));
+      const reached = new Set(["left-0"]);
+      for (const id of reached) for (const other of all.get(id)!.links.keys()) reached.add(other);
+      expect(reached.size).toBe(all.size);
+    });
+
+    test("the death of one tracker of a tier goes unnoticed, and the next tier is not asked", async () => {
+      const town = new Town();
+      const trackers = [["one", "two"], ["three"]];
+      const a = town.join("a", { trackers });
+      await pass(100);
+      town.kill("one");
+      const b = town.join("b", { trackers });
+      await pass(100);
+      expect([...a.links.keys(), ...b.links.keys()]).toEqual(["b", "a"]);
+      expect(a.states).toEqual(["alone", "joined"]);
+      expect(town.contacted).not.toContain("three");
+    });
+
+    test("fails over to the next tier when all of one are down, back when one returns, and stays linked meanwhile", async () => {
+      const town = new Town();
+      const trackers = [["one", "two"], ["three"]];
+      const [a, b] = [town.join("a", { trackers }), town.join("b", { trackers })];
+      await pass(1000);
+      town.kill("one");
+      await pass(1000);
+      expect(town.members("three")).toEqual([]);
+      town.kill("two");
+      await pass(1000);
+      expect(town.members("three").toSorted()).toEqual(["a", "b"]);
+      // Newcomers meet the others at the tier that works.
+      const c = town.join("c", { trackers });
+      await pass(1000);
+      expect(c.links.size).toBe(2);
+      town.dead.delete("two");
+      await pass(20_000);
+      expect(town.members("two").toSorted()).toEqual(["a", "b", "c"]);
+      // Others may need longer to notice: the worse tier is left only when they had the time.
+      expect(town.members("three").toSorted()).toEqual(["a", "b", "c"]);
+      await pass(120_000);
+      expect(town.members("three")).toEqual([]);
+      for (const one of [a, b, c]) expect([one.links.size, one.states.includes("offline")]).toEqual([2, false]);
+      expect([...a.met, ...b.met, ...c.met]).toHaveLength(6);
+    });
+
+    test("a tier that comes back only for a moment does not cost us the one that works", async () => {
+      const town = new Town();
+      town.dead.add("one");
+      const a = town.join("a", { trackers: [["one"], ["two"]] });
+      await pass(1000);
+      town.dead.clear();
+      await pass(20_000);
+      town.kill("one");
+      await pass(200_000);
+      expect(town.members("two")).toEqual(["a"]);
+      expect(a.states.at(-1)).toBe("alone");
+    });
+
+    test("whoever takes a neighbour's name at another tracker cannot push it aside", async () => {
+      const town = new Town();
+      const trackers = [["one", "two"]];
+      const [a, b] = [town.join("a", { trackers }), town.join("b", { trackers: [["one"]] })];
+      await pass(1000);
+      expect(a.links.size).toBe(1);
+      town.say("b", "a", offer("00000001"), "two");
+      await pass(60_000);
+      expect([a.met, b.met]).toEqual([["b"], ["a"]]);
+      expect(a.links.size).toBe(1);
+    });
+  });
+
+  describe("small swarms and few neighbours", () => {
+    test("below minViewers nobody makes links, and the state is alone; from there on all meet", async () => {
+      const town = new Town();
+      town.sizes = true;
+      const options = { minViewers: 4 };
+      const early = ["a", "b", "c"].map((id) => town.join(id, options));
+      await pass(60_000);
+      town.tellSizes();
+      await pass(1000);
+      for (const { states, links } of early) expect([states, links.size]).toEqual([["alone"], 0]);
+      expect(town.relayed).toEqual([]);
+      const last = town.join("d", options);
+      await pass(1000);
+      expect(last.links.size).toBeGreaterThan(0);
+      // The others learn it from the answer to their next report.
+      town.tellSizes();
+      await pass(1000);
+      for (const one of [...early, last]) {
+        expect(one.states.at(-1)).toBe("joined");
+        expect(one.links.size).toBeGreaterThan(0);
+      }
+    });
+
+    test("who has few links and nobody left to ask asks the tracker for more, less and less often", async () => {
+      const town = new Town();
+      town.ghosts = ["ghost-1"];
+      town.sizes = true;
+      const a = town.join("a");
+      const b = town.join("b");
+      await pass(10_000);
+      expect(town.refreshed).toEqual([]);
+      expect([...a.links.keys()]).toEqual(["b"]);
+      const late = town.join("late", { minViewers: 99 });
+      b.membership.leave();
+      late.membership.leave();
+      await pass(1000);
+      const others = ["x", "y", "z"].map((id) => town.join(id));
+      await pass(600_000);
+      for (const one of [a, ...others]) expect(one.links.size).toBeGreaterThanOrEqual(3);
+    });
+
+    test("a peer that is alone does not ask: newcomers will find it", async () => {
+      const town = new Town();
+      town.sizes = true;
+      town.join("a");
+      await pass(3_600_000);
+      expect(town.refreshed).toEqual([]);
+    });
+
+    test("where the list leads nowhere the tracker is asked again, at most every eight minutes", async () => {
+      const town = new Town();
+      town.ghosts = ["ghost"];
+      const a = town.join("a");
+      await pass(100);
+      town.claim(5);
+      await pass(3_600_000);
+      expect(town.refreshed.length).toBeGreaterThanOrEqual(5);
+      expect(town.refreshed.length).toBeLessThanOrEqual(12);
+      a.membership.leave();
+    });
+  });
+
   test("glare: when both offer, the lower Peer-ID's offer stands, and there is one link", async () => {
     const town = new Town();
     const [a, b] = [town.join("a", { maxNeighbours: 2 }), town.join("b", { maxNeighbours: 2 })];

@@ -77,6 +77,7 @@ export interface Resident {
 export class Town {
   readonly #rolls = new Map<string, Map<string, TrackerOptions>>();
   readonly #retries = new Map<TrackerOptions, () => void>();
+  #claimed: number | undefined;
   /** Whether answers say how large the swarm is. */
   sizes = false;
   /** Who asked for more peers, each time. */
@@ -122,7 +123,7 @@ export class Town {
         this.refreshed.push(options.peerId);
         setTimeout(() => {
           if (!roll.has(options.peerId)) return;
-          options.events.size?.(roll.size);
+          options.events.size?.(this.#claimed ?? roll.size);
           options.events.peers(others());
         }, 20);
       },
@@ -164,6 +165,12 @@ export class Town {
   tellSizes(url = "tracker"): void {
     const roll = this.#rolls.get(url) ?? new Map<string, TrackerOptions>();
     for (const { events } of roll.values()) events.size?.(roll.size);
+  }
+
+  /** Tells every member that the swarm has this size, whatever it has. */
+  claim(size: number, url = "tracker"): void {
+    this.#claimed = size;
+    for (const { events } of this.#rolls.get(url)?.values() ?? []) events.size?.(size);
   }
 
   /** Members at a tracker. */

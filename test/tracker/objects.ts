@@ -5,6 +5,8 @@ import { type Member, SwarmTracker } from "../../src/tracker/swarm.ts";
 /** All objects of a tracker in this process, on a clock that the test turns. */
 export class LocalObjects implements TrackerObjects {
   now = 0;
+  /** Random numbers drawn so far: a measure of the work that lists make. */
+  draws = 0;
   readonly swarms = new Map<string, SwarmTracker>();
   readonly peers = new Map<string, PeerTracker>();
   /** What the swarms have stored. */
@@ -52,7 +54,10 @@ export class LocalObjects implements TrackerObjects {
       },
       trackTimer: 1000,
       now: () => this.now,
-      random: () => (this.#seed = (this.#seed * 16_807) % 2_147_483_647) / 2_147_483_647,
+      random: () => {
+        this.draws += 1;
+        return (this.#seed = (this.#seed * 16_807) % 2_147_483_647) / 2_147_483_647;
+      },
       newToken: () => `token${(this.#tokens += 1)}`,
       heard: () => 0,
       ended: () => undefined,
