@@ -80,64 +80,58 @@ export function bodyOf(answer: Buffer): string {
   }
 }
 
-/** Several connections to one server of this machine. */
-export class HttpLoad {
-  readonly #connections: readonly Connection[];
+/** How requests reach a server of this machine. */
+export interface Road {
+  readonly port: number;
+  /** Requests on their way at a time, each on one connection. */
+  readonly connections: number;
+  /** Each request on a connection of its own, instead of one after the other on the same. */
+  readonly fresh?: boolean;
+}
 
-  private constructor(connections: readonly Connection[]) {
-    this.#connections = connections;
-  }
-
-  static async open(port: number, connections: number): Promise<HttpLoad> {
-    return new HttpLoad(await Promise.all(Array.from({ length: connections }, () => Connection.open(port))));
-  }
-
-  /** Sends each request once and hands the body of its answer over. */
-  async each(requests: readonly Buffer[], answered: (index: number, body: string) => void): Promise<void> {
-    let next = 0;
-    await Promise.all(
-      this.#connections.map(async (connection) => {
-        for (let index = next++; index < requests.length; index = next++)
-          answered(index, bodyOf(await connection.ask(requests[index]!)));
-      }),
-    );
-  }
-
-  /** Keeps all connections busy for `ms`: answers a second. @throws Error where a status is not 200 */
-  async rate(ms: number, request: () => Buffer): Promise<number> {
-    const began = performance.now();
-    let answers = 0;
-    await Promise.all(
-      this.#connections.map(async (connection) => {
-        while (performance.now() - began < ms) {
-          const answer = await connection.ask(request());
-          if (answer.toString("latin1", 9, 12) !== "200") bodyOf(answer);
-          answers += 1;
-        }
-      }),
-    );
-    return (answers * 1000) / (performance.now() - began);
-  }
-
-  close(): void {
-    for (const connection of this.#connections) connection.close();
+/** Works on so many connections, which are opened before any of them works. */
+async function onEach<T>({ port, connections }: Road, work: (connection: Connection) => Promise<T>): Promise<T[]> {
+  const open = await Promise.all(Array.from({ length: connections }, () => Connection.open(port)));
+  try {
+    return await Promise.all(open.map(work));
+  } finally {
+    for (const connection of open) connection.close();
   }
 }
 
-/** As `HttpLoad.rate`, each request on a connection of its own. */
-export async function freshRate(port: number, connections: number, ms: number, request: () => Buffer): Promise<number> {
-  const began = performance.now();
+/** Sends each request once and hands the body of its answer over. */
+export async function askEach(
+  road: Road,
+  requests: readonly Buffer[],
+  answered: (index: number, body: string) => void,
+): Promise<void> {
+  let next = 0;
+  await onEach(road, async (connection) => {
+    for (let index = next++; index < requests.length; index = next++)
+      answered(index, bodyOf(await connection.ask(requests[index]!)));
+  });
+}
+
+/** Keeps all connections busy for `ms`: answers a second. @throws Error where a status is not 200 */
+export async function rate(road: Road, ms: number, request: () => Buffer): Promise<number> {
+  let began = 0;
   let answers = 0;
-  await Promise.all(
-    Array.from({ length: connections }, async () => {
-      while (performance.now() - began < ms) {
-        const connection = await Connection.open(port);
-        const answer = await connection.ask(request());
-        connection.close();
-        if (answer.toString("latin1", 9, 12) !== "200") bodyOf(answer);
-        answers += 1;
+  const ask = async (connection: Connection): Promise<void> => {
+    const answer = await connection.ask(request());
+    if (answer.toString("latin1", 9, 12) !== "200") bodyOf(answer);
+    answers += 1;
+  };
+  await onEach(road, async (connection) => {
+    began ||= performance.now();
+    while (performance.now() - began < ms) {
+      if (road.fresh !== true) {
+        await ask(connection);
+        continue;
       }
-    }),
-  );
+      const own = await Connection.open(road.port);
+      await ask(own);
+      own.close();
+    }
+  });
   return (answers * 1000) / (performance.now() - began);
 }

@@ -1,4 +1,5 @@
 import { jsonCodec } from "../src/tracker/json/codec.ts";
+import { MAX_MEMBERS } from "../src/tracker/limits.ts";
 import type { Codec } from "../src/tracker/messages.ts";
 import { xmlCodec } from "../src/tracker/xml/codec.ts";
 
@@ -10,24 +11,27 @@ const CODECS: Readonly<Record<CodecName, Codec>> = { xml: xmlCodec, json: jsonCo
 /** Peers that one list is to hold. */
 export const LIST = 5;
 
-/** A swarm of registered viewers and what they say: each CONNECTs again for a new list, then reports, and so on. */
+/** Registered viewers of one swarm (or two) and what they say: each CONNECTs again for a new list, then reports, and so on. */
 export class Population {
   readonly contentType: string;
-  readonly swarmId: string;
   readonly #codec: Codec;
   readonly #tokens: string[] = [];
   readonly #size: number;
   #requests = 0;
 
-  constructor(codec: CodecName, swarmId: string, size: number) {
+  constructor(codec: CodecName, size: number) {
     this.#codec = CODECS[codec];
     this.contentType = this.#codec.contentType;
-    this.swarmId = swarmId;
     this.#size = size;
   }
 
   get size(): number {
     return this.#size;
+  }
+
+  /** A swarm takes no more than so many: of 100,000 peers, half are in another one. */
+  swarmOf(index: number): string {
+    return `aa${11 + Math.floor(index / MAX_MEMBERS)}`;
   }
 
   peerId(index: number): string {
@@ -54,7 +58,7 @@ export class Population {
   ring(count: number): string[] {
     return Array.from({ length: count }, (_, turn) => {
       // 7919 is prime: neighbours in the ring are far from each other in the swarm.
-      const index = (turn * 7919) % this.size;
+      const index = (Math.floor(turn / 2) * 7919) % this.size;
       return turn % 2 === 0 ? this.#connect(index, { token: this.token(index) }) : this.#report(index);
     });
   }
@@ -65,7 +69,12 @@ export class Population {
       transactionId: this.#transaction(),
       peerId: this.peerId(index),
       stats: [
-        { swarmId: this.swarmId, uploadedBytes: 1_234_567, downloadedBytes: 7_654_321, availBandwidth: 2_000_000 },
+        {
+          swarmId: this.swarmOf(index),
+          uploadedBytes: 1_234_567,
+          downloadedBytes: 7_654_321,
+          availBandwidth: 2_000_000,
+        },
       ],
       registration: { token: this.token(index) },
     });
@@ -78,7 +87,9 @@ export class Population {
       transactionId,
       peerId: this.peerId(index),
       peerNum: { count: LIST },
-      actions: [{ swarmId: this.swarmId, action: "JOIN", peerMode: "LEECH", transactionId: `${transactionId}.1` }],
+      actions: [
+        { swarmId: this.swarmOf(index), action: "JOIN", peerMode: "LEECH", transactionId: `${transactionId}.1` },
+      ],
       addresses: [],
       registration,
     });

@@ -55,7 +55,7 @@ let ring: readonly string[] = [];
 async function fill(codec: CodecName, peers: number): Promise<Report> {
   const objects = new LocalObjects(new Parameters(UNLIMITED), new TrackerState(), () => undefined);
   const policy = { serves: () => true };
-  const population = new Population(codec, "aa11", peers);
+  const population = new Population(codec, peers);
   ask = async (body) => {
     const headers = { "Content-Type": population.contentType, "Content-Length": String(body.length) };
     const request = new Request("http://tracker/", { method: "POST", headers, body });

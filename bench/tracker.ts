@@ -12,7 +12,8 @@
  * - kept-*: the same over 32 connections that are kept, as behind a proxy.
  * - signals-*: bittorrent-tracker: announces with 5 offers each, 50 sockets that speak for all peers, 2 announces on their
  *   way on each. Ours: signals with one such offer each, 250 sockets (each may send 300 at once), one on its way from each.
- * - handler-*: our handler alone, Request to Response in one process without HTTP, one after the other.
+ * - handler-*: our handler alone, Request to Response in one process without HTTP, one after the other. A swarm takes
+ *   50,000 members: 100,000 peers are two swarms of one tracker.
  * - workerd-*: as http-*, with the Worker in workerd; compared with bench/upsert-worker.js, which does one SQL upsert for
  *   each POST of the same size in one Durable Object.
  */
@@ -21,7 +22,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { SIGNAL_BURST } from "../src/tracker/limits.ts";
 import { SIGNAL_PROTOCOL, TOKEN_PREFIX } from "../src/tracker/signal.ts";
 import { Child } from "./child.ts";
-import { freshRate, HttpLoad, httpRequest } from "./http-load.ts";
+import { askEach, httpRequest, rate } from "./http-load.ts";
 import { type Figure, runBenchmark, spread, three } from "./report.ts";
 import { RawSocket, reached, textFrame } from "./socket-load.ts";
 import { type CodecName, LIST, Population } from "./tracker-population.ts";
@@ -33,7 +34,6 @@ const ROUND_MS = 900;
 const CONNECTIONS = 32;
 /** Requests made in advance. */
 const RING = 10_000;
-const SWARM = "aa11";
 
 type Size = 50 | 5_000;
 
@@ -50,8 +50,8 @@ async function contest(...contestants: readonly Contestant[]): Promise<number[][
   try {
     for (let round = 0; round <= ROUNDS; round++) {
       for (const [index, contestant] of contestants.entries()) {
-        const rate = await contestant.round();
-        if (round > 0) rates[index]!.push(rate);
+        const measured = await contestant.round();
+        if (round > 0) rates[index]!.push(measured);
       }
     }
   } finally {
@@ -69,58 +69,44 @@ const text = (rates: readonly number[], unit: string): string => {
 async function announces(peers: number, fresh: boolean): Promise<Contestant> {
   const child = new Child<Order, Report>("tracker-process.js");
   const { port } = await child.ask({ type: "bittorrent", room: peers });
-  const load = await HttpLoad.open(port!, CONNECTIONS);
+  const road = { port: port!, connections: CONNECTIONS, fresh };
   const announce = (index: number): Buffer => {
     const id = `-BE0001-${index.toString().padStart(12, "0")}`;
     const query = `info_hash=${"h".repeat(20)}&peer_id=${id}&port=${10_000 + index}&uploaded=1234567&downloaded=7654321&left=9&numwant=${LIST}&compact=1`;
     return httpRequest(`GET /announce?${query} HTTP/1.1`, []);
   };
   const requests = Array.from({ length: peers }, (_, index) => announce(index));
-  await load.each(requests, (_, body) => {
+  await askEach({ ...road, fresh: false }, requests, (_, body) => {
     if (body.includes("failure")) throw new Error(body);
   });
   let turn = 0;
   return {
-    round: () => drive(port!, load, fresh, () => requests[(turn += 7919) % peers]!),
-    end: () => {
-      load.close();
-      child.end();
-    },
+    round: () => rate(road, ROUND_MS, () => requests[(turn += 7919) % peers]!),
+    end: () => child.end(),
   };
 }
 
-const drive = (port: number, load: HttpLoad, fresh: boolean, request: () => Buffer): Promise<number> =>
-  fresh ? freshRate(port, CONNECTIONS, ROUND_MS, request) : load.rate(ROUND_MS, request);
-
-/** Viewers of ours at a server that runs already. */
-async function viewers(
-  port: number,
-  codec: CodecName,
-  peers: number,
-  fresh = false,
-): Promise<Omit<Contestant, "end"> & { load: HttpLoad; population: Population }> {
-  const population = new Population(codec, SWARM, peers);
-  const load = await HttpLoad.open(port, CONNECTIONS);
-  const post = (body: string): Buffer =>
-    httpRequest("POST / HTTP/1.1", [`Content-Type: ${population.contentType}`], body);
+/** Viewers of ours at a server that runs already: all registered, and what they ask from then on. */
+async function viewers(port: number, codec: CodecName, peers: number): Promise<[Population, readonly Buffer[]]> {
+  const population = new Population(codec, peers);
+  const headers = [`Content-Type: ${population.contentType}`];
+  const post = (body: string): Buffer => httpRequest("POST / HTTP/1.1", headers, body);
   const joins = Array.from({ length: peers }, (_, index) => post(population.join(index)));
-  await load.each(joins, (index, body) => population.enrolled(index, body));
-  const requests = population.ring(RING).map(post);
+  await askEach({ port, connections: CONNECTIONS }, joins, (index, body) => population.enrolled(index, body));
+  return [population, population.ring(RING).map(post)];
+}
+
+/** Their requests, round by round. */
+async function asking(port: number, codec: CodecName, peers: number, fresh: boolean): Promise<Contestant["round"]> {
+  const [, requests] = await viewers(port, codec, peers);
   let turn = 0;
-  return { load, population, round: () => drive(port, load, fresh, () => requests[turn++ % RING]!) };
+  return () => rate({ port, connections: CONNECTIONS, fresh }, ROUND_MS, () => requests[turn++ % RING]!);
 }
 
 async function ours(codec: CodecName, peers: number, fresh: boolean): Promise<Contestant> {
   const child = new Child<Order, Report>("tracker-process.js");
   const { port } = await child.ask({ type: "ours" });
-  const { load, round } = await viewers(port!, codec, peers, fresh);
-  return {
-    round,
-    end: () => {
-      load.close();
-      child.end();
-    },
-  };
+  return { round: await asking(port!, codec, peers, fresh), end: () => child.end() };
 }
 
 const TARGET = { json: 1.2, xml: 0.8 } as const;
@@ -227,8 +213,7 @@ const SIGNALS = 15_000;
 
 /** Our signals from member to member: one on its way for each of at most 250 sockets. */
 async function signals(port: number, peers: number, end: () => Promise<void> | void): Promise<Contestant> {
-  const { load, population } = await viewers(port, "xml", peers);
-  load.close();
+  const [population] = await viewers(port, "json", peers);
   const count = Math.min(peers, 250);
   // The tracker lets a socket send 300 at once.
   const each = Math.min(SIGNAL_BURST - 10, SIGNALS / count);
@@ -238,7 +223,7 @@ async function signals(port: number, peers: number, end: () => Promise<void> | v
   const open = async (index: number): Promise<RawSocket> =>
     await RawSocket.open(
       port,
-      `/signal?swarm=${SWARM}&peer=${population.peerId(index)}`,
+      `/signal?swarm=${population.swarmOf(index)}&peer=${population.peerId(index)}`,
       `${SIGNAL_PROTOCOL}, ${TOKEN_PREFIX}${population.token(index)}`,
     );
   return {
@@ -310,29 +295,22 @@ const handler = (codec: CodecName) => async (): Promise<Figure[]> => {
 /** A Durable Object that does one SQL upsert for each POST of this size. */
 async function upserts(peers: number): Promise<Contestant> {
   const worker = await startUpserts();
-  const load = await HttpLoad.open(worker.port, CONNECTIONS);
+  const road = { port: worker.port, connections: CONNECTIONS };
   const body = JSON.stringify({ text: "x".repeat(500) });
   const requests = Array.from({ length: peers }, (_, index) =>
     httpRequest(`POST /?peer=${index.toString(16).padStart(40, "0")} HTTP/1.1`, ["Content-Type: text/plain"], body),
   );
   let turn = 0;
   return {
-    round: async () => await load.rate(ROUND_MS, () => requests[(turn += 7919) % peers]!),
-    end: async () => {
-      load.close();
-      await worker.close();
-    },
+    round: () => rate(road, ROUND_MS, () => requests[(turn += 7919) % peers]!),
+    end: () => worker.close(),
   };
 }
 
 const workerd = (codec: CodecName, peers: Size) => async (): Promise<Figure[]> => {
   const tracker = await startWorker();
-  const { load, round } = await viewers(tracker.port, codec, peers);
-  const end = async (): Promise<void> => {
-    load.close();
-    await tracker.close();
-  };
-  const [theirs, our] = await contest(await upserts(peers), { round, end });
+  const round = await asking(tracker.port, codec, peers, false);
+  const [theirs, our] = await contest(await upserts(peers), { round, end: () => tracker.close() });
   return [
     {
       name: `workerd-${codec}-${peers}`,
@@ -366,7 +344,6 @@ await runBenchmark("tracker", {
   "signals-50": signalling(50),
   "signals-5000": signalling(5_000),
   "handler-json": handler("json"),
-  "handler-xml": handler("xml"),
   "workerd-json-50": workerd("json", 50),
   "workerd-json-5000": workerd("json", 5_000),
   "workerd-xml-50": workerd("xml", 50),
