@@ -113,6 +113,7 @@ async function main() {
   await step("format", () => run("prettier/bin/prettier.cjs", ["--check", "--log-level=warn", "."]));
   await step("build", bundle);
   await vitest("tests");
+  await vitest("tracker-under-node", "--config", "test/workers/node.config.mts");
   if (!fast) {
     await vitest("workerd", "--config", "test/workers/vitest.config.mts");
     await playwright("pages");

@@ -279,7 +279,12 @@ export class Engine implements DeliveryContext {
       availBandwidth: this.#uploadMeter.measure(this.stats.uploadedBytes, this.now()),
       position,
       held: nearestRanges(this.#host.swarm.have, position, REPORTED_RANGES),
-      playback: { ...this.#playback, stalls: this.stalls, rejected: this.stats.rejectedChunks },
+      playback: {
+        ...this.#playback,
+        stalls: this.stalls,
+        rejected: this.stats.rejectedChunks,
+        httpBytes: this.stats.httpBytes,
+      },
     };
   }
 

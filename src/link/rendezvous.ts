@@ -1,3 +1,4 @@
+import { type AccessToken, authorizedFetch } from "./access-token.ts";
 import type { Membership, Rendezvous, RendezvousEvents } from "../engine/ports.ts";
 import { Neighbourhood, type LinkOptions, type SignalledLink } from "./neighbourhood.ts";
 import { Condition } from "./condition.ts";
@@ -21,6 +22,8 @@ export interface RendezvousOptions {
    * the bytes need not come from the origin; more spares the viewers of quiet videos their connections
    */
   readonly minViewers?: number;
+  /** For trackers that ask for one. @defaultValue none */
+  readonly accessToken?: AccessToken;
   /** One line for the console. */
   readonly warn: (message: string) => void;
 }
@@ -53,8 +56,14 @@ export const createRendezvous = (options: RendezvousOptions): Rendezvous | undef
     options.warn("The presentation names no tracker: the video plays over HTTP only.");
     return undefined;
   }
+  const { accessToken } = options;
   const surroundings: Surroundings = {
-    tracker: (client) => new TrackerClient(client),
+    tracker: (client) =>
+      new TrackerClient(
+        accessToken === undefined
+          ? client
+          : { ...client, fetch: authorizedFetch((url, init) => fetch(url, init), client.url, accessToken) },
+      ),
     link: (link, iceServers) => new WebRtcLink({ ...link, iceServers }),
   };
   return { join: (swarmId, events) => new SwarmMembership(options, surroundings, swarmId, events) };

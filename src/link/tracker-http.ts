@@ -12,7 +12,8 @@ const REASON_HEADER = "PPSP-Reason";
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /**
- * Sends one request to a tracker and reads the answer, trusting nothing about it.
+ * Sends one request to a tracker and reads the answer, trusting nothing about it. An answer that got lost is asked for
+ * once more by the identical request (§4.3), unless that took long already.
  *
  * @param keepalive - whether the request outlives the page
  * @throws TrackerError "unreachable", "unauthorized", "forbidden", "unavailable" or "bad-response".
@@ -25,6 +26,24 @@ export async function askTracker(
   keepalive = false,
 ): Promise<TrackerResponse> {
   const body = codec.encodeRequest(request);
+  const once = () => ask(fetch, url, codec, request, body, keepalive);
+  const late = Date.now() + TIMEOUT_MS / 2;
+  try {
+    return await once();
+  } catch (error) {
+    if (!(error instanceof TrackerError) || error.code !== "unreachable" || keepalive || Date.now() > late) throw error;
+    return once();
+  }
+}
+
+async function ask(
+  fetch: Fetch,
+  url: string,
+  codec: Codec,
+  request: TrackerRequest,
+  body: string,
+  keepalive: boolean,
+): Promise<TrackerResponse> {
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), TIMEOUT_MS);
   try {

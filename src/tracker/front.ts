@@ -140,6 +140,7 @@ export class TrackerFront {
       case SIGNAL_PATH:
       case POLL_PATH: {
         const swarmId = url.searchParams.get("swarm") ?? "";
+        if (request.method === "OPTIONS") return json({});
         const upgrade = url.pathname === POLL_PATH ? "websocket" : request.headers.get("Upgrade");
         return this.signalRefusal(upgrade, swarmId) ?? host.signal(request, swarmId);
       }

@@ -24,7 +24,7 @@ export const MAX_SWARM_ID = 1100;
 export const MAX_SWARMS = 32;
 /** Addresses that a peer may state. */
 export const MAX_ADDRESSES = 16;
-/** Ranges of one content map: a few seeks' worth; who has more reports the widest. */
+/** Ranges of one content map: a few seeks' worth; who has more reports those ahead first. */
 export const MAX_RANGES = 64;
 /** STUN and TURN servers in one answer. */
 export const MAX_ICE_SERVERS = 8;

@@ -99,13 +99,13 @@ export const PARAMETERS = {
   },
   MANAGE_TOKEN: {
     default: "",
-    unit: "16 characters or more",
+    unit: "16 characters or more, no blanks",
     meaning: "Bearer token of the management API at /manage. Empty: there is none.",
     secret: true,
   },
   METRICS_TOKEN: {
     default: "",
-    unit: "16 characters or more",
+    unit: "16 characters or more, no blanks",
     meaning: "Bearer token of /metrics with a line for each swarm. Without it /metrics has totals only, for anybody.",
     secret: true,
   },
@@ -202,7 +202,9 @@ export class Parameters {
         throw new RangeError(`${name} takes ${wanted}, not "${text}"`);
       }
       const least = secret === true ? Number.parseInt(unit, 10) : 0;
-      if (text !== "" && text.length < least) throw new RangeError(`${name} is too short: it takes ${unit}`);
+      if (text !== "" && (text.length < least || (unit.endsWith("no blanks") && /\s/u.test(text)))) {
+        throw new RangeError(`${name} takes ${unit}`);
+      }
     }
     if (this.flag("ENROL") && this.text("AUTH_SECRET") === "") throw new RangeError("ENROL needs AUTH_SECRET");
   }

@@ -1,4 +1,5 @@
 import type { HlsConfig } from "hls.js";
+import type { AccessToken } from "../link/access-token.ts";
 
 /** The settings of a presentation's engine. */
 export type EngineConfig = Omit<PlayerConfig, "hls">;
@@ -25,4 +26,11 @@ export interface PlayerConfig {
    * has none those that the tracker names
    */
   readonly iceServers?: readonly RTCIceServer[];
+  /**
+   * Access token for trackers that ask for one, or a function that gets one and is called again when it has expired; it
+   * is told the tracker's URL, because a token is only for those whom one trusts with it. @defaultValue none
+   */
+  readonly accessToken?: AccessToken;
+  /** Name of this viewer at trackers, where an enrolment gave it one. @defaultValue a random one for each video */
+  readonly peerId?: string;
 }

@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { ChunkAddressing } from "../../src/core/codec/messages.ts";
+import type { Rendezvous, SwarmReport } from "../../src/engine/ports.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 import { play, Village } from "./village.ts";
 
@@ -15,6 +16,33 @@ test("alone, everything comes from the origin at once, is verified and kept", as
   expect(engine.stats.httpBytes).toBeGreaterThanOrEqual(content);
   expect(engine.stats).toMatchObject({ peerBytes: 0, cacheBytes: 0 });
   await vi.waitFor(() => expect(engine.stats.verifiedChunks).toBe(village.presentation.swarm.chunkCount));
+});
+
+test("a report to the tracker says where the playhead is, which chunks are held, and how playback goes", async () => {
+  const village = await Village.open();
+  let report: (() => SwarmReport) | undefined;
+  const rendezvous: Rendezvous = {
+    join: (_, events) => {
+      report = () => events.report();
+      return { leave: () => undefined, ban: () => undefined };
+    },
+  };
+  const engine = village.viewer("a", { rendezvous });
+  await play(engine, 2, 60_000);
+  await play(engine, 3, -1);
+  engine.setPlayhead({ file: 3, progress: 0.5 });
+  engine.stalls = 2;
+  const [second, third] = [engine.layout.fileChunks(2), engine.layout.fileChunks(3)];
+  await vi.waitFor(() => expect(report?.().held).toEqual([{ start: second.start, end: third.end }]));
+  const { position = 0, playback } = report?.() ?? {};
+  expect(position).toBeGreaterThan(third.start);
+  expect(position).toBeLessThanOrEqual(third.end);
+  expect(playback).toEqual({
+    chunksInTime: second.end - second.start + 1,
+    chunksLate: third.end - third.start + 1,
+    stalls: 2,
+    rejected: 0,
+  });
 });
 
 test("with time to wait, a second viewer takes everything from the first", async () => {

@@ -143,6 +143,18 @@ describe("rendezvous", () => {
     });
   });
 
+  test("ICE servers of the tracker are used where neither page nor ppsp.json says anything about them", async () => {
+    const town = new Town();
+    town.iceServers = [{ urls: ["turn:turn.example"], username: "9:a", credential: "c" }];
+    town.join("a", { iceServers: "tracker" });
+    town.join("b", { iceServers: [{ urls: "stun:own.example" }] });
+    town.join("c", { iceServers: [] });
+    await pass(1000);
+    expect(town.used.get("a")).toEqual(town.iceServers);
+    expect(town.used.get("b")).toEqual([{ urls: "stun:own.example" }]);
+    expect(town.used.get("c")).toEqual([]);
+  });
+
   describe("small swarms and few neighbours", () => {
     test("below minViewers nobody makes links, and the state is alone; from there on all meet", async () => {
       const town = new Town();

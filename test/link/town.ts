@@ -2,7 +2,7 @@ import type { Link, Membership, RendezvousEvents } from "../../src/engine/ports.
 import { BaseLink } from "../../src/link/base.ts";
 import { memoryPair } from "../../src/link/memory.ts";
 import type { LinkOptions, SignalledLink } from "../../src/link/neighbourhood.ts";
-import { SwarmMembership, type Surroundings } from "../../src/link/rendezvous.ts";
+import { type RendezvousOptions, SwarmMembership, type Surroundings } from "../../src/link/rendezvous.ts";
 import type { Signal } from "../../src/link/signal.ts";
 
 type Tracker = ReturnType<Surroundings["tracker"]>;
@@ -78,6 +78,10 @@ export class Town {
   readonly #rolls = new Map<string, Map<string, TrackerOptions>>();
   readonly #retries = new Map<TrackerOptions, () => void>();
   #claimed: number | undefined;
+  /** ICE servers that answers name. */
+  iceServers: Parameters<NonNullable<TrackerOptions["events"]["iceServers"]>>[0] = [];
+  /** ICE servers of the links that were made, by peer. */
+  readonly used = new Map<string, Parameters<Surroundings["link"]>[1]>();
   /** Whether answers say how large the swarm is. */
   sizes = false;
   /** Who asked for more peers, each time. */
@@ -109,6 +113,7 @@ export class Town {
       const listed = others();
       roll.set(options.peerId, options);
       this.#retries.set(options, register);
+      options.events.iceServers?.(this.iceServers);
       if (this.sizes) options.events.size?.(roll.size);
       options.events.peers(listed);
       options.events.state("open");
@@ -185,7 +190,7 @@ export class Town {
   }
 
   /** Adds a member. */
-  join(id: string, options: { trackers?: string[][]; maxNeighbours?: number; minViewers?: number } = {}): Resident {
+  join(id: string, options: Partial<RendezvousOptions> = {}): Resident {
     const links = new Map<string, boolean>();
     const open = new Map<string, Link>();
     const states: string[] = [];
@@ -204,7 +209,13 @@ export class Town {
     };
     const membership = new SwarmMembership(
       { trackers: [["tracker"]], iceServers: [], warn: () => {}, peerId: id, ...options },
-      { tracker: (client) => this.#tracker(client), link: (link) => new OfferedLink(link) },
+      {
+        tracker: (client) => this.#tracker(client),
+        link: (link, iceServers) => {
+          this.used.set(id, iceServers);
+          return new OfferedLink(link);
+        },
+      },
       Uint8Array.of(1, 2, 3),
       events,
     );

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import WebSocket from "ws";
 import { jsonCodec } from "../../src/tracker/json/codec.ts";
 import { xmlCodec } from "../../src/tracker/xml/codec.ts";
+import type { StatReport } from "../../src/tracker/messages.ts";
 import { eventually, runTracker, TestClient } from "./world.ts";
 
 /** What a test has opened; closed after it, last first. */
@@ -111,6 +112,29 @@ describe("a tracker client at a tracker in workerd", () => {
     await tracker({ port: running.port });
     await peer.reaches("open", 2);
     expect(peer.warnings).toHaveLength(1);
+  });
+
+  test("reports tell of the peer itself, and the chunks it holds only when they have changed", async () => {
+    const { url } = await tracker({ trackTimer: 3 });
+    const sent: StatReport[] = [];
+    let held = [{ start: 0, end: 9 }];
+    const recorder = client(url, "peer", {
+      fetch: (address, init) => {
+        const request = jsonCodec.decodeRequest(init.body as string);
+        if (request.method === "STAT_REPORT") sent.push(request);
+        return fetch(address, init);
+      },
+      report: () => ({ held, position: 4, nat: "STUN", access: "wifi", power: "mains" }),
+    });
+    await eventually(() => sent.length >= 2);
+    held = [{ start: 0, end: 19 }];
+    await eventually(() => sent.length >= 4);
+    const maps = sent.map(({ properties }) => properties?.contentMap);
+    expect(maps[0]).toEqual([{ swarmId: "abcdef", ranges: [[0, 9]] }]);
+    expect(maps.filter((map) => map !== undefined)).toHaveLength(2);
+    expect(sent[0]?.properties).toMatchObject({ nat: "STUN", access: "wifi", power: "mains" });
+    expect(sent.at(-1)?.properties?.onlineTime).toBeGreaterThan(0);
+    expect(recorder.warnings).toEqual([]);
   });
 
   test("a peer that left is no longer listed, and signals to it come back as gone", async () => {

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { judge } from "../../src/tracker/machine.ts";
+import { INIT_TIMER } from "../../src/tracker/limits.ts";
+import { judge, nextState, TrackerMachine } from "../../src/tracker/machine.ts";
 import type { PeerMode } from "../../src/tracker/messages.ts";
+import { type PeerRecord, PeerTracker } from "../../src/tracker/peer.ts";
 import { SampleSet } from "../../src/tracker/roster.ts";
 import { LocalObjects } from "./objects.ts";
 
@@ -83,21 +85,142 @@ describe("the machine of a Peer-ID", () => {
   });
 });
 
+describe("the machine of the tracker", () => {
+  test("PPSP-TP T81 rule: INIT without peers, STARTED from the first registration, TERMINATED and at once INIT after the last", () => {
+    let terminated = 0;
+    const machine = new TrackerMachine(() => {
+      terminated += 1;
+      expect(machine.state).toBe("TERMINATED");
+    });
+    expect(machine.state).toBe("INIT");
+    const states = [1, 2, 1, 0, 0, 1].map((registrations) => {
+      machine.count(registrations);
+      return machine.state;
+    });
+    expect(states).toEqual(["STARTED", "STARTED", "STARTED", "INIT", "INIT", "STARTED"]);
+    expect(terminated).toBe(1);
+  });
+
+  test("PPSP-TP T81 rule: a swarm's object goes through it with its members", async () => {
+    const objects = new LocalObjects();
+    const connect = (action: "JOIN" | "LEAVE") =>
+      objects.swarm("1").onConnect(
+        {
+          ...({ method: "CONNECT", transactionId: action, peerId: "p", addresses: [] } as const),
+          actions: [{ swarmId: "1", action, peerMode: "LEECH", transactionId: "t" }],
+          registration: { token: "token1" },
+        },
+        { source: "192.0.2.1" },
+      );
+    expect((await connect("JOIN")).ok).toBe(true);
+    expect(objects.swarms.get("1")?.state).toBe("STARTED");
+    expect((await connect("LEAVE")).ok).toBe(true);
+    expect(objects.swarms.get("1")?.state).toBe("INIT");
+  });
+});
+
+describe("the life of a Peer-ID", () => {
+  /** A machine on a clock, whose swarms fail while `broken`, and every record that it kept. */
+  function start() {
+    const objects = new LocalObjects();
+    const world = { now: 0, broken: false, records: [] as (PeerRecord | undefined)[] };
+    const machine = new PeerTracker({
+      load: () => undefined,
+      save: (record) => void world.records.push(record),
+      swarm: (swarmId) => {
+        const swarm = objects.swarm(swarmId);
+        const fails = world.broken && swarmId === "2";
+        return fails ? { ...swarm, enter: () => Promise.reject(new Error("evicted")) } : swarm;
+      },
+      trackTimer: 120_000,
+      now: () => world.now,
+    });
+    const join = (transactionId: string, ...swarms: string[]) =>
+      machine.onConnect(
+        {
+          ...({ method: "CONNECT", transactionId, peerId: "p", addresses: [] } as const),
+          actions: swarms.map((of) => ({ swarmId: of, action: "JOIN", peerMode: "LEECH", transactionId: of })),
+        },
+        { source: "192.0.2.1" },
+      );
+    const report = () =>
+      machine.onReport({ method: "STAT_REPORT", transactionId: "r", peerId: "p", stats: [] }, { source: "192.0.2.1" });
+    const members = () => ["1", "2"].map((of) => objects.stored.get(of)?.size ?? 0);
+    return { machine, world, join, report, members };
+  }
+
+  test("PPSP-TP T82 T83 T84 rule: made at the first CONNECT, PEER REGISTERED, then TRACKING, deleted when removed", async () => {
+    const { machine, world, join, report } = start();
+    expect((await report()).ok).toBe(false);
+    expect(world.records).toEqual([]);
+    await join("a", "1");
+    expect(world.records.map((record) => record?.state)).toEqual(["PEER REGISTERED", "TRACKING"]);
+    world.now = 120_000;
+    expect(await machine.expire()).toBeUndefined();
+    expect(world.records.at(-1)).toBeUndefined();
+  });
+
+  test("PPSP-TP T91 rule: a registration that failed half-way ends with the init timer, in all swarms", async () => {
+    const { machine, world, join, members } = start();
+    world.broken = true;
+    await expect(join("a", "1", "2")).rejects.toThrow("evicted");
+    expect([world.records.at(-1)?.state, members()]).toEqual(["PEER REGISTERED", [1, 0]]);
+    world.now = INIT_TIMER - 1;
+    expect(await machine.expire()).toBe(INIT_TIMER);
+    world.now = INIT_TIMER;
+    expect(await machine.expire()).toBeUndefined();
+    expect([world.records.at(-1), members()]).toEqual([undefined, [0, 0]]);
+  });
+
+  test("PPSP-TP T38 SHOULD: the same request repeated after such a failure completes the registration", async () => {
+    const { machine, world, join, members } = start();
+    world.broken = true;
+    await expect(join("a", "1", "2")).rejects.toThrow("evicted");
+    world.broken = false;
+    expect((await join("a", "1", "2")).ok).toBe(true);
+    expect([world.records.at(-1)?.state, members()]).toEqual(["TRACKING", [1, 1]]);
+    expect(await machine.expire()).toBe(120_000);
+  });
+
+  test("PPSP-TP T78 rule: after its end a Peer-ID connects again", async () => {
+    const { machine, world, join, members } = start();
+    await join("a", "1");
+    world.now = 120_000;
+    await machine.expire();
+    expect(members()).toEqual([0, 0]);
+    expect((await join("b", "1")).ok).toBe(true);
+    expect(members()).toEqual([1, 0]);
+  });
+
+  test("PPSP-TP T85 T86 rule: STAT_REPORT and valid CONNECTs keep it TRACKING and start its timer again", async () => {
+    const { machine, world, join, report } = start();
+    await join("a", "1");
+    world.now = 100_000;
+    await report();
+    expect(await machine.expire()).toBe(220_000);
+    world.now = 200_000;
+    await join("b", "2");
+    expect(await machine.expire()).toBe(320_000);
+    expect(nextState("TRACKING", "STAT_REPORT")).toBe("TRACKING");
+  });
+});
+
 describe("random samples", () => {
   test("have distinct members, never the asker, and each other member equally often", () => {
     let state = 7;
-    const set = new SampleSet(() => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647);
-    for (let index = 0; index < 12; index += 1) set.add(`p${index}`);
+    const set = new SampleSet<{ key: string }>(() => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647);
+    for (let index = 0; index < 12; index += 1) set.set(`p${index}`, { key: `p${index}` });
     set.delete("p3");
     set.delete("p3");
-    set.add("p4");
+    set.set("p4", { key: "p4, changed" });
     const counts = new Map<string, number>();
     for (let run = 0; run < 5000; run += 1) {
-      const sample = set.sample(3, "p0");
+      const sample = set.sample(3, "p0").map(({ key }) => key);
       expect(new Set(sample).size).toBe(3);
       for (const key of sample) counts.set(key, (counts.get(key) ?? 0) + 1);
     }
     expect([set.size, counts.size, counts.has("p0"), counts.has("p3")]).toEqual([11, 10, false, false]);
+    expect([counts.has("p4"), counts.has("p4, changed")]).toEqual([false, true]);
     for (const count of counts.values()) expect(count).toBeGreaterThan(1300);
     expect(set.sample(50, "p0")).toHaveLength(10);
   });

@@ -116,8 +116,8 @@ const properties: fc.Arbitrary<PeerProperties> = record(
     onlineTime: amount,
     contentMap: fc.array(contentMap, { minLength: 1, maxLength: 3 }),
     playback: fc.record(
-      { chunksInTime: amount, chunksLate: amount, stalls: amount, rejected: amount },
-      { noNullPrototype: true },
+      { chunksInTime: amount, chunksLate: amount, stalls: amount, rejected: amount, httpBytes: amount },
+      { requiredKeys: ["chunksInTime", "chunksLate", "stalls", "rejected"], noNullPrototype: true },
     ),
     nat: fc.constantFrom(...NAT_ABILITIES),
     access: fc.constantFrom(...ACCESS_TYPES),

@@ -3,7 +3,7 @@ import { build } from "vite";
 import { vi } from "vitest";
 import WebSocket from "ws";
 import { type RunningTracker, startTracker, type TrackerOptions } from "../../src/node/tracker.ts";
-import { TrackerClient, type TrackerClientOptions } from "../../src/link/tracker-client.ts";
+import { type PeerReport, TrackerClient, type TrackerClientOptions } from "../../src/link/tracker-client.ts";
 
 /** A tracker in workerd, from the bundle that `npm run build` makes. */
 export async function runTracker(options: Partial<TrackerOptions> = {}): Promise<RunningTracker> {
@@ -22,7 +22,11 @@ export class TestClient {
   readonly sizes: number[] = [];
   reports = 0;
 
-  constructor(url: string, peerId: string, rest: Partial<TrackerClientOptions> = {}) {
+  constructor(
+    url: string,
+    peerId: string,
+    { report, ...rest }: Partial<TrackerClientOptions> & { report?: () => Partial<PeerReport> } = {},
+  ) {
     this.client = new TrackerClient({
       url,
       peerId,
@@ -39,7 +43,7 @@ export class TestClient {
         warning: (message) => this.warnings.push(message),
         report: () => {
           this.reports += 1;
-          return { uploadedBytes: 1, downloadedBytes: 2, availBandwidth: 0 };
+          return { uploadedBytes: 1, downloadedBytes: 2, availBandwidth: 0, ...report?.() };
         },
       },
       ...rest,

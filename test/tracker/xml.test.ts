@@ -73,6 +73,38 @@ describe("the XML codec", () => {
     expect(code(text.replaceAll("PeerID", "PeerId"))).toBe("malformed: Missing PeerID");
   });
 
+  test("PPSP-TP T23: a Stat without property is malformed", () => {
+    const bare = KEEP_ALIVE.replace("</PPSPT", "<StatisticsGroup><Stat/></StatisticsGroup></PPSPT");
+    expect(code(DECLARATION + bare)).toBe("malformed: Missing Stat property");
+  });
+
+  test("PPSP-TP T10 T25 MUST: a response has a Response element, compared with case", () => {
+    const answer = (response: string) =>
+      `${DECLARATION}<PPSPTrackerProtocol version="1.0">${response}<TransactionID>1</TransactionID></PPSPTrackerProtocol>`;
+    const decode = (text: string) => () => xmlCodec.decodeResponse(answer(text));
+    expect(decode("<Response>SUCCESSFUL</Response>")()).toEqual({ response: "SUCCESSFUL", transactionId: "1" });
+    expect(decode("<Response>Successful</Response>")).toThrow("Bad Response");
+    expect(decode("")).toThrow("Missing Response");
+  });
+
+  test("content maps beyond their bounds are malformed, of another extension ignored", () => {
+    const map = (chunks: string) =>
+      code(
+        DECLARATION +
+          KEEP_ALIVE.replace(
+            "</PPSPT",
+            `<StatisticsGroup><Stat property="ContentMap"><SwarmID>1</SwarmID>${chunks}</Stat></StatisticsGroup></PPSPT`,
+          ),
+      );
+    const chunks = (text: string) => map(`<Chunks xmlns="urn:ppsp-player:tracker:statistics:1">${text}</Chunks>`);
+    for (const text of ["", "7", "0-9 11 13-20"]) expect(chunks(text)).toBe("accepted");
+    for (const text of ["9-0", "0-9 9-12", "5 3", "1-2-3", "x", "-1", "1-", "99999999999999999"]) {
+      expect([text, chunks(text)]).toEqual([text, "malformed: Bad ranges"]);
+    }
+    expect(chunks(Array.from({ length: 65 }, (_, at) => at * 2).join(" "))).toBe("malformed: Too many ranges");
+    expect(map(`<SegmentInfo chunkmapSize="25">A/8D/wP/</SegmentInfo>`)).toBe("accepted");
+  });
+
   test("PPSP-TP T56 MUST: unknown elements, attributes and properties are ignored, our extension's own too", () => {
     const extended = KEEP_ALIVE.replace(
       "</PPSPT",

@@ -1,4 +1,4 @@
-import { env } from "cloudflare:workers";
+import { env, exports } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import worker from "../../tracker-worker/index.ts";
 import { connect, listed, post, report, send, unique } from "./tracker.ts";
@@ -84,6 +84,42 @@ describe("CONNECT and STAT_REPORT", () => {
     expect(answer.body).not.toContain("PeerGroup");
   });
 
+  test("PPSP-TP T74 MUST: a response is compressed for who takes gzip, where it pays, and arrives whole", async () => {
+    for (let count = 0; count < 20; count += 1) await connect(unique("peer"), ["JOIN LEECH 2222"]);
+    const body = example([
+      '>5</PeerNum>\n  <SwarmID action="JOIN" peerMode="LEECH" transactionID="12345.1">1111',
+      '>20</PeerNum>\n  <SwarmID action="JOIN" peerMode="LEECH" transactionID="12345.1">2222',
+    ]);
+    const answer = await send({ method: "POST", body, headers: { ...XML, "Accept-Encoding": "gzip" } });
+    expect([answer.status, answer.message?.peers?.length]).toEqual([200, 21]);
+    expect(answer.headers.get("Content-Encoding")).toBe("gzip");
+  });
+
+  test("RFC 7846: JSON is answered in JSON", async () => {
+    const peer = unique("peer");
+    const swarm_action = [{ swarm_id: "1111", action: "JOIN", peer_mode: "LEECH" }];
+    const connecting = {
+      version: 1,
+      request_type: "CONNECT",
+      transaction_id: "7",
+      peer_id: peer,
+      connect: { swarm_action },
+    };
+    const headers = { "Content-Type": "application/ppsp-tracker+json" };
+    const body = JSON.stringify({ PPSPTrackerProtocol: connecting });
+    const response = await exports.default.fetch(
+      new Request("https://tracker.example/", {
+        method: "POST",
+        body,
+        headers: { ...headers, "Content-Length": String(body.length), "CF-Connecting-IP": "192.0.2.1" },
+      }),
+    );
+    expect([response.status, response.headers.get("Content-Type")]).toEqual([200, headers["Content-Type"]]);
+    expect(await response.json()).toMatchObject({
+      PPSPTrackerProtocol: { version: 1, response_type: 0, error_code: 0, transaction_id: "7", peer_id: peer },
+    });
+  });
+
   test("PPSP-TP T70 T71 MUST: a response with a body has Content-Type and is not cached", async () => {
     const { headers } = await post(example());
     expect(headers.get("Content-Type")).toBe("application/xml; charset=utf-8");
@@ -132,8 +168,9 @@ describe("errors of §4.3", () => {
     const chunked = new Request("https://tracker.example/", {
       method: "POST",
       body: new Blob([bytes]).stream(),
+      duplex: "half",
       headers: XML,
-    });
+    } as RequestInit);
     const response = await worker.fetch(chunked as Parameters<typeof worker.fetch>[0], env);
     expect([response.status, response.headers.get("PPSP-Reason")]).toEqual([411, "Missing Content-Length"]);
     const headers = { ...XML, "Content-Length": String(bytes.length + 1) };

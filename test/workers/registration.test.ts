@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { SwarmTracker } from "../../src/tracker/swarm.ts";
 import { connect, enrol, listed, member, openSocket, report, unique } from "./tracker.ts";
 
 const keepAlive = (swarmId: string) => ({ stats: [{ swarmId }] });
@@ -127,6 +128,24 @@ describe("the track timer", () => {
     const lists = await connect(unique("looker"), ["JOIN LEECH 1111", "JOIN LEECH 2222"], { peerNum: { count: 50 } });
     expect(listed(lists)).not.toContain(peer);
     expect((await report(peer)).status).toBe(403);
+  });
+
+  test("PPSP-TP T91 rule: an alarm ends a registration that failed half-way, in all swarms, when the init timer is over", async () => {
+    const peer = unique("seed");
+    const log = vi.spyOn(console, "error").mockReturnValue();
+    // oxlint-disable-next-line typescript/unbound-method -- applied to its own object below
+    const { enter } = SwarmTracker.prototype;
+    const broken = vi.spyOn(SwarmTracker.prototype, "enter").mockImplementation(function (this: SwarmTracker, ...args) {
+      if (args[0] === "2222") throw new Error("out of memory");
+      return enter.apply(this, args);
+    });
+    expect((await connect(peer, ["JOIN SEED 1111", "JOIN SEED 2222"])).status).toBe(500);
+    broken.mockRestore();
+    log.mockRestore();
+    pass(11);
+    expect(await runDurableObjectAlarm(env.PEER.getByName(peer))).toBe(true);
+    const lists = await connect(unique("looker"), ["JOIN LEECH 1111", "JOIN LEECH 2222"], { peerNum: { count: 50 } });
+    expect(listed(lists)).not.toContain(peer);
   });
 
   test("PPSP-TP T85 T86 rule: STAT_REPORT and CONNECT start it again", async () => {

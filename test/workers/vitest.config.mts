@@ -13,7 +13,9 @@ export default defineConfig({
       miniflare: {
         bindings: {
           METRICS_INTERVAL: "3600",
-          SWARMS: "1111 2222 3333 abcdef aa11 aa22 aa33 aa44 aa55 aa66 aa77 aa88 aa99 empty1 empty2",
+          MANAGE_TOKEN: "the-operators-own-token",
+          SWARMS:
+            "1111 2222 3333 abcdef aa11 aa22 aa33 aa44 aa55 aa66 aa77 aa88 aa99 empty1 empty2 bb11 bb22 bb33 bb44 bb55 bb66 bb77 bb88 bb99 bb91 bb92",
         },
       },
     }),

@@ -46,6 +46,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     void answer(request, response, options);
   const server = tls === undefined ? createHttpServer(settings, listener) : secure(settings, tls, listener);
   server.maxConnections = parameters.number("SOCKET_LIMIT");
+  // A peer that has said all it will say still gets its answer, as it does from workerd.
+  Object.assign(server, { httpAllowHalfOpen: true });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseClient(error, socket));
   const sockets = new WebSocketServer({
     noServer: true,
@@ -151,6 +153,8 @@ function refuseClient(error: NodeJS.ErrnoException, socket: Duplex): void {
     return;
   }
   const slow = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+  // The peer has said that nothing more will come, before all that it announced had come (T43).
+  if (error.code === "HPE_INVALID_EOF_STATE") return end(socket, 411, "Content-Length does not match");
   end(socket, slow ? 408 : 400, slow ? "Request took too long" : "Not an HTTP request");
 }
 

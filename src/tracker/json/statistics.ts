@@ -42,6 +42,7 @@ export function writeStatistics({ stats, properties = {} }: StatReport): JsonObj
       chunks_late: playback.chunksLate,
       stalls: playback.stalls,
       rejected: playback.rejected,
+      http_bytes: playback.httpBytes,
     },
     link: Object.keys(link).length > 0 ? link : undefined,
   });
@@ -85,6 +86,7 @@ function readPlayback(value: unknown): PlaybackCounts {
     chunksLate: count("chunks_late"),
     stalls: count("stalls"),
     rejected: count("rejected"),
+    ...defined({ httpBytes: amount(of, "http_bytes") }),
   };
 }
 

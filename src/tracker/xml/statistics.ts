@@ -95,6 +95,7 @@ function readStatus(stat: Element): PeerProperties {
             chunksLate: count(playback, "chunksLate"),
             stalls: count(playback, "stalls"),
             rejected: count(playback, "rejected"),
+            ...(playback.attributes.has("httpBytes") && { httpBytes: count(playback, "httpBytes") }),
           },
     nat: word("nat", NAT_ABILITIES),
     access: word("access", ACCESS_TYPES),

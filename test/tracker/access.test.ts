@@ -1,0 +1,119 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { describe, expect, test } from "vitest";
+import { type AccessToken, authorizedFetch } from "../../src/link/access-token.ts";
+import { client, opened, register, tracker } from "./service.ts";
+import { eventually } from "./world.ts";
+
+describe("access tokens", () => {
+  const SECRET = "a secret that issuer and tracker share";
+  const sign = (claims: Readonly<Record<string, string>>, life = 3600, secret = SECRET): Promise<string> =>
+    new SignJWT({ scope: "watch", ...claims })
+      .setProtectedHeader({ alg: "HS256" })
+      .setSubject(claims["sub"] ?? "viewer")
+      .setExpirationTime(Math.floor(Date.now() / 1000) + life)
+      .sign(new TextEncoder().encode(secret));
+
+  test("PPSP-TP T97 T96 T49: without a good token 401, WWW-Authenticate, and AUTHENTICATION REQUIRED", async () => {
+    const { url } = await tracker({ parameters: { AUTH_SECRET: SECRET } });
+    const none = await register(url, "peer");
+    expect([none.status, none.message?.response]).toEqual([401, "AUTHENTICATION REQUIRED"]);
+    expect(none.headers.get("WWW-Authenticate")).toBe('Bearer realm="ppsp"');
+    const bad = [
+      await sign({}, -3600),
+      await sign({}, 3600, "another secret of the same good length"),
+      "nonsense",
+      `${btoa('{"alg":"none"}')}.${btoa('{"sub":"x","exp":9999999999}')}.`,
+    ];
+    for (const token of bad) {
+      const { status, headers } = await register(url, "peer", { authorization: `Bearer ${token}` });
+      expect(status).toBe(401);
+      expect(headers.get("WWW-Authenticate")).toBe('Bearer realm="ppsp", error="invalid_token"');
+    }
+    expect((await register(url, "peer", { authorization: `Bearer ${await sign({})}` })).status).toBe(200);
+  });
+
+  test("a scope holds for all swarms or for one, and seeding needs more than watching", async () => {
+    const { url } = await tracker({ parameters: { AUTH_SECRET: SECRET } });
+    const ask = async (peerId: string, scope: string, swarmId: string, peerMode?: "SEED"): Promise<number> => {
+      const authorization = `Bearer ${await sign({ scope, sub: peerId })}`;
+      return (await register(url, peerId, { authorization, swarmId, ...(peerMode && { peerMode }) })).status;
+    };
+    expect(await ask("a", "watch:abcdef", "abcdef")).toBe(200);
+    expect(await ask("b", "watch:abcdef", "123456")).toBe(403);
+    expect(await ask("c", "watch", "abcdef", "SEED")).toBe(403);
+    expect(await ask("d", "seed:abcdef", "abcdef", "SEED")).toBe(200);
+    expect(await ask("e", "super-node", "abcdef", "SEED")).toBe(200);
+    expect(await ask("f", "", "abcdef")).toBe(403);
+  });
+
+  test("a Peer-ID belongs to the subject that registered it, and a token may name the only Peer-ID that it is for", async () => {
+    const { url } = await tracker({ parameters: { AUTH_SECRET: SECRET } });
+    const alice = `Bearer ${await sign({ sub: "alice" })}`;
+    const bob = `Bearer ${await sign({ sub: "bob" })}`;
+    const { message } = await register(url, "peer", { authorization: alice });
+    expect((await register(url, "peer", { authorization: bob })).status).toBe(401);
+    expect(message?.registration?.token).toMatch(/^[0-9a-f]{32}$/u);
+    const named = `Bearer ${await sign({ peer_id: "mine" })}`;
+    expect((await register(url, "yours", { authorization: named })).status).toBe(401);
+    expect((await register(url, "mine", { authorization: named })).status).toBe(200);
+  });
+
+  test("keys come from a JWKS URL; a public key is never taken for a shared secret", async () => {
+    const { publicKey, privateKey } = await generateKeyPair("ES256");
+    const jwk = { ...(await exportJWK(publicKey)), kid: "1", alg: "ES256" };
+    const issuer = createServer((_, response) => response.end(JSON.stringify({ keys: [jwk] })));
+    await new Promise<void>((listening) => issuer.listen(0, "127.0.0.1", listening));
+    opened.push(() => issuer.close());
+    const AUTH_JWKS_URL = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/jwks.json`;
+    const { url } = await tracker({ parameters: { AUTH_JWKS_URL, AUTH_ISSUER: "https://id.example" } });
+    const made = (iss: string): Promise<string> =>
+      new SignJWT({ scope: "watch" })
+        .setProtectedHeader({ alg: "ES256", kid: "1" })
+        .setSubject("viewer")
+        .setIssuer(iss)
+        .setExpirationTime("1h")
+        .sign(privateKey);
+    expect((await register(url, "a", { authorization: `Bearer ${await made("https://id.example")}` })).status).toBe(
+      200,
+    );
+    expect((await register(url, "b", { authorization: `Bearer ${await made("https://else.example")}` })).status).toBe(
+      401,
+    );
+    const forged = await sign({ iss: "https://id.example" }, 3600, JSON.stringify(jwk));
+    expect((await register(url, "c", { authorization: `Bearer ${forged}` })).status).toBe(401);
+  });
+
+  test("PPSP-TP T50 T53: enrolment gives a Peer-ID with a token for it alone, at a regulated rate", async () => {
+    const { url } = await tracker({ parameters: { AUTH_SECRET: SECRET, ENROL: "true", ENROL_RATE: "2" } });
+    const enrol = (): Promise<Response> => fetch(new URL("enrol", url), { method: "POST" });
+    const given = (await (await enrol()).json()) as { peer_id: string; access_token: string; expires_in: number };
+    const authorization = `Bearer ${given.access_token}`;
+    expect(given.expires_in).toBe(86_400);
+    expect((await register(url, given.peer_id, { authorization, peerMode: "SEED" })).status).toBe(200);
+    expect((await register(url, "another", { authorization })).status).toBe(401);
+    expect((await enrol()).status).toBe(200);
+    expect((await enrol()).status).toBe(503);
+  });
+
+  test("a client renews a token that has expired, without leaving the swarm", async () => {
+    const running = await tracker({ trackTimer: 3, parameters: { AUTH_SECRET: SECRET } });
+    // 30 s of tolerance for clocks that differ.
+    const tokens = [await sign({}, -28), await sign({})];
+    const asked: string[] = [];
+    const give: AccessToken = (trackerUrl) => {
+      asked.push(trackerUrl);
+      return tokens[asked.length - 1] ?? "";
+    };
+    const peer = client(running.url, "peer", {
+      fetch: authorizedFetch((url, init) => fetch(url, init), running.url, give),
+    });
+    await peer.reaches("open");
+    await eventually(() => asked.length === 2, "renewal");
+    const { reports } = peer;
+    await eventually(() => peer.reports > reports + 1, "reports go on");
+    expect(peer.states).toEqual(["connecting", "open"]);
+    expect(asked).toEqual([running.url, running.url]);
+  });
+});
