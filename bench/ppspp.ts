@@ -12,50 +12,21 @@
  */
 import { spawnSync } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { pipeline } from "node:stream/promises";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { decodeDatagram, encodeDatagram } from "../src/core/codec/datagram.ts";
 import { ChunkAddressing, HashCode, type Format } from "../src/core/codec/messages.ts";
 import type { AloneOrder, AloneReport } from "./alone-process.ts";
 import { Child } from "./child.ts";
+import { type Figure, type Gap, type Rows, runBenchmark, spread, three } from "./report.ts";
 import type { Order, Report } from "./udp-process.ts";
 
 const MIB = 2 ** 20;
 const CONTENT = 64 * MIB;
 const RUNS = 3;
-
-/** One measured figure; `least` and `most` where it is the median of several runs. */
-interface Figure {
-  readonly name: string;
-  readonly what: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly target?: { readonly atMost: number } | { readonly atLeast: number };
-  readonly least?: number;
-  readonly most?: number;
-  /** Other figures of the same run, as text. */
-  readonly note?: string;
-}
-
-/** A row that could not be measured, and why. */
-interface Gap {
-  readonly name: string;
-  readonly missing: string;
-}
-
-const isFigure = (row: Figure | Gap): row is Figure => "value" in row;
-
-function spread(values: readonly number[]): { value: number; least: number; most: number } {
-  const sorted = values.toSorted((a, b) => a - b);
-  return { value: sorted[Math.floor(sorted.length / 2)]!, least: sorted[0]!, most: sorted.at(-1)! };
-}
-
-const three = (value: number): string => value.toLocaleString("en", { maximumSignificantDigits: 3 });
 
 /** A file of `length` bytes that begins like an MP4 and does not repeat its chunks. */
 async function makeFile(path: string, length: number): Promise<void> {
@@ -239,7 +210,7 @@ async function memory(): Promise<Figure[]> {
   }
 }
 
-const rows: Readonly<Record<string, () => Promise<(Figure | Gap)[]>>> = {
+const rows: Rows = {
   "overhead-sha1-1k": overhead("overhead-sha1-1k", "sha1", 1_024, 9),
   "overhead-sha1-8k": overhead("overhead-sha1-8k", "sha1", 8_192, 1.3),
   "overhead-sha256-1k": overhead("overhead-sha256-1k", "sha256", 1_024, 10.5),
@@ -251,75 +222,4 @@ const rows: Readonly<Record<string, () => Promise<(Figure | Gap)[]>>> = {
   memory,
 };
 
-function verdict({ value, target }: Figure): boolean | undefined {
-  if (target === undefined) return undefined;
-  return "atMost" in target ? value <= target.atMost : value >= target.atLeast;
-}
-
-function cells(row: Figure | Gap): string[] {
-  if (!isFigure(row)) return [row.name, row.missing, "", "", ""];
-  const { name, what, value, unit, target, least, most, note } = row;
-  const range = least === undefined || most === undefined ? "" : ` (${three(least)} to ${three(most)})`;
-  const bound = target === undefined ? "" : "atMost" in target ? `≤ ${target.atMost}` : `≥ ${target.atLeast}`;
-  const met = verdict(row);
-  return [
-    name,
-    note === undefined ? what : `${what}: ${note}`,
-    `${three(value)} ${unit}${range}`,
-    bound,
-    met === undefined ? "" : met ? "met" : "missed",
-  ];
-}
-
-const HEADINGS = ["row", "what", "figure", "target", ""];
-const machine = `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? "?"}, ${process.platform}`;
-
-/** A table as Prettier has it. */
-function table(lines: readonly string[][]): string {
-  const all = [HEADINGS, ...lines];
-  const widths = HEADINGS.map((_, column) => Math.max(3, ...all.map((line) => line[column]!.length)));
-  const row = (line: readonly string[]): string =>
-    `| ${line.map((cell, i) => cell + " ".repeat(widths[i]! - cell.length)).join(" | ")} |`;
-  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
-  return [row(HEADINGS), rule, ...lines.map(row)].join("\n");
-}
-
-/** Replaces the section of RESULTS.md that shows this benchmark. */
-async function write(measured: readonly (Figure | Gap)[]): Promise<void> {
-  const path = fileURLToPath(new URL("../../bench/RESULTS.md", import.meta.url));
-  const text = await readFile(path, "utf8");
-  const heading = "## ppspp (`npm run bench -- ppspp`)";
-  const start = text.indexOf(heading);
-  if (start < 0) throw new Error(`bench/RESULTS.md has no section "${heading}"`);
-  const next = text.indexOf("\n## ", start);
-  const end = next < 0 ? text.length : next + 1;
-  const section = `${heading}\n\n${machine}. bench/ppspp.ts says how each is measured.\n\n${table(measured.map(cells))}\n`;
-  await writeFile(path, text.slice(0, start) + section + (next < 0 ? "" : `\n${text.slice(end)}`));
-}
-
-const { values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: "boolean", default: false },
-    write: { type: "boolean", default: false },
-    only: { type: "string" },
-  },
-});
-if (values.only !== undefined && rows[values.only] === undefined) {
-  console.error(`There is no row "${values.only}": ${Object.keys(rows).join(", ")}`);
-  process.exit(2);
-}
-if (!values.json) console.log(`${machine}\n`);
-const measured: (Figure | Gap)[] = [];
-for (const [name, measure] of Object.entries(rows)) {
-  if (values.only !== undefined && name !== values.only) continue;
-  const found = await measure().catch((error: unknown): Gap[] => [{ name, missing: `failed: ${String(error)}` }]);
-  measured.push(...found);
-  for (const row of found) {
-    if (values.json)
-      console.log(JSON.stringify({ scenario: "ppspp", ...row, ...(isFigure(row) && { met: verdict(row) }) }));
-    else if (process.stderr.isTTY) console.error(cells(row).join("  "));
-  }
-}
-if (!values.json) console.log(table(measured.map(cells)));
-if (values.write) await write(measured);
+await runBenchmark("ppspp", rows);
