@@ -1,16 +1,18 @@
-/** `npm run conformance`: writes docs/CONFORMANCE.md from test/conformance/musts.json. */
+/** `npm run conformance`: writes docs/CONFORMANCE.md from test/conformance/musts.json and tracker-musts.json. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { format } from "prettier";
 import { root } from "./install.mjs";
 
 const output = "docs/CONFORMANCE.md";
 
-/** What the exemptions of musts.json mean. */
+/** What the exemptions mean. */
 const exemptions = {
   live: "live streaming, a later milestone",
   certificates: "membership certificates, a later milestone",
   erratum: "withdrawn by an erratum",
   webrtc: "impossible over WebRTC",
+  document: "about the text of an extension",
+  operator: "in the operator's hands",
 };
 
 const cell = (text) => text.replaceAll("|", "\\|");
@@ -29,10 +31,9 @@ function shownBy({ status }, files) {
   return file === undefined ? status.test : `[${status.test}](../test/${file.path})`;
 }
 
-/** The text of docs/CONFORMANCE.md. */
-export async function conformance() {
-  const requirements = JSON.parse(readFileSync(`${root}test/conformance/musts.json`, "utf8"));
-  const files = sources();
+/** A list of requirements: how many are shown, and by what. */
+function table(name, files) {
+  const requirements = JSON.parse(readFileSync(`${root}test/conformance/${name}.json`, "utf8"));
   const counts = Object.entries(exemptions).flatMap(([code, meaning]) => {
     const count = requirements.filter(({ status }) => status.exempt === code).length;
     return count === 0 ? [] : [`- ${count} exempt: ${meaning}`];
@@ -41,20 +42,36 @@ export async function conformance() {
   const rows = requirements.map(
     (row) => `| ${row.id} | ${row.section} | ${row.level} | ${cell(row.text)} | ${cell(shownBy(row, files))} |`,
   );
-  const text = `# Conformance to RFC 7574
-
-Every MUST of the peer protocol and its important SHOULDs, with the test that shows it or the reason why there is none. Sections and
-words are those of draft-ietf-ppsp-peer-protocol-10; \`rule\` is what it states as a fact without a keyword; P136 and the rows behind it
-are changes of the RFC, and what the first list had missed. Written by \`npm run conformance\` from \`test/conformance/musts.json\`;
-\`npm test\` fails where a row has neither, names a test that does not run, or this page is not up to date.
-
-- ${tested} of ${requirements.length} shown by a test
+  return `- ${tested} of ${requirements.length} shown by a test
 ${counts.join("\n")}
 
 | no. | section | level | requirement | shown by |
 |---|---|---|---|---|
 ${rows.join("\n")}
 `;
+}
+
+/** The text of docs/CONFORMANCE.md. */
+export async function conformance() {
+  const files = sources();
+  const text = `# Conformance
+
+Every MUST of both protocols and their important SHOULDs, with the test that shows it or the reason why there is none. Written by
+\`npm run conformance\` from \`test/conformance/musts.json\` and \`tracker-musts.json\`; \`npm test\` fails where a row has neither,
+names a test that does not run, or this page is not up to date. \`rule\` is what a text states as a fact without a keyword.
+
+## RFC 7574
+
+Sections and words are those of draft-ietf-ppsp-peer-protocol-10; P136 and the rows behind it are changes of the RFC, and what the
+first list had missed.
+
+${table("musts", files)}
+## PPSP-TP/1.0
+
+Sections and words are those of draft-ietf-ppsp-base-tracker-protocol-00. T114 and the rows behind it are our decisions on what its
+Table 8 leaves open.
+
+${table("tracker-musts", files)}`;
   return format(text, { ...JSON.parse(readFileSync(`${root}.prettierrc.json`, "utf8")), parser: "markdown" });
 }
 

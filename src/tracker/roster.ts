@@ -1,6 +1,8 @@
-/** Distinct keys of which a random sample costs the same at any size. */
-export class SampleSet {
+/** Values by distinct keys, of which a random sample costs the same at any size. */
+export class SampleSet<Value extends object> {
   readonly #keys: string[] = [];
+  /** Beside the keys, because looking members up by name costs more than anything else in a list of a large swarm. */
+  readonly #values: Value[] = [];
   readonly #places = new Map<string, number>();
   readonly #random: () => number;
 
@@ -17,38 +19,41 @@ export class SampleSet {
     return this.#places.has(key);
   }
 
-  add(key: string): void {
-    if (this.#places.has(key)) return;
-    this.#places.set(key, this.#keys.length);
-    this.#keys.push(key);
+  /** Adds a value, or puts it in the place of the one with this key. */
+  set(key: string, value: Value): void {
+    const place = this.#places.get(key) ?? this.#keys.push(key) - 1;
+    this.#places.set(key, place);
+    this.#values[place] = value;
   }
 
   delete(key: string): void {
     const place = this.#places.get(key);
-    if (place === undefined) return;
-    this.#swap(place, this.#keys.length - 1);
+    const lastKey = this.#keys.at(-1);
+    const last = this.#values.at(-1);
+    if (place === undefined || lastKey === undefined || last === undefined) return;
     this.#keys.pop();
+    this.#values.pop();
     this.#places.delete(key);
+    if (lastKey === key) return;
+    this.#keys[place] = lastKey;
+    this.#values[place] = last;
+    this.#places.set(lastKey, place);
   }
 
-  /** At most `count` keys, each equally likely, never `except`. */
-  sample(count: number, except: string): string[] {
-    const picked: string[] = [];
-    // Fisher and Yates, in place: the order of the keys means nothing, so it need not be restored.
-    for (let place = 0; place < this.#keys.length && picked.length < count; place += 1) {
-      this.#swap(place, place + Math.floor(this.#random() * (this.#keys.length - place)));
-      const key = this.#keys[place];
-      if (key !== undefined && key !== except) picked.push(key);
+  /** At most `count` values, each equally likely, never that of `except`. */
+  sample(count: number, except: string): Value[] {
+    const { length } = this.#values;
+    const excepted = this.#places.get(except);
+    const picked: Value[] = [];
+    // Fisher and Yates on a list of places that is only imagined, but for those that were moved.
+    const moved = new Map<number, number>();
+    for (let place = 0; place < length && picked.length < count; place += 1) {
+      const drawn = place + Math.floor(this.#random() * (length - place));
+      const index = moved.get(drawn) ?? drawn;
+      moved.set(drawn, moved.get(place) ?? place);
+      const value = this.#values[index];
+      if (value !== undefined && index !== excepted) picked.push(value);
     }
     return picked;
-  }
-
-  #swap(left: number, right: number): void {
-    const a = this.#keys[left];
-    const b = this.#keys[right];
-    if (a === undefined || b === undefined) throw new RangeError("place outside of the set");
-    this.#keys[left] = b;
-    this.#keys[right] = a;
-    this.#places.set(b, left).set(a, right);
   }
 }

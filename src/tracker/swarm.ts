@@ -85,12 +85,14 @@ export class SwarmTracker {
   readonly #members = new Map<string, Member>();
   /** Members with a track timer, longest silent first: only the front is ever looked at. */
   readonly #timed = new Set<string>();
+  /** Before this moment nobody has been silent for too long, milliseconds since 1970. */
+  #due = 0;
   readonly #machine = new TrackerMachine();
   readonly #ended = new RecentAnswers();
-  readonly #listed: SampleSet;
+  readonly #listed: SampleSet<Member>;
   /** Members with an open signalling socket. */
-  readonly #reachable: SampleSet;
-  readonly #superNodes: SampleSet;
+  readonly #reachable: SampleSet<Member>;
+  readonly #superNodes: SampleSet<Member>;
   readonly #topology: Topology;
 
   constructor(host: SwarmHost) {
@@ -238,7 +240,8 @@ export class SwarmTracker {
 
   /** A member can be signalled, as before its object was evicted. */
   reachable(peerId: string): void {
-    this.#reachable.add(peerId);
+    const member = this.#members.get(peerId);
+    if (member !== undefined) this.#reachable.set(peerId, member);
   }
 
   /** A member can be signalled from now on: the others that can be, as many as it wants, best first. */
@@ -257,10 +260,13 @@ export class SwarmTracker {
   expire(): number | undefined {
     const { trackTimer } = this.#host;
     const now = this.#host.now();
+    // A Set keeps holes where members were before they reported: its front is far to look at each time.
+    if (now < this.#due) return this.#due;
+    this.#due = 0;
     for (const peerId of this.#timed) {
       const member = this.#members.get(peerId);
       if (member === undefined) continue;
-      if (member.seen + trackTimer > now) return member.seen + trackTimer;
+      if (member.seen + trackTimer > now) return (this.#due = member.seen + trackTimer);
       const heard = this.#host.heard(peerId);
       if (heard + trackTimer > now) this.#store({ ...member, seen: heard });
       else this.#forget(peerId);
@@ -293,11 +299,10 @@ export class SwarmTracker {
     if (count === 0) return [];
     // Those that can be signalled are of no use to others, nor the others to them.
     const pool = this.#reachable.has(peerId) ? this.#reachable : this.#listed;
-    const drawn = [
-      ...this.#superNodes.sample(superNodeSample(count), peerId).filter((other) => pool.has(other)),
+    const candidates = [
+      ...this.#superNodes.sample(superNodeSample(count), peerId).filter((other) => pool.has(other.peerId)),
       ...pool.sample(sampleSize(count), peerId),
     ];
-    const candidates = drawn.flatMap((other) => this.#members.get(other) ?? []);
     const asker = { peerId, wishes: peerNum, position, place: this.#members.get(peerId)?.place };
     return rank(candidates, asker, count, {
       now: this.#host.now(),
@@ -309,8 +314,9 @@ export class SwarmTracker {
   #keep(member: Member): void {
     const { peerId } = member;
     this.#members.set(peerId, member);
-    this.#listed.add(peerId);
-    if (member.superNode) this.#superNodes.add(peerId);
+    this.#listed.set(peerId, member);
+    if (this.#reachable.has(peerId)) this.#reachable.set(peerId, member);
+    if (member.superNode) this.#superNodes.set(peerId, member);
     else this.#superNodes.delete(peerId);
     this.#timed.delete(peerId);
     if (member.token !== undefined) this.#timed.add(peerId);

@@ -208,18 +208,19 @@ describe("the life of a Peer-ID", () => {
 describe("random samples", () => {
   test("have distinct members, never the asker, and each other member equally often", () => {
     let state = 7;
-    const set = new SampleSet(() => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647);
-    for (let index = 0; index < 12; index += 1) set.add(`p${index}`);
+    const set = new SampleSet<{ key: string }>(() => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647);
+    for (let index = 0; index < 12; index += 1) set.set(`p${index}`, { key: `p${index}` });
     set.delete("p3");
     set.delete("p3");
-    set.add("p4");
+    set.set("p4", { key: "p4, changed" });
     const counts = new Map<string, number>();
     for (let run = 0; run < 5000; run += 1) {
-      const sample = set.sample(3, "p0");
+      const sample = set.sample(3, "p0").map(({ key }) => key);
       expect(new Set(sample).size).toBe(3);
       for (const key of sample) counts.set(key, (counts.get(key) ?? 0) + 1);
     }
     expect([set.size, counts.size, counts.has("p0"), counts.has("p3")]).toEqual([11, 10, false, false]);
+    expect([counts.has("p4"), counts.has("p4, changed")]).toEqual([false, true]);
     for (const count of counts.values()) expect(count).toBeGreaterThan(1300);
     expect(set.sample(50, "p0")).toHaveLength(10);
   });

@@ -113,6 +113,9 @@ describe("signalling without WebSockets", () => {
     await a.listen();
     await b.listen();
     const held = a.listen(20);
+    // Two rounds later the tracker holds it.
+    await b.say({ to: "nobody", payload: 1 });
+    expect(await b.listen()).toEqual([{ gone: "nobody" }]);
     await connect(a.peerId, ["LEAVE LEECH bb55"], { registration: { token: a.token } });
     expect(await held).toEqual([]);
     await b.say({ to: a.peerId, payload: 1 });
