@@ -147,4 +147,10 @@ test("RFC 7574 §13.6.4 ACK.2: a delay that is at odds with the round-trip time 
   path.acknowledged(SEGMENT, path.window, 1e12, 40, 1_010);
   expect(path.window).toBeGreaterThanOrEqual(before);
   expect(path.queueing).toBe(0);
+  const fresh = new Ledbat(SEGMENT, 65_536);
+  fresh.acknowledged(SEGMENT, fresh.window, 20, 40, 0);
+  const window = fresh.window;
+  fresh.acknowledged(SEGMENT, window, 1e12, 40, 10);
+  fresh.acknowledged(SEGMENT, fresh.window, 20, 40, 20);
+  expect(fresh.window).toBe(window + 2 * SEGMENT);
 });

@@ -31,7 +31,7 @@ const allOpen = (clients: readonly TestClient[], times: number): Promise<void> =
     { timeout: BACK_WITHIN_MS, interval: 50 },
   );
 
-test(`a restarted tracker knows its ${PEERS} peers, and all are back after one wait of their back-off`, async () => {
+test(`a restarted tracker knows its ${PEERS} peers, and all are back within ${BACK_WITHIN_MS / 1000} s`, async () => {
   const folder = await mkdtemp(join(tmpdir(), "ppsp-storm-"));
   open.push(() => rm(folder, { recursive: true }));
   const options = { state: join(folder, "state.json"), parameters: { REQUEST_RATE: "0" } };

@@ -54,9 +54,9 @@ export class Ledbat {
    * longer than that is none, and such a sample is left out (ACK.2 of RFC 7574 §13.6.4).
    */
   acknowledged(bytes: number, flight: number, delay: number, elapsed: Millis, now: Millis): void {
-    this.#sample(delay, elapsed, now);
+    const taken = this.#sample(delay, elapsed, now);
     // Slow start heeds the latest sample alone, since what it has already sent is one more window.
-    if (delay - Math.min(...this.#base) > SLOW_START_END * TARGET_MS)
+    if (taken && delay - Math.min(...this.#base) > SLOW_START_END * TARGET_MS)
       this.#threshold = Math.min(this.#threshold, this.#window);
     const slowStart = this.#window < this.#threshold;
     const offTarget = (TARGET_MS - this.queueing) / TARGET_MS;
@@ -82,9 +82,10 @@ export class Ledbat {
     this.#window = Math.min(this.#limit, Math.max(MIN_SEGMENTS * this.#segment, window));
   }
 
-  #sample(delay: number, elapsed: Millis, now: Millis): void {
+  /** Returns whether the sample counts. */
+  #sample(delay: number, elapsed: Millis, now: Millis): boolean {
     const least = this.#base.length === 0 ? delay : Math.min(...this.#base);
-    if (delay - least > elapsed) return;
+    if (delay - least > elapsed) return false;
     const minute = Math.floor(now / MINUTE_MS);
     if (minute === this.#minute) {
       const last = this.#base.length - 1;
@@ -96,5 +97,6 @@ export class Ledbat {
     }
     this.#current.push({ delay, at: now });
     while (this.#current.length > CURRENT_FILTER || this.#current[0]!.at < now - elapsed) this.#current.shift();
+    return true;
   }
 }

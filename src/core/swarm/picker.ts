@@ -32,7 +32,8 @@ const SAMPLE = 8;
 /**
  * Deadline first, then rarest: the wants in the order of their deadlines, and within one the chunks that the fewest
  * peers have. A chunk that this peer would deliver too late is left to others, and so is one that another peer has too while
- * this one has failed to deliver it once, or has not delivered anything for long (HAVE.1, UNCHOKE.2 of RFC 7574 §13.6). Where nothing is urgent each channel begins at another place, so that peers fetch different chunks.
+ * this one has failed to deliver it once, or has not delivered anything for long (HAVE.1, UNCHOKE.2 of RFC 7574 §13.6).
+ * Where nothing is urgent each channel begins at another place, so that peers fetch different chunks.
  */
 export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   const picked: number[] = [];
@@ -57,26 +58,33 @@ function sample(
   { chunks, deadline }: Want,
   most: number,
 ): number[] {
-  const length = chunks.end - chunks.start + 1;
-  const twist = deadline === Infinity ? chunks.start + (connection.channel % length) : chunks.start;
   const found: number[] = [];
-  for (const part of [
-    { start: twist, end: chunks.end },
-    { start: chunks.start, end: twist - 1 },
-  ]) {
-    if (part.end < part.start) continue;
-    for (const gap of view.busy.missing(part)) {
-      for (const range of connection.peerHas.present(gap)) {
-        for (let chunk = range.start; ; chunk++) {
-          chunk = passOver(others, connection, chunk, range.end);
-          if (chunk > range.end) break;
-          found.push(chunk);
-          if (found.length >= most) return found;
-        }
-      }
+  for (const range of offered(view, connection, chunks, deadline === Infinity)) {
+    for (let chunk = range.start; ; chunk++) {
+      chunk = passOver(others, connection, chunk, range.end);
+      if (chunk > range.end) break;
+      found.push(chunk);
+      if (found.length >= most) return found;
     }
   }
   return found;
+}
+
+/** What a peer has of these chunks and is not busy; `twisted`: beginning at another place in each channel. */
+export function* offered(
+  { busy }: PickerView,
+  { peerHas, channel }: Connection,
+  { start, end }: ChunkRange,
+  twisted: boolean,
+): Generator<ChunkRange> {
+  const first = twisted ? start + (channel % (end - start + 1)) : start;
+  for (const part of [
+    { start: first, end },
+    { start, end: first - 1 },
+  ]) {
+    if (part.end < part.start) continue;
+    for (const gap of busy.missing(part)) yield* peerHas.present(gap);
+  }
 }
 
 /** The first chunk from `start` to `end` that is not left to others; behind `end` if all are. By ranges: a liar may announce 2^32 chunks. */

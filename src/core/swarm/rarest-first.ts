@@ -1,7 +1,7 @@
 import type { ChunkRange } from "../address/range.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Millis } from "../connection/settings.ts";
-import { holders, isLeftToOthers, type Picker, type PickerView } from "./picker.ts";
+import { holders, isLeftToOthers, offered, type Picker, type PickerView } from "./picker.ts";
 
 /** Ranges that are looked at for one decision, and chunks that are compared: they bound its work. */
 const MAX_RANGES = 256;
@@ -28,18 +28,9 @@ function candidates(view: PickerView, connection: Connection, now: Millis): Chun
   const ranges: ChunkRange[] = [];
   const first = wants.length === 0 ? 0 : connection.channel % wants.length;
   for (const { chunks } of [...wants.slice(first), ...wants.slice(0, first)]) {
-    const twist = chunks.start + (connection.channel % (chunks.end - chunks.start + 1));
-    for (const part of [
-      { start: twist, end: chunks.end },
-      { start: chunks.start, end: twist - 1 },
-    ]) {
-      if (part.end < part.start) continue;
-      for (const gap of view.busy.missing(part)) {
-        for (const range of connection.peerHas.present(gap)) {
-          ranges.push(range);
-          if (ranges.length >= MAX_RANGES) return ranges;
-        }
-      }
+    for (const range of offered(view, connection, chunks, true)) {
+      ranges.push(range);
+      if (ranges.length >= MAX_RANGES) return ranges;
     }
   }
   return ranges;
