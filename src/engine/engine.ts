@@ -5,6 +5,7 @@ import type { Presentation } from "../core/content/presentation.ts";
 import type { SwarmMetadata } from "../core/connection/metadata.ts";
 import { sameHash } from "../core/integrity/hashes.ts";
 import { ChunkSet } from "../core/address/chunk-set.ts";
+import { Ahead } from "./ahead.ts";
 import { Delivery, type DeliveryContext, type FetchRequest, type Piece } from "./delivery.ts";
 import { PlaybackError } from "./errors.ts";
 import { Emitter } from "./events.ts";
@@ -12,6 +13,7 @@ import { HashSource } from "./hash-source.ts";
 import { nearestRanges, UploadMeter } from "./report.ts";
 import { Host, type News } from "./host.ts";
 import { HttpSource } from "./http-source.ts";
+import { drawLot } from "./schedule.ts";
 import type { EngineEvents, EngineOptions } from "./options.ts";
 import type { Membership, Playhead, SwarmReport } from "./ports.ts";
 import { NO_STATS, type EngineStats } from "./stats.ts";
@@ -44,6 +46,11 @@ export class Engine implements DeliveryContext {
   /** Chunks that were handed out. */
   readonly #handed = new ChunkSet();
   readonly #ended = new AbortController();
+  readonly #ahead: Ahead;
+  /** For this viewer's lots. */
+  readonly #seed: number;
+  /** Members of the swarm, as far as the tracker has said. */
+  #members = 1;
   #membership: Membership | undefined;
   #expectingUntil = 0;
   #playhead: Playhead = { file: 0 };
@@ -62,6 +69,12 @@ export class Engine implements DeliveryContext {
     this.presentation = presentation;
     this.baseUrl = baseUrl;
     this.layout = new Layout(presentation);
+    this.#seed = random32();
+    this.#ahead = new Ahead(presentation, {
+      begin: (file, request) => this.#delivery(file, this.layout.fileChunks(file), request),
+      end: (delivery) => this.#drop(delivery),
+      worthwhile: () => this.stats.neighbours > 0,
+    });
     this.#host = new Host({
       swarm: {
         metadata: metadataOf(presentation),
@@ -109,22 +122,11 @@ export class Engine implements DeliveryContext {
     const chunks = this.layout.chunksOf(file, offset, length);
     const fileChunks = this.layout.fileChunks(file);
     const { chunkSize } = this.presentation.swarm;
-    const delivery = new Delivery(
-      this,
-      {
-        url: request.url ?? new URL(entry.uri, this.baseUrl).href,
-        whole: entry.offset === undefined,
-        fileOffset: entry.offset ?? 0,
-        fileChunks,
-        chunkSize,
-        chunks,
-      },
-      request,
-    );
-    this.#deliveries.add(delivery);
+    const delivery = this.#ahead.take(file, chunks) ?? this.#delivery(file, chunks, request);
+    if (length === entry.length) this.#ahead.follow(file, request);
     let at = (chunks.start - fileChunks.start) * chunkSize;
     try {
-      for await (const { bytes, source } of delivery.pieces()) {
+      for await (const { bytes, source, early } of delivery.pieces(request)) {
         const part = bytes.subarray(Math.max(0, offset - at), Math.min(bytes.length, offset + length - at));
         at += bytes.length;
         if (source === "peer") this.stats.peerBytes += part.length;
@@ -132,11 +134,10 @@ export class Engine implements DeliveryContext {
         if (this.now() <= request.deadline()) this.#playback.chunksInTime++;
         else this.#playback.chunksLate++;
         this.#statsChanged();
-        yield { bytes: part, source };
+        yield { bytes: part, source, early };
       }
     } finally {
-      this.#deliveries.delete(delivery);
-      delivery.close();
+      this.#drop(delivery);
     }
   }
 
@@ -171,7 +172,7 @@ export class Engine implements DeliveryContext {
     return this.#options.clock.after(delayMs, wake);
   }
 
-  take(chunk: number): Piece | undefined {
+  take(chunk: number): Omit<Piece, "early"> | undefined {
     const bytes = this.#options.store.get(chunk);
     if (bytes === undefined) return undefined;
     const source = this.#handed.has(chunk) ? "cache" : this.#fromPeers.has(chunk) ? "peer" : "http";
@@ -179,17 +180,28 @@ export class Engine implements DeliveryContext {
     return { bytes, source };
   }
 
-  holds(chunk: number): boolean {
-    return this.#options.store.get(chunk) !== undefined;
+  held(range: ChunkRange): ChunkSet {
+    return new ChunkSet(this.#host.swarm.have.present(range));
   }
 
   covered(range: ChunkRange): ChunkRange[] {
-    const all = new ChunkSet();
-    for (const connection of this.#host.swarm.connections) {
-      if (connection.state !== "established" || connection.choked) continue;
-      for (const part of connection.peerHas.present(range)) all.add(part);
-    }
-    return [...all];
+    return this.#host.swarm.covered(range);
+  }
+
+  get neighbours(): number {
+    return this.stats.neighbours;
+  }
+
+  get peerRate(): number {
+    return this.#host.swarm.peerRate;
+  }
+
+  get chunkSize(): number {
+    return this.presentation.swarm.chunkSize;
+  }
+
+  lot(block: number): number {
+    return drawLot(this.#seed, block, Math.max(this.#members, this.stats.neighbours + 1));
   }
 
   get expecting(): boolean {
@@ -254,6 +266,29 @@ export class Engine implements DeliveryContext {
     return this.#http.downUntil;
   }
 
+  #delivery(file: number, chunks: ChunkRange, request: FetchRequest): Delivery {
+    const entry = this.presentation.files[file]!;
+    const delivery = new Delivery(
+      this,
+      {
+        url: new URL(entry.uri, this.baseUrl).href,
+        whole: entry.offset === undefined,
+        fileOffset: entry.offset ?? 0,
+        fileChunks: this.layout.fileChunks(file),
+        chunkSize: this.chunkSize,
+        chunks,
+      },
+      request,
+    );
+    this.#deliveries.add(delivery);
+    return delivery;
+  }
+
+  #drop(delivery: Delivery): void {
+    this.#deliveries.delete(delivery);
+    delivery.close();
+  }
+
   #join(): void {
     this.#expectingUntil = this.now() + SEARCH_MS;
     this.#membership = this.#options.rendezvous?.join(this.presentation.swarm.id, {
@@ -264,6 +299,7 @@ export class Engine implements DeliveryContext {
         this.#wakeDeliveries();
       },
       warning: (message) => this.#emitter.emit("warning", message),
+      size: (members) => (this.#members = members),
       report: () => this.#report(),
     });
     if (this.#membership === undefined) this.#expectingUntil = 0;

@@ -3,7 +3,7 @@ import type { ChunkRange } from "../address/range.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Millis } from "../connection/settings.ts";
 
-/** Chunks that somebody waits for, until `deadline` (Infinity: in no hurry). */
+/** Chunks that somebody waits for, until `deadline` (Infinity: in no hurry; one that has passed: before all else, and of whoever has them). */
 export interface Want {
   readonly chunks: ChunkRange;
   readonly deadline: Millis;
@@ -40,7 +40,8 @@ export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   const others = [...view.connections].filter((other) => other !== connection && other.state === "established");
   for (const want of view.wants) {
     if (picked.length >= room) break;
-    if (!connection.peerHas.intersects(want.chunks) || connection.download.expected(now) > want.deadline) continue;
+    if (!connection.peerHas.intersects(want.chunks)) continue;
+    if (now < want.deadline && connection.download.expected(now) > want.deadline) continue;
     const candidates = sample(view, connection, others, want, Math.max(SAMPLE, room));
     if (candidates.length > 1 && others.length > 0) {
       const rarity = new Map(candidates.map((chunk) => [chunk, holders(others, chunk)]));
@@ -55,11 +56,11 @@ function sample(
   view: PickerView,
   connection: Connection,
   others: readonly Connection[],
-  { chunks, deadline }: Want,
+  { chunks }: Want,
   most: number,
 ): number[] {
   const found: number[] = [];
-  for (const range of offered(view, connection, chunks, deadline === Infinity)) {
+  for (const range of offered(view, connection, chunks, true)) {
     for (let chunk = range.start; ; chunk++) {
       chunk = passOver(others, connection, chunk, range.end);
       if (chunk > range.end) break;
