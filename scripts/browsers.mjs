@@ -23,6 +23,27 @@ export function systemBrowser(kind) {
   return names[kind].flatMap(inPath).find(answers);
 }
 
+/** How Playwright launches a Chromium whose pages can be peers of each other: the system's one, else its own. */
+export function chromiumOptions() {
+  const executablePath = systemBrowser("chromium");
+  return {
+    ...(executablePath === undefined ? {} : { executablePath }),
+    args: [
+      // Chromium's sandbox refuses to run as root, as tests in containers do.
+      ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+      // Peers on one machine without a network between them: plain loopback addresses as candidates.
+      "--disable-features=WebRtcHideLocalIpsWithMdns",
+      "--allow-loopback-in-peer-connection",
+      "--autoplay-policy=no-user-gesture-required",
+      "--disable-quic",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--no-first-run",
+    ],
+  };
+}
+
 async function missing() {
   const playwright = await import("@playwright/test");
   return Object.keys(names).filter(

@@ -1,0 +1,149 @@
+/** One run of one system: a browser, the origin, a tracker, and pages that play. */
+import { fileURLToPath } from "node:url";
+import { type Browser, type CDPSession, chromium, type Page } from "@playwright/test";
+import { Child } from "../child.ts";
+import type { PageOptions, Reading } from "../pages/probe.ts";
+import type { Order, Report } from "../tracker-process.ts";
+import type { LineSettings } from "./line.ts";
+import { type Origin, startOrigin } from "./origin.ts";
+import type { System } from "./systems.ts";
+
+const root = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
+
+/** Scripts are not compiled: they stay where they are. */
+async function launch(): Promise<Browser> {
+  const scripts = (await import(root("scripts/browsers.mjs"))) as typeof import("../../scripts/browsers.mjs");
+  return chromium.launch(scripts.chromiumOptions());
+}
+
+/** The lines that `--link` names. */
+export const LINES = {
+  home: { kbit: 8000, delayMs: 50 },
+  free: { kbit: Infinity, delayMs: 0 },
+} as const satisfies Record<string, LineSettings>;
+
+/** What a run needs to know. */
+export interface StageOptions {
+  readonly system: System;
+  /** Folder of makeMedia. */
+  readonly media: string;
+  /** Presentation in it. */
+  readonly presentation: "single" | "ladder";
+  readonly line: LineSettings;
+}
+
+/** What a page has seen, and what it cost. */
+export interface PageReading extends Reading {
+  /** Work of the page's main thread since its start, s. */
+  readonly mainThreadS: number;
+}
+
+/** A page with a player that has not begun yet. */
+export class StagePage {
+  readonly page: Page;
+  readonly cdp: CDPSession;
+  readonly #options: PageOptions;
+  #busyBefore = 0;
+
+  private constructor(page: Page, cdp: CDPSession, options: PageOptions) {
+    this.page = page;
+    this.cdp = cdp;
+    this.#options = options;
+  }
+
+  /** Opens a page in a context of its own, as if it were another person's browser, and loads the scripts. */
+  static async open(browser: Browser, url: string, options: PageOptions): Promise<StagePage> {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    if (process.env["BENCH_LOG"] !== undefined) {
+      page.on("console", (message) => console.error(`${url} ${message.text()}`));
+      page.on("pageerror", (error) => console.error(`${url} ${error.message}`));
+    }
+    const cdp = await context.newCDPSession(page);
+    await cdp.send("Performance.enable");
+    await page.goto(url);
+    await page.waitForFunction(() => "viewer" in globalThis);
+    return new StagePage(page, cdp, options);
+  }
+
+  async start(): Promise<void> {
+    this.#busyBefore = await this.#busy();
+    await this.page.evaluate((options) => globalThis.viewer.start(options), this.#options);
+  }
+
+  async read(): Promise<PageReading> {
+    const reading = await this.page.evaluate(() => globalThis.viewer.read());
+    return { ...reading, mainThreadS: (await this.#busy()) - this.#busyBefore };
+  }
+
+  /** Seconds of work on the main thread since the page exists. */
+  async #busy(): Promise<number> {
+    const { metrics } = await this.cdp.send("Performance.getMetrics");
+    return metrics.find(({ name }) => name === "TaskDuration")?.value ?? 0;
+  }
+}
+
+/** Everything that one run needs; `close` ends it all. */
+export class Stage {
+  readonly origin: Origin;
+  readonly #options: StageOptions;
+  readonly #browser: Browser;
+  readonly #tracker: Child<Order, Report> | undefined;
+  readonly #trackerUrl: string;
+
+  private constructor(
+    options: StageOptions,
+    origin: Origin,
+    browser: Browser,
+    tracker: Child<Order, Report> | undefined,
+    trackerUrl: string,
+  ) {
+    this.#options = options;
+    this.origin = origin;
+    this.#browser = browser;
+    this.#tracker = tracker;
+    this.#trackerUrl = trackerUrl;
+  }
+
+  static async open(options: StageOptions): Promise<Stage> {
+    const { system, media, presentation, line } = options;
+    const folders = {
+      media: `${media}${presentation}`,
+      page: root("bench/pages"),
+      pages: root("build/bench-pages"),
+      dist: root("dist"),
+    };
+    const origin = await startOrigin(folders, line);
+    let tracker: Child<Order, Report> | undefined;
+    let trackerUrl = "";
+    if (system.tracker !== undefined) {
+      tracker = new Child<Order, Report>("tracker-process.js");
+      const order: Order = system.tracker === "ours" ? { type: "ours", usual: true } : { type: "bittorrent", room: 1000 };
+      const { port } = await tracker.ask(order);
+      trackerUrl = `${system.tracker === "ours" ? "http" : "ws"}://127.0.0.1:${port}/`;
+    }
+    return new Stage(options, origin, await launch(), tracker, trackerUrl);
+  }
+
+  /** Opens the page of a viewer, which the origin knows by its number. */
+  async openPage(viewer: number): Promise<StagePage> {
+    const { system } = this.#options;
+    const base = this.origin.url(viewer);
+    return StagePage.open(this.#browser, `${base}page/index.html?system=${system.page}`, {
+      media: `${base}media/`,
+      tracker: this.#trackerUrl,
+      settings: system.settings ?? {},
+    });
+  }
+
+  /** Bytes of media and hashes that the origin has written. */
+  get originBytes(): number {
+    return this.origin.log.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    this.#tracker?.end();
+    await this.origin.close();
+  }
+}
