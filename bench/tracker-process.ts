@@ -81,7 +81,9 @@ async function run(ms: number): Promise<Report> {
 async function obey(order: Order): Promise<Report> {
   switch (order.type) {
     case "ours":
-      return { port: (await startTracker({ port: 0, open: true, parameters: order.usual === true ? {} : UNLIMITED })).port };
+      return {
+        port: (await startTracker({ port: 0, open: true, parameters: order.usual === true ? {} : UNLIMITED })).port,
+      };
     case "bittorrent":
       return await bittorrent(order.room);
     case "fill":

@@ -2,14 +2,17 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 
 const root = fileURLToPath(new URL("pages/", import.meta.url));
-const entries = ["ppsp", "hlsjs", "p2pml"];
+const entries = ["ppsp", "hlsjs", "p2pml", "webtorrent", "raw"];
 
 /** Makes build/bench-pages: one script for each system. */
 export default defineConfig({
   root,
   publicDir: false,
-  // The bundle that p2p-media-loader publishes for browsers brings its own stand-ins for Node's modules.
-  resolve: { conditions: ["p2pml:core-as-bundle", "module", "browser", "production"] },
+  // What both publish for browsers brings its own stand-ins for Node's modules.
+  resolve: {
+    conditions: ["p2pml:core-as-bundle", "module", "browser", "production"],
+    alias: { webtorrent: fileURLToPath(new URL("node_modules/webtorrent/dist/webtorrent.min.js", import.meta.url)) },
+  },
   build: {
     outDir: "../../build/bench-pages",
     emptyOutDir: true,

@@ -44,16 +44,14 @@ export function chromiumOptions() {
   };
 }
 
-async function missing() {
+async function missing(kinds) {
   const playwright = await import("@playwright/test");
-  return Object.keys(names).filter(
-    (kind) => systemBrowser(kind) === undefined && !existsSync(playwright[kind].executablePath()),
-  );
+  return kinds.filter((kind) => systemBrowser(kind) === undefined && !existsSync(playwright[kind].executablePath()));
 }
 
-/** Makes sure that there is a Chromium and a Firefox. Throws with what to do when there is not. */
-export async function ensureBrowsers() {
-  let lacking = await missing();
+/** Makes sure that there is a Chromium and a Firefox, or only one of them. Throws with what to do when there is not. */
+export async function ensureBrowsers(kinds = Object.keys(names)) {
+  let lacking = await missing(kinds);
   if (lacking.length === 0) return;
   if (process.getuid?.() === 0 && existsSync("/etc/debian_version")) {
     const packages = lacking.map((kind) => names[kind][0]);
@@ -62,7 +60,7 @@ export async function ensureBrowsers() {
       spawnSync("apt-get", args, { stdio: "inherit", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } })
         .status === 0;
     if (apt("update")) apt("install", "-y", "--no-install-recommends", ...packages);
-    lacking = await missing();
+    lacking = await missing(kinds);
   }
   if (lacking.length > 0)
     throw new Error(

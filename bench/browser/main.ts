@@ -1,8 +1,21 @@
+/**
+ * `npm run bench -- swarm|pair|seek|abr|slow-peer|switch`: the scenarios that real browsers play, each system in turn, so
+ * that all meet the same minutes of the machine. bench/README.md says what the options are and how things are measured.
+ */
+import { writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { figureTable, machine, writeSection } from "../report.ts";
+import { chart } from "./chart.ts";
 import { makeMedia } from "./media.ts";
+import { pair } from "./pair.ts";
+import { keepLine, type Line, readLines, Results } from "./results.ts";
+import type { Scenario, Settings } from "./scenario.ts";
 import { LINES } from "./stage.ts";
-import { SYSTEMS, type SystemName } from "./systems.ts";
 import { swarm } from "./swarm.ts";
+import { SYSTEMS, type SystemName } from "./systems.ts";
+
+const SCENARIOS: Readonly<Record<string, Scenario>> = { swarm, pair };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -10,18 +23,70 @@ const { values, positionals } = parseArgs({
     pages: { type: "string", default: "6" },
     stagger: { type: "string", default: "3000" },
     link: { type: "string", default: "home" },
-    systems: { type: "string", default: "ppsp,p2pml,p2pml-tuned,hlsjs" },
+    uplink: { type: "string" },
+    systems: { type: "string" },
     runs: { type: "string", default: "3" },
+    keep: { type: "string" },
     json: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
   },
 });
-const media = await makeMedia();
-for (let run = 1; run <= Number(values.runs); run++) {
-  for (const name of values.systems.split(",") as SystemName[]) {
-    const result = await swarm(
-      { system: SYSTEMS[name], media, presentation: "single", line: LINES[values.link as "home"] },
-      { pages: Number(values.pages), staggerMs: Number(values.stagger) },
-    );
-    console.log(JSON.stringify({ scenario: positionals[0], system: name, run, link: values.link, ...result }));
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(2);
+}
+
+function count(name: "pages" | "stagger" | "runs" | "uplink", text: string, least: number): number {
+  const number = Number(text);
+  return Number.isInteger(number) && number >= least ? number : fail(`--${name} ${text}: wants ${least} or more`);
+}
+
+const [name = ""] = positionals;
+const scenario = SCENARIOS[name] ?? fail(`There is no scenario "${name}": ${Object.keys(SCENARIOS).join(", ")}`);
+const link = values.link === "home" || values.link === "free" ? values.link : fail("--link wants home or free");
+const systems = (values.systems?.split(",") ?? scenario.systems) as readonly SystemName[];
+for (const system of systems) {
+  if (!scenario.systems.includes(system)) fail(`--systems ${system}: ${name} has ${scenario.systems.join(", ")}`);
+}
+const settings: Settings = {
+  pages: count("pages", values.pages, 1),
+  staggerMs: count("stagger", values.stagger, 0),
+  link,
+  line: LINES[link],
+  uplinkKbit: values.uplink === undefined ? Infinity : count("uplink", values.uplink, 1),
+  media: await makeMedia(),
+};
+
+const lines: Line[] = values.keep === undefined ? [] : await readLines(values.keep);
+const { pages, staggerMs, uplinkKbit } = settings;
+for (let left = count("runs", values.runs, 0); left > 0; left--) {
+  for (const system of systems) {
+    const run = lines.filter((line) => line.system === system).length + 1;
+    const about = { scenario: name, system, run, pages, staggerMs, link, ...(values.uplink && { uplinkKbit }) };
+    const line: Line = { ...about, ...(await scenario.run(SYSTEMS[system], settings)) };
+    lines.push(line);
+    if (values.keep !== undefined) await keepLine(values.keep, line);
+    if (values.json) console.log(JSON.stringify(line));
+    else console.error(`${name} ${system} run ${run}`);
   }
 }
+
+const results = new Results(lines);
+const targets = scenario.targets(results, settings);
+const tables = [results.table(scenario.columns), ...(targets.length > 0 ? [figureTable(targets)] : [])].join("\n\n");
+if (!values.json) console.log(`${machine}\n\n${tables}`);
+if (values.write) {
+  const options = [
+    ...(values.pages === "6" ? [] : [`--pages ${values.pages}`]),
+    ...(values.stagger === "3000" ? [] : [`--stagger ${values.stagger}`]),
+    ...(link === "home" ? [] : [`--link ${link}`]),
+    ...(values.uplink === undefined ? [] : [`--uplink ${values.uplink}`]),
+  ];
+  const picture = `${[name, ...options].join("-").replaceAll(/[ -]+/g, "-")}.svg`;
+  const columns = scenario.columns.filter(({ key }) => scenario.chart.includes(key));
+  await writeFile(fileURLToPath(new URL(`../../../bench/${picture}`, import.meta.url)), chart(results, columns));
+  await writeSection([name, ...options].join(" "), `${machine}\n\n${tables}\n\n![${name}](${picture})`);
+}
+// Playwright keeps the process alive for a while.
+process.exit();

@@ -2,6 +2,7 @@
  * The film of the browser benchmarks: the sample of public/, a minute long and with a constant bit rate, so that nobody
  * needs an encoder. Its twelve segments are repeated until it is long enough, and a `free` box fills each up to its rate.
  */
+import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -12,7 +13,7 @@ import { filled, moved, timescales } from "./boxes.ts";
 const root = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 const SAMPLE = root("public/sample/");
 /** What is made, anew when this number changes. */
-const FOLDER = root("build/bench-media-1/");
+const FOLDER = root("build/bench-media-2/");
 
 /** Length of a segment, seconds; of the sample, in segments; and of the film. */
 export const SEGMENT_S = 4;
@@ -67,6 +68,18 @@ async function writeRendition(folder: string, { name, kbit }: Rendition): Promis
   return Buffer.concat(parts);
 }
 
+/** Metadata of a torrent of one file (BEP 3), with pieces of the size that create-torrent would choose. */
+function torrent(name: string, bytes: Buffer): Buffer {
+  const size = 16_384;
+  const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
+    createHash("sha1")
+      .update(bytes.subarray(index * size, (index + 1) * size))
+      .digest(),
+  );
+  const head = `d4:infod6:lengthi${bytes.length}e4:name${name.length}:${name}12:piece lengthi${size}e6:pieces${pieces.length * 20}:`;
+  return Buffer.concat([Buffer.from(head), ...pieces, Buffer.from("ee")]);
+}
+
 async function writePresentation(folder: string, renditions: readonly Rendition[]): Promise<void> {
   const films: Buffer[] = [];
   for (const rendition of renditions) films.push(await writeRendition(folder, rendition));
@@ -83,12 +96,14 @@ async function writePresentation(folder: string, renditions: readonly Rendition[
     trackers: [],
     signal: new AbortController().signal,
   });
-  if (films.length === 1) await writeFile(`${folder}film.mp4`, films[0]!);
+  if (films.length > 1) return;
+  await writeFile(`${folder}film.mp4`, films[0]!);
+  await writeFile(`${folder}film.torrent`, torrent("film.mp4", films[0]!));
 }
 
 /**
  * Makes what is missing and returns its folder, with a slash at its end. In it `single/` (one rendition of KBIT, and the
- * same as one `film.mp4`) and `ladder/` (0.8, 2.5 and 5 Mbit/s), each with a `master.m3u8` and published.
+ * same as one `film.mp4` with its `film.torrent`) and `ladder/` (0.8, 2.5 and 5 Mbit/s), each with a `master.m3u8` and published.
  */
 export async function makeMedia(): Promise<string> {
   if (existsSync(`${FOLDER}done`)) return FOLDER;

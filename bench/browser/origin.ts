@@ -48,6 +48,7 @@ const CORS = {
   "Access-Control-Allow-Headers": "*",
   "Access-Control-Expose-Headers": "*",
   "Timing-Allow-Origin": "*",
+  "Service-Worker-Allowed": "/",
 };
 
 /** Starts an origin on a free port of the loopback. */

@@ -1,8 +1,9 @@
 /** One run of one system: a browser, the origin, a tracker, and pages that play. */
 import { fileURLToPath } from "node:url";
 import { type Browser, type CDPSession, chromium, type Page } from "@playwright/test";
+import type * as Browsers from "../../scripts/browsers.mjs";
 import { Child } from "../child.ts";
-import type { PageOptions, Reading } from "../pages/probe.ts";
+import type { PageOptions, Reading, Taken } from "../pages/probe.ts";
 import type { Order, Report } from "../tracker-process.ts";
 import type { LineSettings } from "./line.ts";
 import { type Origin, startOrigin } from "./origin.ts";
@@ -12,7 +13,7 @@ const root = (path: string): string => fileURLToPath(new URL(`../../../${path}`,
 
 /** Scripts are not compiled: they stay where they are. */
 async function launch(): Promise<Browser> {
-  const scripts = (await import(root("scripts/browsers.mjs"))) as typeof import("../../scripts/browsers.mjs");
+  const scripts = (await import(root("scripts/browsers.mjs"))) as typeof Browsers;
   return chromium.launch(scripts.chromiumOptions());
 }
 
@@ -30,6 +31,8 @@ export interface StageOptions {
   /** Presentation in it. */
   readonly presentation: "single" | "ladder";
   readonly line: LineSettings;
+  /** What a viewer can send to others, kbit/s. @defaultValue no limit */
+  readonly uplinkKbit?: number;
 }
 
 /** What a page has seen, and what it cost. */
@@ -62,15 +65,26 @@ export class StagePage {
     const cdp = await context.newCDPSession(page);
     await cdp.send("Performance.enable");
     await page.goto(url);
-    await page.waitForFunction(() => "viewer" in globalThis);
+    await page.waitForFunction(() => "viewer" in globalThis || "raw" in globalThis);
     return new StagePage(page, cdp, options);
   }
 
-  async start(): Promise<void> {
+  /** Lets the page begin; `settings` are added to those of its system. */
+  async start(settings: PageOptions["settings"] = {}): Promise<void> {
     this.#busyBefore = await this.#busy();
-    await this.page.evaluate((options) => globalThis.viewer.start(options), this.#options);
+    await this.page.evaluate((options) => globalThis.viewer.start(options), this.#with(settings));
   }
 
+  /** Lets the page get everything from its peers. */
+  take(settings: PageOptions["settings"]): Promise<Taken> {
+    return this.page.evaluate((options) => globalThis.viewer.take(options), this.#with(settings));
+  }
+
+  #with(settings: PageOptions["settings"]): PageOptions {
+    return { ...this.#options, settings: { ...this.#options.settings, ...settings } };
+  }
+
+  /** What it has seen so far. */
   async read(): Promise<PageReading> {
     const reading = await this.page.evaluate(() => globalThis.viewer.read());
     return { ...reading, mainThreadS: (await this.#busy()) - this.#busyBefore };
@@ -112,13 +126,15 @@ export class Stage {
       page: root("bench/pages"),
       pages: root("build/bench-pages"),
       dist: root("dist"),
+      webtorrent: root("bench/node_modules/webtorrent/dist"),
     };
     const origin = await startOrigin(folders, line);
     let tracker: Child<Order, Report> | undefined;
     let trackerUrl = "";
     if (system.tracker !== undefined) {
       tracker = new Child<Order, Report>("tracker-process.js");
-      const order: Order = system.tracker === "ours" ? { type: "ours", usual: true } : { type: "bittorrent", room: 1000 };
+      const order: Order =
+        system.tracker === "ours" ? { type: "ours", usual: true } : { type: "bittorrent", room: 1000 };
       const { port } = await tracker.ask(order);
       trackerUrl = `${system.tracker === "ours" ? "http" : "ws"}://127.0.0.1:${port}/`;
     }
@@ -139,6 +155,11 @@ export class Stage {
   /** Bytes of media and hashes that the origin has written. */
   get originBytes(): number {
     return this.origin.log.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** The same for one viewer. */
+  originBytesOf(viewer: number): number {
+    return this.origin.log.reduce((sum, served) => sum + (served.viewer === viewer ? served.bytes : 0), 0);
   }
 
   async close(): Promise<void> {

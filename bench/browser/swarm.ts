@@ -1,24 +1,39 @@
 /** `swarm`: viewers who come one after the other, or all at once, and watch the same film. */
 import { setTimeout as wait } from "node:timers/promises";
-import { spread } from "../report.ts";
-import { type PageReading, Stage, type StageOptions } from "./stage.ts";
+import { type Figure, type Gap, spread } from "../report.ts";
+import { figure, type Results } from "./results.ts";
+import type { Scenario, Settings } from "./scenario.ts";
+import { type PageReading, Stage } from "./stage.ts";
+import type { System } from "./systems.ts";
 
 /** Each page is read so long after its start, ms. */
 const WATCH_MS = 40_000;
 
-/** How many come, and how fast. */
-export interface Audience {
-  readonly pages: number;
-  /** Between two starts, ms. */
-  readonly staggerMs: number;
+/** Bytes and percent: what nobody can exceed, since each byte comes from the origin once, is not a target. */
+interface Target {
+  readonly name: string;
+  readonly when: Partial<Pick<Settings, "pages" | "staggerMs" | "link" | "uplinkKbit">>;
+  readonly offload: number;
+  /** Largest first frame against plain hls.js: of the first viewer, and of those who come later. */
+  readonly first?: number;
+  readonly later?: number;
+  readonly noStall?: boolean;
+  readonly mainThread?: number;
 }
 
-const median = (values: readonly number[]): number => spread(values).value;
+const HOME = { pages: 6, staggerMs: 3000, link: "home", uplinkKbit: Infinity } as const;
+const TARGETS: readonly Target[] = [
+  { name: "six", when: HOME, offload: 81.5, first: 1.03, later: 0.38, mainThread: 1.25 },
+  { name: "four", when: { ...HOME, pages: 4 }, offload: 73.5 },
+  { name: "free", when: { ...HOME, link: "free" }, offload: 76.5, first: 1.1, later: 1.1 },
+  { name: "uplink", when: { ...HOME, uplinkKbit: 3000 }, offload: 70, noStall: true },
+  { name: "flash", when: { ...HOME, staggerMs: 0 }, offload: 72 },
+];
+
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-/** One run; what it returns is the rest of a result's line. */
-export async function swarm(options: StageOptions, { pages: count, staggerMs }: Audience): Promise<SwarmResult> {
-  const stage = await Stage.open(options);
+async function run(system: System, { pages: count, staggerMs, line, uplinkKbit, media }: Settings): Promise<object> {
+  const stage = await Stage.open({ system, media, presentation: "single", line, uplinkKbit });
   try {
     const pages = await Promise.all(Array.from({ length: count }, (_, viewer) => stage.openPage(viewer)));
     const readings = await Promise.all(
@@ -29,27 +44,25 @@ export async function swarm(options: StageOptions, { pages: count, staggerMs }: 
         return page.read();
       }),
     );
-    const { originBytes } = stage;
     const mediaBytes = sum((await Promise.all(pages.map((page) => page.read()))).map((page) => page.mediaBytes));
+    const { originBytes } = stage;
     const frames = readings.map(({ firstFrameMs = WATCH_MS }) => Math.round(firstFrameMs));
     return {
-      pages: count,
-      staggerMs,
       offload: 1 - originBytes / mediaBytes,
-      firstFrameFirstMs: frames[0]!,
-      firstFrameLaterMs: median(frames.slice(count > 1 ? 1 : 0)),
+      firstFrameFirstMs: frames[0],
+      firstFrameLaterMs: spread(frames.slice(count > 1 ? 1 : 0)).value,
       stalls: sum(readings.map(({ stalls }) => stalls)),
       lostMs: Math.round(sum(readings.map(({ sinceFirstFrameMs, playedMs }) => sinceFirstFrameMs - playedMs))),
       originBytes,
       mediaBytes,
-      mainThreadS: median(readings.map(({ mainThreadS }) => mainThreadS)),
+      mainThreadS: spread(readings.map(({ mainThreadS }) => mainThreadS)).value,
       connections: sum(readings.map(({ connections }) => connections)),
       errors: readings.flatMap(({ error }) => error ?? []),
-      perPage: readings.map(({ firstFrameMs, stalls, mainThreadS }, viewer) => ({
-        firstFrameMs: Math.round(firstFrameMs ?? WATCH_MS),
+      perPage: readings.map(({ stalls, mainThreadS }, viewer) => ({
+        firstFrameMs: frames[viewer],
         stalls,
         mainThreadS,
-        originBytes: sum(stage.origin.log.filter((served) => served.viewer === viewer).map(({ bytes }) => bytes)),
+        originBytes: stage.originBytesOf(viewer),
       })),
     };
   } finally {
@@ -57,24 +70,43 @@ export async function swarm(options: StageOptions, { pages: count, staggerMs }: 
   }
 }
 
-/** What a run of `swarm` measured. */
-export interface SwarmResult {
-  readonly pages: number;
-  readonly staggerMs: number;
-  /** 1 − what the origin wrote ÷ what the players were given. */
-  readonly offload: number;
-  readonly firstFrameFirstMs: number;
-  /** Median of all but the first page, ms. */
-  readonly firstFrameLaterMs: number;
-  /** Of all pages together. */
-  readonly stalls: number;
-  /** Wall time less played time since the first frame, all pages together, ms. */
-  readonly lostMs: number;
-  readonly originBytes: number;
-  readonly mediaBytes: number;
-  /** Median of the pages. */
-  readonly mainThreadS: number;
-  readonly connections: number;
-  readonly errors: readonly string[];
-  readonly perPage: readonly object[];
+function targets(results: Results, settings: Settings): (Figure | Gap)[] {
+  const target = TARGETS.find(({ when }) =>
+    Object.entries(when).every(([key, value]) => settings[key as keyof Settings] === value),
+  );
+  if (target === undefined) return [];
+  const { name, offload, first, later, noStall, mainThread } = target;
+  const against = (row: string, what: string, key: string, atMost: number | undefined): (Figure | Gap)[] =>
+    atMost === undefined ? [] : [figure(`${name}-${row}`, what, results.ratio("ppsp", "hlsjs", key), "×", { atMost })];
+  return [
+    figure(
+      `${name}-offload`,
+      "share of media that the origin did not send",
+      results.spread("ppsp", "offload"),
+      "%",
+      { atLeast: offload },
+      100,
+    ),
+    ...against("first", "first frame of the first viewer against plain hls.js", "firstFrameFirstMs", first),
+    ...against("later", "first frame of later viewers against plain hls.js", "firstFrameLaterMs", later),
+    ...against("main-thread", "main-thread seconds per page against plain hls.js", "mainThreadS", mainThread),
+    ...(noStall === true
+      ? [figure(`${name}-stalls`, "stalls of all pages together", results.spread("ppsp", "stalls"), "", { atMost: 0 })]
+      : []),
+  ];
 }
+
+export const swarm: Scenario = {
+  systems: ["ppsp", "p2pml", "p2pml-tuned", "hlsjs", "webtorrent"],
+  columns: [
+    { key: "offload", title: "offload", unit: "%", times: 100 },
+    { key: "firstFrameFirstMs", title: "first frame, first viewer", unit: "ms" },
+    { key: "firstFrameLaterMs", title: "first frame, later viewers", unit: "ms" },
+    { key: "stalls", title: "stalls", unit: "" },
+    { key: "lostMs", title: "time lost", unit: "ms" },
+    { key: "mainThreadS", title: "main thread a page", unit: "s" },
+  ],
+  chart: ["offload", "firstFrameLaterMs", "mainThreadS"],
+  run,
+  targets,
+};

@@ -1,7 +1,7 @@
 /** What is compared, and what each needs. */
 
 /** Names of the systems, as they are given to `--systems` and appear in results. */
-export type SystemName = "ppsp" | "p2pml" | "p2pml-tuned" | "hlsjs";
+export type SystemName = "ppsp" | "p2pml" | "p2pml-tuned" | "hlsjs" | "webtorrent" | "raw";
 
 /** How a system is run. */
 export interface System {
@@ -23,4 +23,6 @@ export const SYSTEMS: Readonly<Record<SystemName, System>> = {
     settings: { highDemandTimeWindow: 8, httpDownloadTimeWindow: 16, httpDownloadInitialTimeoutMs: 500 },
   },
   hlsjs: { page: "hlsjs" },
+  webtorrent: { page: "webtorrent", tracker: "bittorrent" },
+  raw: { page: "raw" },
 };

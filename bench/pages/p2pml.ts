@@ -1,13 +1,39 @@
 /** p2p-media-loader around the same hls.js. It would ask public STUN servers, which a machine of its own cannot reach: it has none, as all others. */
-import Hls from "hls.js";
+import Hls, { type HlsConfig } from "hls.js";
 import { HlsJsP2PEngine } from "p2p-media-loader-hlsjs";
-import { addVideo, present } from "./probe.ts";
+import { addVideo, type PageOptions, present, type Taken } from "./probe.ts";
 
 const video = addVideo();
 const HlsWithPeers = HlsJsP2PEngine.injectMixin(Hls);
-present(video, ({ media, tracker, settings }) => {
+
+function begin({
+  media,
+  tracker,
+  settings: { hls: config, expectBytes: _, ...settings },
+}: PageOptions): InstanceType<typeof HlsWithPeers> {
   const core = { announceTrackers: [tracker], swarmId: "bench", rtcConfig: { iceServers: [] }, ...settings };
-  const hls = new HlsWithPeers({ p2p: { core } });
+  const hls = new HlsWithPeers({ ...(config as Partial<HlsConfig>), p2p: { core } });
   hls.loadSource(`${media}master.m3u8`);
   hls.attachMedia(video);
-});
+  return hls;
+}
+
+/** It fetches ahead of the player by itself, as far as peers have it; it is told to wait for them. */
+function take(options: PageOptions): Promise<Taken> {
+  const began = performance.now();
+  const settings = { ...options.settings, httpDownloadInitialTimeoutMs: 600_000 };
+  const { p2pEngine } = begin({ ...options, settings });
+  let first: number | undefined;
+  let peerBytes = 0;
+  return new Promise((resolve) => {
+    p2pEngine.addEventListener("onChunkDownloaded", (bytes, source) => {
+      if (source !== "p2p") return;
+      first ??= performance.now();
+      peerBytes += bytes;
+      if (peerBytes < (options.settings["expectBytes"] as number)) return;
+      resolve({ firstByteMs: first - began, transferMs: performance.now() - first, peerBytes });
+    });
+  });
+}
+
+present(video, (options) => void begin(options), { take });

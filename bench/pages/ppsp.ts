@@ -1,6 +1,6 @@
 /** Ours: the element as it is built for users, dist/ppsp-player.js. */
 import type { PpspPlayer } from "../../src/video/index.ts";
-import { present } from "./probe.ts";
+import { type PageOptions, present, type Taken } from "./probe.ts";
 
 const script = "/dist/ppsp-player.js";
 await import(/* @vite-ignore */ script);
@@ -9,8 +9,31 @@ player.muted = true;
 player.autoplay = true;
 document.body.append(player);
 
-present(player.video, ({ media, tracker, settings }) => {
+function begin({ media, tracker, settings }: PageOptions): void {
   player.config = { iceServers: [], ...settings };
   player.tracker = tracker;
   player.src = `${media}master.m3u8`;
-});
+}
+
+/** Asks the engine for all files at once, with all the time in the world. */
+async function take(options: PageOptions): Promise<Taken> {
+  const began = performance.now();
+  player.autoplay = false;
+  player.preload = "none";
+  begin(options);
+  while (player.engine === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+  const { engine } = player;
+  let first: number | undefined;
+  let peerBytes = 0;
+  const fetches = engine.presentation.files.map(async (_, file) => {
+    for await (const { bytes, source } of engine.fetch(file, { deadline: () => performance.now() + 600_000 })) {
+      if (source !== "peer") continue;
+      first ??= performance.now();
+      peerBytes += bytes.length;
+    }
+  });
+  await Promise.all(fetches);
+  return { firstByteMs: first! - began, transferMs: performance.now() - first!, peerBytes };
+}
+
+present(player.video, begin, { take });

@@ -29,11 +29,22 @@ export interface Reading {
   readonly error: string | undefined;
 }
 
+/** What a page took from another one. */
+export interface Taken {
+  /** From the start to the first byte from a peer, ms. */
+  readonly firstByteMs: number;
+  /** From then to the last byte, ms. */
+  readonly transferMs: number;
+  readonly peerBytes: number;
+}
+
 /** One system in a page, as the driver sees it. */
 export interface Viewer {
   /** Begins to play, muted. */
   start(options: PageOptions): Promise<void>;
   read(): Reading;
+  /** Gets the whole film from peers, as fast as it can, without playing it. */
+  take(options: PageOptions): Promise<Taken>;
   /** The element that plays. */
   readonly video: HTMLVideoElement;
 }
@@ -46,8 +57,6 @@ const SAMPLE_MS = 100;
 
 let mediaBytes = 0;
 let connections = 0;
-/** Bytes that reach the element otherwise than through a SourceBuffer; absolute. */
-let otherBytes: (() => number) | undefined;
 
 // oxlint-disable-next-line typescript/unbound-method -- the proxy passes `this` on
 SourceBuffer.prototype.appendBuffer = new Proxy(SourceBuffer.prototype.appendBuffer, {
@@ -64,13 +73,19 @@ globalThis.RTCPeerConnection = new Proxy(globalThis.RTCPeerConnection, {
   },
 });
 
-/** Makes a page's viewer known to the driver. `begin` sets everything in motion; `bytes` replaces the count of what was appended. */
+/** What differs between systems, besides how they begin. */
+export interface Abilities {
+  readonly take?: (options: PageOptions) => Promise<Taken>;
+  /** Bytes that the element was given, where it has no SourceBuffer. */
+  readonly bytes?: () => number;
+}
+
+/** Makes a page's viewer known to the driver. `begin` sets everything in motion. */
 export function present(
   video: HTMLVideoElement,
   begin: (options: PageOptions) => Promise<void> | void,
-  bytes?: () => number,
+  { take, bytes = () => mediaBytes }: Abilities = {},
 ): void {
-  otherBytes = bytes;
   const meter = new StallMeter();
   let firstFrame: { readonly at: number; readonly media: number } | undefined;
   let startedAt = 0;
@@ -89,12 +104,13 @@ export function present(
       setInterval(() => meter.sample(performance.now(), sample()), SAMPLE_MS);
       await begin(options);
     },
+    take: take ?? (() => Promise.reject(new Error("this system takes nothing from others"))),
     read: () => ({
       firstFrameMs: firstFrame && firstFrame.at - startedAt,
       sinceFirstFrameMs: firstFrame === undefined ? 0 : performance.now() - firstFrame.at,
       playedMs: firstFrame === undefined ? 0 : (video.currentTime - firstFrame.media) * 1000,
       stalls: meter.stalls,
-      mediaBytes: otherBytes?.() ?? mediaBytes,
+      mediaBytes: bytes(),
       connections,
       height: video.videoHeight,
       error: failure ?? video.error?.message,
