@@ -20,12 +20,12 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = { swarm, pair };
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    pages: { type: "string", default: "6" },
-    stagger: { type: "string", default: "3000" },
-    link: { type: "string", default: "home" },
+    pages: { type: "string" },
+    stagger: { type: "string" },
+    link: { type: "string" },
     uplink: { type: "string" },
     systems: { type: "string" },
-    runs: { type: "string", default: "3" },
+    runs: { type: "string" },
     keep: { type: "string" },
     json: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
@@ -37,30 +37,35 @@ function fail(message: string): never {
   process.exit(2);
 }
 
-function count(name: "pages" | "stagger" | "runs" | "uplink", text: string, least: number): number {
-  const number = Number(text);
-  return Number.isInteger(number) && number >= least ? number : fail(`--${name} ${text}: wants ${least} or more`);
+/** A whole number from the command line, or `otherwise`. */
+function count(option: "pages" | "stagger" | "runs" | "uplink", otherwise: number, least: number): number {
+  const text = values[option];
+  const number = text === undefined ? otherwise : Number(text);
+  const good = number === Infinity || (Number.isInteger(number) && number >= least);
+  return good ? number : fail(`--${option} ${text}: wants ${least} or more`);
 }
 
 const [name = ""] = positionals;
 const scenario = SCENARIOS[name] ?? fail(`There is no scenario "${name}": ${Object.keys(SCENARIOS).join(", ")}`);
-const link = values.link === "home" || values.link === "free" ? values.link : fail("--link wants home or free");
+const { defaults } = scenario;
+const link = values.link ?? defaults.link;
+if (link !== "home" && link !== "free") fail("--link wants home or free");
 const systems = (values.systems?.split(",") ?? scenario.systems) as readonly SystemName[];
 for (const system of systems) {
   if (!scenario.systems.includes(system)) fail(`--systems ${system}: ${name} has ${scenario.systems.join(", ")}`);
 }
 const settings: Settings = {
-  pages: count("pages", values.pages, 1),
-  staggerMs: count("stagger", values.stagger, 0),
+  pages: count("pages", defaults.pages, 1),
+  staggerMs: count("stagger", defaults.staggerMs, 0),
   link,
   line: LINES[link],
-  uplinkKbit: values.uplink === undefined ? Infinity : count("uplink", values.uplink, 1),
+  uplinkKbit: count("uplink", Infinity, 1),
   media: await makeMedia(),
 };
 
 const lines: Line[] = values.keep === undefined ? [] : await readLines(values.keep);
 const { pages, staggerMs, uplinkKbit } = settings;
-for (let left = count("runs", values.runs, 0); left > 0; left--) {
+for (let left = count("runs", 3, 0); left > 0; left--) {
   for (const system of systems) {
     const run = lines.filter((line) => line.system === system).length + 1;
     const about = { scenario: name, system, run, pages, staggerMs, link, ...(values.uplink && { uplinkKbit }) };
@@ -78,10 +83,10 @@ const tables = [results.table(scenario.columns), ...(targets.length > 0 ? [figur
 if (!values.json) console.log(`${machine}\n\n${tables}`);
 if (values.write) {
   const options = [
-    ...(values.pages === "6" ? [] : [`--pages ${values.pages}`]),
-    ...(values.stagger === "3000" ? [] : [`--stagger ${values.stagger}`]),
-    ...(link === "home" ? [] : [`--link ${link}`]),
-    ...(values.uplink === undefined ? [] : [`--uplink ${values.uplink}`]),
+    ...(pages === defaults.pages ? [] : [`--pages ${pages}`]),
+    ...(staggerMs === defaults.staggerMs ? [] : [`--stagger ${staggerMs}`]),
+    ...(link === defaults.link ? [] : [`--link ${link}`]),
+    ...(uplinkKbit === Infinity ? [] : [`--uplink ${uplinkKbit}`]),
   ];
   const picture = `${[name, ...options].join("-").replaceAll(/[ -]+/g, "-")}.svg`;
   const columns = scenario.columns.filter(({ key }) => scenario.chart.includes(key));

@@ -38,6 +38,9 @@ const RENDITIONS: readonly Rendition[] = [
 /** Bytes of a media segment. */
 export const segmentBytes = (kbit: number): number => (kbit * 1000 * SEGMENT_S) / 8;
 
+/** Bytes of all media segments of the rendition of KBIT. */
+export const FILM_BYTES = SEGMENTS * segmentBytes(KBIT);
+
 const segmentName = (index: number): string => `${index.toString().padStart(2, "0")}.m4s`;
 
 /** Writes one rendition; returns the whole of it as one fragmented MP4. */

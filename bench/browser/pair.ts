@@ -1,13 +1,12 @@
 /** `pair`: a second page takes the whole film from the first, as fast as it can. */
 import { setTimeout as wait } from "node:timers/promises";
 import { type Figure, type Gap } from "../report.ts";
-import { SEGMENTS, KBIT, segmentBytes } from "./media.ts";
+import { FILM_BYTES } from "./media.ts";
 import { figure, type Results } from "./results.ts";
 import type { Scenario, Settings } from "./scenario.ts";
-import { LINES, Stage } from "./stage.ts";
+import { Stage } from "./stage.ts";
 import type { System } from "./systems.ts";
 
-const FILM = SEGMENTS * segmentBytes(KBIT);
 /** The first page has the film from the origin within this time, the second one from the first, ms. */
 const LONGEST_MS = 60_000;
 
@@ -21,11 +20,11 @@ interface Transfer {
 async function through(stage: Stage): Promise<Transfer> {
   const holder = await stage.openPage(0);
   await holder.start({ hls: { maxBufferLength: 600, maxMaxBufferLength: 600 } });
-  for (const end = Date.now() + LONGEST_MS; (await holder.read()).mediaBytes < FILM; await wait(100)) {
+  for (const end = Date.now() + LONGEST_MS; (await holder.read()).mediaBytes < FILM_BYTES; await wait(100)) {
     if (Date.now() > end) throw new Error("the first page does not get the film from the origin");
   }
   const taker = await stage.openPage(1);
-  return taker.take({ expectBytes: FILM });
+  return taker.take();
 }
 
 /** Two pages that the driver introduces to each other. */
@@ -33,16 +32,16 @@ async function raw(stage: Stage): Promise<Transfer> {
   const [{ page: sender }, { page: receiver }] = [await stage.openPage(0), await stage.openPage(1)];
   const began = await receiver.evaluate(() => performance.now());
   const offer = await receiver.evaluate(() => globalThis.raw.offer());
-  const received = receiver.evaluate((bytes) => globalThis.raw.receive(bytes), FILM);
+  const received = receiver.evaluate((bytes) => globalThis.raw.receive(bytes), FILM_BYTES);
   const answer = await sender.evaluate((text) => globalThis.raw.answer(text), offer);
-  const sent = sender.evaluate((bytes) => globalThis.raw.send(bytes), FILM);
+  const sent = sender.evaluate((bytes) => globalThis.raw.send(bytes), FILM_BYTES);
   await receiver.evaluate((text) => globalThis.raw.accept(text), answer);
   const [{ firstByteAt, doneAt }] = await Promise.all([received, sent]);
-  return { firstByteMs: firstByteAt - began, transferMs: doneAt - firstByteAt, peerBytes: FILM };
+  return { firstByteMs: firstByteAt - began, transferMs: doneAt - firstByteAt, peerBytes: FILM_BYTES };
 }
 
-async function run(system: System, { media }: Settings): Promise<object> {
-  const stage = await Stage.open({ system, media, presentation: "single", line: LINES.free });
+async function run(system: System, { line, media }: Settings): Promise<object> {
+  const stage = await Stage.open({ system, media, presentation: "single", line });
   try {
     const transfer = (system.page === "raw" ? raw : through)(stage);
     const { firstByteMs, transferMs, peerBytes } = await Promise.race([
@@ -52,7 +51,7 @@ async function run(system: System, { media }: Settings): Promise<object> {
     return {
       goodputMBps: peerBytes / transferMs / 1000,
       firstByteMs: Math.round(firstByteMs),
-      peerShare: peerBytes / FILM,
+      peerShare: peerBytes / FILM_BYTES,
       originBytes: stage.originBytesOf(1),
     };
   } finally {
@@ -74,6 +73,7 @@ function targets(results: Results): (Figure | Gap)[] {
 
 export const pair: Scenario = {
   systems: ["ppsp", "p2pml", "webtorrent", "raw"],
+  defaults: { pages: 2, staggerMs: 0, link: "free" },
   columns: [
     { key: "goodputMBps", title: "goodput", unit: "MB/s" },
     { key: "firstByteMs", title: "first byte from a peer", unit: "ms" },

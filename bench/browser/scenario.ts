@@ -21,6 +21,8 @@ export interface Settings {
 export interface Scenario {
   /** Systems that can do it, in the order of their turns. */
   readonly systems: readonly SystemName[];
+  /** What is taken where the command line says nothing. */
+  readonly defaults: Pick<Settings, "pages" | "staggerMs" | "link">;
   readonly columns: readonly Column[];
   /** Columns of the chart. */
   readonly chart: readonly string[];

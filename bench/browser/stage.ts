@@ -6,6 +6,7 @@ import { Child } from "../child.ts";
 import type { PageOptions, Reading, Taken } from "../pages/probe.ts";
 import type { Order, Report } from "../tracker-process.ts";
 import type { LineSettings } from "./line.ts";
+import { FILM_BYTES } from "./media.ts";
 import { type Origin, startOrigin } from "./origin.ts";
 import type { System } from "./systems.ts";
 
@@ -72,16 +73,13 @@ export class StagePage {
   /** Lets the page begin; `settings` are added to those of its system. */
   async start(settings: PageOptions["settings"] = {}): Promise<void> {
     this.#busyBefore = await this.#busy();
-    await this.page.evaluate((options) => globalThis.viewer.start(options), this.#with(settings));
+    const options = { ...this.#options, settings: { ...this.#options.settings, ...settings } };
+    await this.page.evaluate((all) => globalThis.viewer.start(all), options);
   }
 
   /** Lets the page get everything from its peers. */
-  take(settings: PageOptions["settings"]): Promise<Taken> {
-    return this.page.evaluate((options) => globalThis.viewer.take(options), this.#with(settings));
-  }
-
-  #with(settings: PageOptions["settings"]): PageOptions {
-    return { ...this.#options, settings: { ...this.#options.settings, ...settings } };
+  take(): Promise<Taken> {
+    return this.page.evaluate((options) => globalThis.viewer.take(options), this.#options);
   }
 
   /** What it has seen so far. */
@@ -148,6 +146,7 @@ export class Stage {
     return StagePage.open(this.#browser, `${base}page/index.html?system=${system.page}`, {
       media: `${base}media/`,
       tracker: this.#trackerUrl,
+      filmBytes: FILM_BYTES,
       settings: system.settings ?? {},
     });
   }

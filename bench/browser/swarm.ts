@@ -98,6 +98,7 @@ function targets(results: Results, settings: Settings): (Figure | Gap)[] {
 
 export const swarm: Scenario = {
   systems: ["ppsp", "p2pml", "p2pml-tuned", "hlsjs", "webtorrent"],
+  defaults: { pages: 6, staggerMs: 3000, link: "home" },
   columns: [
     { key: "offload", title: "offload", unit: "%", times: 100 },
     { key: "firstFrameFirstMs", title: "first frame, first viewer", unit: "ms" },

@@ -6,12 +6,9 @@ import { addVideo, type PageOptions, present, type Taken } from "./probe.ts";
 const video = addVideo();
 const HlsWithPeers = HlsJsP2PEngine.injectMixin(Hls);
 
-function begin({
-  media,
-  tracker,
-  settings: { hls: config, expectBytes: _, ...settings },
-}: PageOptions): InstanceType<typeof HlsWithPeers> {
-  const core = { announceTrackers: [tracker], swarmId: "bench", rtcConfig: { iceServers: [] }, ...settings };
+function begin({ media, tracker, settings }: PageOptions): InstanceType<typeof HlsWithPeers> {
+  const { hls: config, ...own } = settings;
+  const core = { announceTrackers: [tracker], swarmId: "bench", rtcConfig: { iceServers: [] }, ...own };
   const hls = new HlsWithPeers({ ...(config as Partial<HlsConfig>), p2p: { core } });
   hls.loadSource(`${media}master.m3u8`);
   hls.attachMedia(video);
@@ -30,7 +27,7 @@ function take(options: PageOptions): Promise<Taken> {
       if (source !== "p2p") return;
       first ??= performance.now();
       peerBytes += bytes;
-      if (peerBytes < (options.settings["expectBytes"] as number)) return;
+      if (peerBytes < options.filmBytes) return;
       resolve({ firstByteMs: first - began, transferMs: performance.now() - first, peerBytes });
     });
   });

@@ -7,6 +7,8 @@ export interface PageOptions {
   readonly media: string;
   /** WebSocket trackers of those that speak WebTorrent's protocol; HTTP trackers of ours. */
   readonly tracker: string;
+  /** Bytes of all segments of the rendition that most scenarios play. */
+  readonly filmBytes: number;
   /** Options of the system's own. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
