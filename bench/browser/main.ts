@@ -6,16 +6,27 @@ import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { figureTable, machine, writeSection } from "../report.ts";
+import { abr } from "./abr.ts";
 import { chart } from "./chart.ts";
 import { makeMedia } from "./media.ts";
 import { pair } from "./pair.ts";
 import { keepLine, type Line, readLines, Results } from "./results.ts";
 import type { Scenario, Settings } from "./scenario.ts";
+import { seek } from "./seek.ts";
+import { slowPeer } from "./slow-peer.ts";
 import { LINES } from "./stage.ts";
 import { swarm } from "./swarm.ts";
+import { switching } from "./switch.ts";
 import { SYSTEMS, type SystemName } from "./systems.ts";
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { swarm, pair };
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  swarm,
+  pair,
+  seek,
+  abr,
+  "slow-peer": slowPeer,
+  switch: switching,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -7,8 +7,8 @@ import type { Scenario, Settings } from "./scenario.ts";
 import { Stage } from "./stage.ts";
 import type { System } from "./systems.ts";
 
-/** The first page has the film from the origin within this time, the second one from the first, ms. */
-const LONGEST_MS = 60_000;
+/** The first page has the film from the origin and the second one from the first within this time, ms. */
+const LONGEST_MS = 120_000;
 
 /** What the second page did. */
 interface Transfer {
@@ -18,13 +18,8 @@ interface Transfer {
 }
 
 async function through(stage: Stage): Promise<Transfer> {
-  const holder = await stage.openPage(0);
-  await holder.start({ hls: { maxBufferLength: 600, maxMaxBufferLength: 600 } });
-  for (const end = Date.now() + LONGEST_MS; (await holder.read()).mediaBytes < FILM_BYTES; await wait(100)) {
-    if (Date.now() > end) throw new Error("the first page does not get the film from the origin");
-  }
-  const taker = await stage.openPage(1);
-  return taker.take();
+  await stage.openHolder(0);
+  return (await stage.openPage(1)).take();
 }
 
 /** Two pages that the driver introduces to each other. */
@@ -40,13 +35,11 @@ async function raw(stage: Stage): Promise<Transfer> {
   return { firstByteMs: firstByteAt - began, transferMs: doneAt - firstByteAt, peerBytes: FILM_BYTES };
 }
 
-async function run(system: System, { line, media }: Settings): Promise<object> {
-  const stage = await Stage.open({ system, media, presentation: "single", line });
-  try {
-    const transfer = (system.page === "raw" ? raw : through)(stage);
+const run = (system: System, { line, media }: Settings): Promise<object> =>
+  Stage.with({ system, media, line }, async (stage) => {
     const { firstByteMs, transferMs, peerBytes } = await Promise.race([
-      transfer,
-      wait(2 * LONGEST_MS, undefined, { ref: false }).then(() => Promise.reject(new Error("no end of the transfer"))),
+      (system.page === "raw" ? raw : through)(stage),
+      wait(LONGEST_MS, undefined, { ref: false }).then(() => Promise.reject(new Error("no end of the transfer"))),
     ]);
     return {
       goodputMBps: peerBytes / transferMs / 1000,
@@ -54,10 +47,7 @@ async function run(system: System, { line, media }: Settings): Promise<object> {
       peerShare: peerBytes / FILM_BYTES,
       originBytes: stage.originBytesOf(1),
     };
-  } finally {
-    await stage.close();
-  }
-}
+  });
 
 function targets(results: Results): (Figure | Gap)[] {
   const rate = (system: "p2pml" | "raw", atLeast: number): Figure | Gap =>

@@ -1,4 +1,5 @@
 /** One run of one system: a browser, the origin, a tracker, and pages that play. */
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Browser, type CDPSession, chromium, type Page } from "@playwright/test";
 import type * as Browsers from "../../scripts/browsers.mjs";
@@ -29,8 +30,6 @@ export interface StageOptions {
   readonly system: System;
   /** Folder of makeMedia. */
   readonly media: string;
-  /** Presentation in it. */
-  readonly presentation: "single" | "ladder";
   readonly line: LineSettings;
   /** What a viewer can send to others, kbit/s. @defaultValue no limit */
   readonly uplinkKbit?: number;
@@ -41,6 +40,14 @@ export interface PageReading extends Reading {
   /** Work of the page's main thread since its start, s. */
   readonly mainThreadS: number;
 }
+
+/** What one page does otherwise than the others; `settings` are added to those of its system. */
+export type Overrides = Partial<Pick<PageOptions, "presentation" | "level" | "settings">>;
+
+/** Options of hls.js that let a page load the whole film at once. */
+export const HOLD_ALL = { hls: { maxBufferLength: 600, maxMaxBufferLength: 600 } } as const;
+
+const LONGEST_MS = 60_000;
 
 /** A page with a player that has not begun yet. */
 export class StagePage {
@@ -56,7 +63,7 @@ export class StagePage {
   }
 
   /** Opens a page in a context of its own, as if it were another person's browser, and loads the scripts. */
-  static async open(browser: Browser, url: string, options: PageOptions): Promise<StagePage> {
+  static async open(browser: Browser, url: string, options: PageOptions, uplinkKbit: number): Promise<StagePage> {
     const context = await browser.newContext();
     const page = await context.newPage();
     if (process.env["BENCH_LOG"] !== undefined) {
@@ -65,21 +72,53 @@ export class StagePage {
     }
     const cdp = await context.newCDPSession(page);
     await cdp.send("Performance.enable");
+    if (uplinkKbit < Infinity) {
+      // This shapes data channels too; it leaves what comes in alone.
+      const uploadThroughput = (uplinkKbit * 1000) / 8;
+      const unlimited = { offline: false, latency: 0, downloadThroughput: -1 };
+      await cdp.send("Network.enable");
+      await cdp.send("Network.emulateNetworkConditions", { ...unlimited, uploadThroughput });
+    }
     await page.goto(url);
     await page.waitForFunction(() => "viewer" in globalThis || "raw" in globalThis);
     return new StagePage(page, cdp, options);
   }
 
-  /** Lets the page begin; `settings` are added to those of its system. */
-  async start(settings: PageOptions["settings"] = {}): Promise<void> {
+  /** Lets the page begin. */
+  async start(overrides: Overrides = {}): Promise<void> {
     this.#busyBefore = await this.#busy();
-    const options = { ...this.#options, settings: { ...this.#options.settings, ...settings } };
-    await this.page.evaluate((all) => globalThis.viewer.start(all), options);
+    await this.page.evaluate((options) => globalThis.viewer.start(options), this.#with(overrides));
   }
 
   /** Lets the page get everything from its peers. */
   take(): Promise<Taken> {
     return this.page.evaluate((options) => globalThis.viewer.take(options), this.#options);
+  }
+
+  /** Plays something else; returns how long the first frame takes, ms. */
+  change(overrides: Overrides): Promise<number> {
+    return this.page.evaluate((options) => globalThis.viewer.change(options), this.#with(overrides));
+  }
+
+  /** Seeks; returns how long the first frame takes, ms. */
+  seek(seconds: number): Promise<number> {
+    return this.page.evaluate((to) => globalThis.viewer.seek(to), seconds);
+  }
+
+  /** Resolves when the page has seen what is asked for. @throws Error after a minute */
+  async until(what: string, seen: (reading: Reading) => boolean): Promise<void> {
+    for (const end = Date.now() + LONGEST_MS; !seen(await this.read()); await wait(50)) {
+      if (Date.now() > end) throw new Error(`not within ${LONGEST_MS / 1000} s: ${what}`);
+    }
+  }
+
+  /** Resolves at the first frame. */
+  firstFrame(): Promise<void> {
+    return this.until("the first frame", ({ firstFrameMs }) => firstFrameMs !== undefined);
+  }
+
+  #with({ settings, ...overrides }: Overrides): PageOptions {
+    return { ...this.#options, ...overrides, settings: { ...this.#options.settings, ...settings } };
   }
 
   /** What it has seen so far. */
@@ -95,7 +134,7 @@ export class StagePage {
   }
 }
 
-/** Everything that one run needs; `close` ends it all. */
+/** Everything that one run needs. */
 export class Stage {
   readonly origin: Origin;
   readonly #options: StageOptions;
@@ -117,10 +156,20 @@ export class Stage {
     this.#trackerUrl = trackerUrl;
   }
 
-  static async open(options: StageOptions): Promise<Stage> {
-    const { system, media, presentation, line } = options;
+  /** Opens a stage for `act` and closes it behind it. */
+  static async with<Result>(options: StageOptions, act: (stage: Stage) => Promise<Result>): Promise<Result> {
+    const stage = await Stage.#open(options);
+    try {
+      return await act(stage);
+    } finally {
+      await stage.#close();
+    }
+  }
+
+  static async #open(options: StageOptions): Promise<Stage> {
+    const { system, media, line } = options;
     const folders = {
-      media: `${media}${presentation}`,
+      media,
       page: root("bench/pages"),
       pages: root("build/bench-pages"),
       dist: root("dist"),
@@ -140,15 +189,26 @@ export class Stage {
   }
 
   /** Opens the page of a viewer, which the origin knows by its number. */
-  async openPage(viewer: number): Promise<StagePage> {
+  async openPage(viewer: number, uplinkKbit = this.#options.uplinkKbit ?? Infinity): Promise<StagePage> {
     const { system } = this.#options;
     const base = this.origin.url(viewer);
-    return StagePage.open(this.#browser, `${base}page/index.html?system=${system.page}`, {
+    const options: PageOptions = {
       media: `${base}media/`,
+      presentation: "single",
       tracker: this.#trackerUrl,
       filmBytes: FILM_BYTES,
       settings: system.settings ?? {},
-    });
+    };
+    return StagePage.open(this.#browser, `${base}page/index.html?system=${system.page}`, options, uplinkKbit);
+  }
+
+  /** Opens a page that gets all of the film from the origin at once, and waits until it has it. */
+  async openHolder(viewer: number, overrides: Overrides = {}, uplinkKbit?: number): Promise<StagePage> {
+    const holder = await this.openPage(viewer, uplinkKbit);
+    this.origin.setLine(viewer, LINES.free);
+    await holder.start({ ...overrides, settings: HOLD_ALL });
+    await holder.until("a page has the film from the origin", ({ mediaBytes }) => mediaBytes >= FILM_BYTES);
+    return holder;
   }
 
   /** Bytes of media and hashes that the origin has written. */
@@ -161,7 +221,7 @@ export class Stage {
     return this.origin.log.reduce((sum, served) => sum + (served.viewer === viewer ? served.bytes : 0), 0);
   }
 
-  async close(): Promise<void> {
+  async #close(): Promise<void> {
     await this.#browser.close();
     this.#tracker?.end();
     await this.origin.close();

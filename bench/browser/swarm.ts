@@ -32,9 +32,8 @@ const TARGETS: readonly Target[] = [
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-async function run(system: System, { pages: count, staggerMs, line, uplinkKbit, media }: Settings): Promise<object> {
-  const stage = await Stage.open({ system, media, presentation: "single", line, uplinkKbit });
-  try {
+const run = (system: System, { pages: count, staggerMs, line, uplinkKbit, media }: Settings): Promise<object> =>
+  Stage.with({ system, media, line, uplinkKbit }, async (stage) => {
     const pages = await Promise.all(Array.from({ length: count }, (_, viewer) => stage.openPage(viewer)));
     const readings = await Promise.all(
       pages.map(async (page, index): Promise<PageReading> => {
@@ -65,10 +64,7 @@ async function run(system: System, { pages: count, staggerMs, line, uplinkKbit, 
         originBytes: stage.originBytesOf(viewer),
       })),
     };
-  } finally {
-    await stage.close();
-  }
-}
+  });
 
 function targets(results: Results, settings: Settings): (Figure | Gap)[] {
   const target = TARGETS.find(({ when }) =>

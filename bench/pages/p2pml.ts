@@ -1,16 +1,19 @@
 /** p2p-media-loader around the same hls.js. It would ask public STUN servers, which a machine of its own cannot reach: it has none, as all others. */
 import Hls, { type HlsConfig } from "hls.js";
 import { HlsJsP2PEngine } from "p2p-media-loader-hlsjs";
-import { addVideo, type PageOptions, present, type Taken } from "./probe.ts";
+import { addVideo, masterOf, type PageOptions, present, type Taken } from "./probe.ts";
 
 const video = addVideo();
 const HlsWithPeers = HlsJsP2PEngine.injectMixin(Hls);
+let hls: InstanceType<typeof HlsWithPeers> | undefined;
 
-function begin({ media, tracker, settings }: PageOptions): InstanceType<typeof HlsWithPeers> {
-  const { hls: config, ...own } = settings;
-  const core = { announceTrackers: [tracker], swarmId: "bench", rtcConfig: { iceServers: [] }, ...own };
-  const hls = new HlsWithPeers({ ...(config as Partial<HlsConfig>), p2p: { core } });
-  hls.loadSource(`${media}master.m3u8`);
+function begin(options: PageOptions): InstanceType<typeof HlsWithPeers> {
+  const { hls: config, ...own } = options.settings;
+  const swarmId = options.presentation;
+  const core = { announceTrackers: [options.tracker], swarmId, rtcConfig: { iceServers: [] }, ...own };
+  hls?.destroy();
+  hls = new HlsWithPeers({ ...(config as Partial<HlsConfig>), p2p: { core } });
+  hls.loadSource(masterOf(options));
   hls.attachMedia(video);
   return hls;
 }
@@ -33,4 +36,11 @@ function take(options: PageOptions): Promise<Taken> {
   });
 }
 
-present(video, (options) => void begin(options), { take });
+const peerBytes = (): Promise<void> =>
+  new Promise((resolve) =>
+    hls!.p2pEngine.addEventListener("onChunkDownloaded", (_, source) => {
+      if (source === "p2p") resolve();
+    }),
+  );
+
+present(video, { begin, take, peerBytes });

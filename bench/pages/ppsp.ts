@@ -1,6 +1,7 @@
 /** Ours: the element as it is built for users, dist/ppsp-player.js. */
+import type Hls from "hls.js";
 import type { PpspPlayer } from "../../src/video/index.ts";
-import { type PageOptions, present, type Taken } from "./probe.ts";
+import { masterOf, type PageOptions, present, type Taken } from "./probe.ts";
 
 const script = "/dist/ppsp-player.js";
 await import(/* @vite-ignore */ script);
@@ -9,10 +10,15 @@ player.muted = true;
 player.autoplay = true;
 document.body.append(player);
 
-function begin({ media, tracker, settings }: PageOptions): void {
-  player.config = { iceServers: [], ...settings };
-  player.tracker = tracker;
-  player.src = `${media}master.m3u8`;
+const moment = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 2));
+
+async function begin(options: PageOptions): Promise<Hls> {
+  player.config = { iceServers: [], ...options.settings };
+  player.tracker = options.tracker;
+  player.src = masterOf(options);
+  player.load();
+  while (player.hls === undefined) await moment();
+  return player.hls;
 }
 
 /** Asks the engine for all files at once, with all the time in the world. */
@@ -20,8 +26,8 @@ async function take(options: PageOptions): Promise<Taken> {
   const began = performance.now();
   player.autoplay = false;
   player.preload = "none";
-  begin(options);
-  while (player.engine === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+  await begin(options);
+  while (player.engine === undefined) await moment();
   const { engine } = player;
   let first: number | undefined;
   let peerBytes = 0;
@@ -36,4 +42,9 @@ async function take(options: PageOptions): Promise<Taken> {
   return { firstByteMs: first! - began, transferMs: performance.now() - first!, peerBytes };
 }
 
-present(player.video, begin, { take });
+async function peerBytes(): Promise<void> {
+  const before = player.stats.peerBytes;
+  while (player.stats.peerBytes <= before) await moment();
+}
+
+present(player.video, { begin, take, peerBytes });

@@ -13,9 +13,9 @@ client.createServer({ controller: registration });
 let torrent: Torrent | undefined;
 
 /** `origin`: whether the web seed may be asked. */
-async function add({ media, tracker }: PageOptions, origin: boolean): Promise<Torrent> {
-  const metadata = new Uint8Array(await (await fetch(`${media}film.torrent`)).arrayBuffer());
-  const seeds = origin ? [`${media}film.mp4`] : [];
+async function add({ media, presentation, tracker }: PageOptions, origin: boolean): Promise<Torrent> {
+  const metadata = new Uint8Array(await (await fetch(`${media}${presentation}/film.torrent`)).arrayBuffer());
+  const seeds = origin ? [`${media}${presentation}/film.mp4`] : [];
   return new Promise((resolve) => client.add(metadata, { announce: [tracker], urlList: seeds }, resolve));
 }
 
@@ -28,11 +28,9 @@ async function take(options: PageOptions): Promise<Taken> {
   return { firstByteMs: first! - began, transferMs: performance.now() - first!, peerBytes: added.downloaded };
 }
 
-present(
-  video,
-  async (options) => {
-    torrent = await add(options, true);
-    torrent.files[0]!.streamTo(video);
-  },
-  { take, bytes: () => torrent?.downloaded ?? 0 },
-);
+async function begin(options: PageOptions): Promise<void> {
+  torrent = await add(options, true);
+  torrent.files[0]!.streamTo(video);
+}
+
+present(video, { begin, take, bytes: () => torrent?.downloaded ?? 0 });
