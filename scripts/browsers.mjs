@@ -23,16 +23,35 @@ export function systemBrowser(kind) {
   return names[kind].flatMap(inPath).find(answers);
 }
 
-async function missing() {
-  const playwright = await import("@playwright/test");
-  return Object.keys(names).filter(
-    (kind) => systemBrowser(kind) === undefined && !existsSync(playwright[kind].executablePath()),
-  );
+/** How Playwright launches a Chromium whose pages can be peers of each other: the system's one, else its own. */
+export function chromiumOptions() {
+  const executablePath = systemBrowser("chromium");
+  return {
+    ...(executablePath === undefined ? {} : { executablePath }),
+    args: [
+      // Chromium's sandbox refuses to run as root, as tests in containers do.
+      ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+      // Peers on one machine without a network between them: plain loopback addresses as candidates.
+      "--disable-features=WebRtcHideLocalIpsWithMdns",
+      "--allow-loopback-in-peer-connection",
+      "--autoplay-policy=no-user-gesture-required",
+      "--disable-quic",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--no-first-run",
+    ],
+  };
 }
 
-/** Makes sure that there is a Chromium and a Firefox. Throws with what to do when there is not. */
-export async function ensureBrowsers() {
-  let lacking = await missing();
+async function missing(kinds) {
+  const playwright = await import("@playwright/test");
+  return kinds.filter((kind) => systemBrowser(kind) === undefined && !existsSync(playwright[kind].executablePath()));
+}
+
+/** Makes sure that there is a Chromium and a Firefox, or only one of them. Throws with what to do when there is not. */
+export async function ensureBrowsers(kinds = Object.keys(names)) {
+  let lacking = await missing(kinds);
   if (lacking.length === 0) return;
   if (process.getuid?.() === 0 && existsSync("/etc/debian_version")) {
     const packages = lacking.map((kind) => names[kind][0]);
@@ -41,7 +60,7 @@ export async function ensureBrowsers() {
       spawnSync("apt-get", args, { stdio: "inherit", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } })
         .status === 0;
     if (apt("update")) apt("install", "-y", "--no-install-recommends", ...packages);
-    lacking = await missing();
+    lacking = await missing(kinds);
   }
   if (lacking.length > 0)
     throw new Error(

@@ -1,22 +1,8 @@
 import { chromium, firefox, type Browser } from "@playwright/test";
-import { systemBrowser } from "../../scripts/browsers.mjs";
+import { chromiumOptions, systemBrowser } from "../../scripts/browsers.mjs";
 
 /** The browsers that the tests drive. */
 export type BrowserName = "chromium" | "firefox";
-
-const chromiumArguments = [
-  // Chromium's sandbox refuses to run as root, as tests in containers do.
-  ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
-  // Peers on one machine without a network between them: plain loopback addresses as candidates.
-  "--disable-features=WebRtcHideLocalIpsWithMdns",
-  "--allow-loopback-in-peer-connection",
-  "--autoplay-policy=no-user-gesture-required",
-  "--disable-quic",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--no-first-run",
-];
 
 const firefoxPreferences = {
   "media.peerconnection.ice.loopback": true,
@@ -27,9 +13,9 @@ const firefoxPreferences = {
 
 /** Starts a browser process: the system's one, else Playwright's own. */
 export async function launchBrowser(name: BrowserName): Promise<Browser> {
+  if (name === "chromium") return chromium.launch(chromiumOptions());
   const executablePath = systemBrowser(name);
   const own = executablePath === undefined ? {} : { executablePath };
-  if (name === "chromium") return chromium.launch({ ...own, args: chromiumArguments });
   // A Firefox as it is released speaks WebDriver BiDi; only Playwright's own speaks its older protocol.
   const channel = executablePath === undefined ? {} : { channel: "moz-firefox" };
   return firefox.launch({ ...own, ...channel, firefoxUserPrefs: firefoxPreferences });
