@@ -22,7 +22,7 @@ function script(
       target: "es2023",
       sourcemap: true,
       lib: { entry, formats: [format], name: "ppsp", fileName: () => name },
-      rolldownOptions: { external, output: { codeSplitting: false, minify: true } },
+      rolldownOptions: { external, output: { codeSplitting: false, minify: false } },
     },
   };
 }

@@ -3,7 +3,7 @@ import type { ChunkRange } from "../core/address/range.ts";
 import type { Delivery, FetchRequest } from "./delivery.ts";
 
 /** Segments that are fetched ahead of the one that the player asks for: enough for neighbours to share the work, and little is lost when it turns away. */
-const SEGMENTS = 3;
+export const SEGMENTS_AHEAD = 3;
 
 /** What fetching ahead needs from its engine. */
 export interface AheadHost {
@@ -40,7 +40,7 @@ export class Ahead {
     const { rendition, duration } = files[file]!;
     if (rendition === undefined || duration === undefined) return;
     const next: number[] = [];
-    for (let other = file + 1; next.length < SEGMENTS && files[other]?.rendition === rendition; other++)
+    for (let other = file + 1; next.length < SEGMENTS_AHEAD && files[other]?.rendition === rendition; other++)
       next.push(other);
     for (const [other, delivery] of this.#running) {
       const owner = files[other]!.rendition;

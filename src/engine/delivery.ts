@@ -61,9 +61,6 @@ export interface DeliveryPlace {
   readonly chunks: ChunkRange;
 }
 
-/** What happened is looked at together: decisions are at least so far apart, ms, unless something has ended. */
-const PAUSE_MS = 20;
-
 /** A response of the origin that runs. */
 interface Response {
   readonly abort: AbortController;
@@ -87,7 +84,8 @@ export class Delivery {
   #http: Response | undefined;
   #error: PlaybackError | undefined;
   #notify: () => void = () => undefined;
-  #decidedAt = -Infinity;
+  /** Not earlier, unless something has ended, ms. */
+  #notBefore = -Infinity;
   #lookAt = Infinity;
   #stopTimer: () => void = () => undefined;
   #closed = false;
@@ -136,7 +134,7 @@ export class Delivery {
   /** Something changed: a chunk came in, a neighbour came or went. */
   changed(): void {
     this.#notify();
-    this.#plan(Math.max(0, this.#decidedAt + PAUSE_MS - this.#context.now()));
+    this.#plan(Math.max(0, this.#notBefore - this.#context.now()));
   }
 
   /** Another delivery took back a want for these chunks: if they are wanted here, that must be said again. */
@@ -190,8 +188,8 @@ export class Delivery {
     const now = context.now();
     this.#stopTimer();
     this.#lookAt = Infinity;
-    this.#decidedAt = now;
     const orders = this.#schedule.decide(this.#next, this.#request.deadline(), now);
+    this.#notBefore = now + orders.pause;
     if (orders.stop) this.#http?.abort.abort();
     for (const chunks of orders.unwant) context.unwant(chunks);
     for (const { chunks, deadline } of orders.want) context.want(chunks, deadline);

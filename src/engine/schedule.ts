@@ -31,6 +31,8 @@ export interface Orders {
   readonly want: readonly { readonly chunks: ChunkRange; readonly deadline: number }[];
   /** When to decide again if nothing happens, ms from now. */
   readonly again: number;
+  /** When to decide again if something happens, ms from now: what happens until then is looked at together. */
+  readonly pause: number;
 }
 
 /** The origin is asked when no more than twice its expected time plus this is left, ms: time for a failure and a second try. */
@@ -52,7 +54,11 @@ const SETTLE_MS = 400;
 /** Chunks that one viewer fetches from the origin for all, in one request: 256 KiB of 16 KiB each. */
 export const BLOCK = 16;
 
-const NOTHING: Orders = { unwant: [], want: [], again: Infinity };
+/** In a hurry, and otherwise, ms. */
+const SHORT_PAUSE_MS = 20;
+const LONG_PAUSE_MS = 100;
+
+const NOTHING: Orders = { unwant: [], want: [], again: Infinity, pause: LONG_PAUSE_MS };
 
 /**
  * Decides, for one request of the player, what comes from neighbours and what from the origin. Pure: what it is told and
@@ -137,14 +143,20 @@ export class Schedule {
       if (start !== undefined) this.#http = { at: start.start, end: start.end };
     }
     const orders = this.#want(this.#ofPeers(gaps, covered, late), late ? URGENT : Math.max(deadline, now + MARGIN_MS));
-    return { ...orders, ...(start && { start }), ...(stop && { stop }), again };
+    return {
+      ...orders,
+      ...(start && { start }),
+      ...(stop && { stop }),
+      again,
+      pause: late ? SHORT_PAUSE_MS : LONG_PAUSE_MS,
+    };
   }
 
   /** Whether the origin must help with what neighbours have. */
   #isLate(gaps: readonly ChunkRange[], covered: readonly ChunkRange[], deadline: number, now: number): boolean {
     const left = deadline - now;
     const expected = this.#view.expectedHttpMs(count(gaps) * this.#view.chunkSize);
-    if (left > 2 * expected + MARGIN_MS) return false;
+    if (left > (count(covered) === 0 ? 2 : 1) * expected + MARGIN_MS) return false;
     return left <= expected + LAST_MS || count(covered) === 0 || this.#peersMs(covered) > left / 2;
   }
 

@@ -18,6 +18,14 @@ export interface Scenario {
 }
 
 const CALM = { jitter: 5, loss: 0, duplication: 0 };
+/** Pages of one machine, as in `npm run bench -- swarm`: what a page can send at most, Mbit/s, is far more than a line at home. */
+const PAGES: Omit<Scenario, "about"> = {
+  arrivalMs: 18_000,
+  weather: { jitter: 1, loss: 0, duplication: 0 },
+  slow: 0,
+  leaving: 0,
+  uplink: 160,
+};
 
 /** What `npm run sim` knows. */
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -49,6 +57,9 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     slow: 0,
     leaving: 0.5,
   },
+  pages: { ...PAGES, about: "pages on one machine within 18 s: six are 3 s apart" },
+  "pages-at-once": { ...PAGES, about: "the same, all at the same moment", arrivalMs: 200 },
+  "pages-uplink": { ...PAGES, about: "within 18 s, each with an uplink of 3 Mbit/s", uplink: 3 },
   lossy: {
     about: "every line loses 3 % of the datagrams, delays others by up to 60 ms and repeats a few",
     arrivalMs: 60_000,
@@ -57,21 +68,6 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     leaving: 0,
   },
 };
-
-/** Pages of one machine, as in `npm run bench -- swarm`: LOOPBACK stands for what a page can do at most, Mbit/s. */
-const LOOPBACK = 160;
-const PAGES: Omit<Scenario, "about"> = {
-  arrivalMs: 18_000,
-  weather: { jitter: 1, loss: 0, duplication: 0 },
-  slow: 0,
-  leaving: 0,
-  uplink: LOOPBACK,
-};
-Object.assign(SCENARIOS, {
-  pages: { ...PAGES, about: "six pages on one machine, 3 s apart" },
-  "pages-at-once": { ...PAGES, about: "the same, all at the same moment", arrivalMs: 200 },
-  "pages-uplink": { ...PAGES, about: "3 s apart, each with an uplink of 3 Mbit/s", uplink: 3 },
-});
 
 /** What is watched: by default 60 s of 2.5 Mbit/s in chunks of 16 KiB, as in the targets. */
 export interface FilmSize {

@@ -3,6 +3,7 @@ import type { ChunkRange } from "../../src/core/address/range.ts";
 import { missingProof } from "../../src/core/connection/proofs.ts";
 import type { Output } from "../../src/core/connection/outputs.ts";
 import type { Content } from "./content.ts";
+import { SEGMENTS_AHEAD } from "../../src/engine/ahead.ts";
 import { drawLot, Schedule, type ScheduleView } from "../../src/engine/schedule.ts";
 import type { SimPeer } from "./simulator.ts";
 
@@ -41,8 +42,6 @@ export interface Watched {
 const LOOK_MS = 200;
 /** What a player loads ahead, ms: hls.js's own default. */
 const AHEAD_MS = 30_000;
-/** Segments that the engine fetches ahead of the player, beside the one that it asks for. */
-const PREFETCH = 3;
 
 /** A request of the player, or of the engine ahead of it, and what runs for it. */
 interface Request {
@@ -225,7 +224,7 @@ export class Viewer implements ScheduleView {
       for (const chunks of schedule.close()) this.#unwant(chunks);
       this.#requests.splice(i, 1);
     }
-    const ahead = this.#next === 0 || this.neighbours === 0 ? 0 : PREFETCH;
+    const ahead = this.#next === 0 || this.neighbours === 0 ? 0 : SEGMENTS_AHEAD;
     for (; this.#asked < segments.length && this.#requests.length <= ahead; this.#asked++) {
       if (this.#deadline(this.#asked) > now + AHEAD_MS) return;
       this.#requests.push({

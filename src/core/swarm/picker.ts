@@ -33,7 +33,8 @@ const SAMPLE = 8;
  * Deadline first, then rarest: the wants in the order of their deadlines, and within one the chunks that the fewest
  * peers have. A chunk that this peer would deliver too late is left to others, and so is one that another peer has too while
  * this one has failed to deliver it once, or has not delivered anything for long (HAVE.1, UNCHOKE.2 of RFC 7574 §13.6).
- * Where nothing is urgent each channel begins at another place, so that peers fetch different chunks.
+ * Each channel begins at another place of a want, so that neighbours with the same wants do not all take the same from one peer,
+ * but different chunks, and give them to each other.
  */
 export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   const picked: number[] = [];
@@ -60,7 +61,7 @@ function sample(
   most: number,
 ): number[] {
   const found: number[] = [];
-  for (const range of offered(view, connection, chunks, true)) {
+  for (const range of offered(view, connection, chunks)) {
     for (let chunk = range.start; ; chunk++) {
       chunk = passOver(others, connection, chunk, range.end);
       if (chunk > range.end) break;
@@ -71,14 +72,13 @@ function sample(
   return found;
 }
 
-/** What a peer has of these chunks and is not busy; `twisted`: beginning at another place in each channel. */
+/** What a peer has of these chunks and is not busy; beginning at another place in each channel. */
 export function* offered(
   { busy }: PickerView,
   { peerHas, channel }: Connection,
   { start, end }: ChunkRange,
-  twisted: boolean,
 ): Generator<ChunkRange> {
-  const first = twisted ? start + (channel % (end - start + 1)) : start;
+  const first = start + (channel % (end - start + 1));
   for (const part of [
     { start: first, end },
     { start, end: first - 1 },
