@@ -13,12 +13,14 @@ const FALL_MS = 8000;
 const RISE_MS = 32_000;
 const END_MS = 58_000;
 const FALLEN_KBIT = 1000;
+/** With half a minute of buffer everything would be there before the line rises, s. */
+const SHORT_BUFFER = { hls: { maxBufferLength: 10, maxMaxBufferLength: 10 } } as const;
 
 /** What a viewer chose. */
 interface Choices {
   /** Rendition of each segment as it was played, -1 for one that never came. */
   readonly levels: readonly number[];
-  /** Highest estimate while the line was at its lowest, kbit/s. */
+  /** The most that hls.js ever believed of the network, kbit/s. */
   readonly estimateKbit: number;
   readonly stalls: number;
 }
@@ -27,7 +29,7 @@ const levelsOf = (buffered: readonly Buffered[]): number[] =>
   Array.from({ length: SEGMENTS }, (_, segment) => buffered.findLast((each) => each.segment === segment)?.level ?? -1);
 
 async function watch(stage: Stage, page: StagePage, viewer: number, { line }: Settings): Promise<Choices> {
-  await page.start({ presentation: "ladder" });
+  await page.start({ presentation: "ladder", settings: SHORT_BUFFER });
   await wait(FALL_MS);
   stage.origin.setLine(viewer, { ...line, kbit: FALLEN_KBIT });
   await wait(RISE_MS - FALL_MS);
