@@ -1,11 +1,12 @@
 /** `abr`: the origin falls from 8 to 1 Mbit/s and rises again while a film in three renditions plays. */
 import { setTimeout as wait } from "node:timers/promises";
-import type { Buffered } from "../pages/probe.ts";
+import type { Buffered } from "../pages/protocol.ts";
 import type { Figure, Gap } from "../report.ts";
 import { SEGMENTS } from "./media.ts";
 import { figure, type Results } from "./results.ts";
 import type { Scenario, Settings } from "./scenario.ts";
-import { Stage, type StagePage } from "./stage.ts";
+import { Stage } from "./stage.ts";
+import type { StagePage } from "./stage-page.ts";
 import type { System, SystemName } from "./systems.ts";
 
 /** The line falls and rises so long after a viewer's start; he is read at the end, ms. */

@@ -81,13 +81,12 @@ for (let left = count("runs", 3, 0); left > 0; left--) {
     const run = lines.filter((line) => line.system === system).length + 1;
     const about = { scenario: name, system, run, pages, staggerMs, link, ...(values.uplink && { uplinkKbit }) };
     // One run that fails says so, and the others go on.
-    const failed = (error: unknown): object => ({ failed: error instanceof Error ? error.message : String(error) });
+    const failed = (error: unknown) => ({ failed: error instanceof Error ? error.message : String(error) });
     const line: Line = { ...about, ...(await scenario.run(SYSTEMS[system], settings).catch(failed)) };
     lines.push(line);
     if (values.keep !== undefined) await keepLine(values.keep, line);
     if (values.json) console.log(JSON.stringify(line));
-    else
-      console.error(`${name} ${system} run ${run}${line["failed"] === undefined ? "" : `: ${String(line["failed"])}`}`);
+    else console.error([name, system, `run ${run}`, line.failed ?? ""].join(" "));
   }
 }
 

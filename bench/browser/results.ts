@@ -9,6 +9,8 @@ export interface Line {
   readonly system: SystemName;
   /** From 1; runs of the same number were measured one after the other. */
   readonly run: number;
+  /** Why there is nothing else in this line. */
+  readonly failed?: string;
   readonly [measure: string]: unknown;
 }
 
@@ -73,7 +75,7 @@ export class Results {
         return `${value}${unit === "" ? "" : ` ${unit}`}${least === most ? "" : ` (${least} to ${most})`}`;
       });
       const runs = this.lines.filter((line) => line.system === system);
-      const failed = runs.filter((line) => line["failed"] !== undefined).length;
+      const failed = runs.filter((line) => line.failed !== undefined).length;
       return [system, ...cells, failed === 0 ? `${runs.length}` : `${runs.length}, ${failed} failed`];
     });
     return markdownTable(["system", ...columns.map(({ title }) => title), "runs"], rows);
