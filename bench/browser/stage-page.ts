@@ -28,7 +28,7 @@ export class StagePage {
   }
 
   /** Opens a page in a context of its own, as if it were another person's browser, and loads the scripts. */
-  static async open(browser: Browser, url: string, options: PageOptions, uplinkKbit: number): Promise<StagePage> {
+  static async open(browser: Browser, url: string, options: PageOptions): Promise<StagePage> {
     const context = await browser.newContext();
     const page = await context.newPage();
     if (process.env["BENCH_LOG"] !== undefined) {
@@ -37,16 +37,17 @@ export class StagePage {
     }
     const cdp = await context.newCDPSession(page);
     await cdp.send("Performance.enable");
-    if (uplinkKbit < Infinity) {
-      // This shapes data channels too; it leaves what comes in alone.
-      const uploadThroughput = (uplinkKbit * 1000) / 8;
-      const unlimited = { offline: false, latency: 0, downloadThroughput: -1 };
-      await cdp.send("Network.enable");
-      await cdp.send("Network.emulateNetworkConditions", { ...unlimited, uploadThroughput });
-    }
     await page.goto(url);
     await page.waitForFunction(() => "viewer" in globalThis || "raw" in globalThis);
     return new StagePage(page, cdp, options);
+  }
+
+  /** From now on the page sends no more than so much, kbit/s: this shapes data channels too, and leaves what comes in alone. */
+  async limitUplink(kbit: number): Promise<void> {
+    const uploadThroughput = (kbit * 1000) / 8;
+    const unlimited = { offline: false, latency: 0, downloadThroughput: -1 };
+    await this.#cdp.send("Network.enable");
+    await this.#cdp.send("Network.emulateNetworkConditions", { ...unlimited, uploadThroughput });
   }
 
   /** Lets the page begin. */

@@ -93,8 +93,8 @@ export class Stage {
   }
 
   /** Opens the page of a viewer, which the origin knows by its number. */
-  async openPage(viewer: number, uplinkKbit = this.#options.uplinkKbit ?? Infinity): Promise<StagePage> {
-    const { system } = this.#options;
+  async openPage(viewer: number): Promise<StagePage> {
+    const { system, uplinkKbit = Infinity } = this.#options;
     const base = this.origin.url(viewer);
     const options: PageOptions = {
       media: `${base}media/`,
@@ -103,12 +103,14 @@ export class Stage {
       filmBytes: FILM_BYTES,
       settings: system.settings ?? {},
     };
-    return StagePage.open(this.#browser, `${base}page/index.html?system=${system.page}`, options, uplinkKbit);
+    const page = await StagePage.open(this.#browser, `${base}page/index.html?system=${system.page}`, options);
+    if (uplinkKbit < Infinity) await page.limitUplink(uplinkKbit);
+    return page;
   }
 
   /** Opens a page that gets all of the film from the origin at once, and waits until it has it. */
-  async openHolder(viewer: number, overrides: Overrides = {}, uplinkKbit?: number): Promise<StagePage> {
-    const holder = await this.openPage(viewer, uplinkKbit);
+  async openHolder(viewer: number, overrides: Overrides = {}): Promise<StagePage> {
+    const holder = await this.openPage(viewer);
     this.origin.setLine(viewer, LINES.free);
     await holder.start({ ...overrides, settings: HOLD_ALL });
     await holder.until("a page has the film from the origin", ({ mediaBytes }) => mediaBytes >= FILM_BYTES);
