@@ -51,7 +51,7 @@ function cells(row: Figure | Gap): string[] {
   return [
     name,
     note === undefined ? what : `${what}: ${note}`,
-    `${three(value)} ${unit}${range}`,
+    `${three(value)}${unit === "" ? "" : ` ${unit}`}${range}`,
     bound,
     met === undefined ? "" : met ? "met" : "missed",
   ];

@@ -1,11 +1,12 @@
 /** `abr`: the origin falls from 8 to 1 Mbit/s and rises again while a film in three renditions plays. */
 import { setTimeout as wait } from "node:timers/promises";
-import type { Buffered } from "../pages/probe.ts";
+import type { Buffered } from "../pages/protocol.ts";
 import type { Figure, Gap } from "../report.ts";
 import { SEGMENTS } from "./media.ts";
 import { figure, type Results } from "./results.ts";
 import type { Scenario, Settings } from "./scenario.ts";
-import { Stage, type StagePage } from "./stage.ts";
+import { Stage } from "./stage.ts";
+import type { StagePage } from "./stage-page.ts";
 import type { System, SystemName } from "./systems.ts";
 
 /** The line falls and rises so long after a viewer's start; he is read at the end, ms. */
@@ -13,12 +14,14 @@ const FALL_MS = 8000;
 const RISE_MS = 32_000;
 const END_MS = 58_000;
 const FALLEN_KBIT = 1000;
+/** With half a minute of buffer everything would be there before the line rises, s. */
+const SHORT_BUFFER = { hls: { maxBufferLength: 10, maxMaxBufferLength: 10 } } as const;
 
 /** What a viewer chose. */
 interface Choices {
   /** Rendition of each segment as it was played, -1 for one that never came. */
   readonly levels: readonly number[];
-  /** Highest estimate while the line was at its lowest, kbit/s. */
+  /** The most that hls.js ever believed of the network, kbit/s. */
   readonly estimateKbit: number;
   readonly stalls: number;
 }
@@ -27,7 +30,7 @@ const levelsOf = (buffered: readonly Buffered[]): number[] =>
   Array.from({ length: SEGMENTS }, (_, segment) => buffered.findLast((each) => each.segment === segment)?.level ?? -1);
 
 async function watch(stage: Stage, page: StagePage, viewer: number, { line }: Settings): Promise<Choices> {
-  await page.start({ presentation: "ladder" });
+  await page.start({ presentation: "ladder", settings: SHORT_BUFFER });
   await wait(FALL_MS);
   stage.origin.setLine(viewer, { ...line, kbit: FALLEN_KBIT });
   await wait(RISE_MS - FALL_MS);

@@ -80,11 +80,13 @@ for (let left = count("runs", 3, 0); left > 0; left--) {
   for (const system of systems) {
     const run = lines.filter((line) => line.system === system).length + 1;
     const about = { scenario: name, system, run, pages, staggerMs, link, ...(values.uplink && { uplinkKbit }) };
-    const line: Line = { ...about, ...(await scenario.run(SYSTEMS[system], settings)) };
+    // One run that fails says so, and the others go on.
+    const failed = (error: unknown) => ({ failed: error instanceof Error ? error.message : String(error) });
+    const line: Line = { ...about, ...(await scenario.run(SYSTEMS[system], settings).catch(failed)) };
     lines.push(line);
     if (values.keep !== undefined) await keepLine(values.keep, line);
     if (values.json) console.log(JSON.stringify(line));
-    else console.error(`${name} ${system} run ${run}`);
+    else console.error([name, system, `run ${run}`, line.failed ?? ""].join(" "));
   }
 }
 

@@ -9,6 +9,8 @@ export interface Line {
   readonly system: SystemName;
   /** From 1; runs of the same number were measured one after the other. */
   readonly run: number;
+  /** Why there is nothing else in this line. */
+  readonly failed?: string;
   readonly [measure: string]: unknown;
 }
 
@@ -72,8 +74,9 @@ export class Results {
         const [value, least, most] = [found.value, found.least, found.most].map((each) => three(each * times));
         return `${value}${unit === "" ? "" : ` ${unit}`}${least === most ? "" : ` (${least} to ${most})`}`;
       });
-      const runs = this.lines.filter((line) => line.system === system).length;
-      return [system, ...cells, String(runs)];
+      const runs = this.lines.filter((line) => line.system === system);
+      const failed = runs.filter((line) => line.failed !== undefined).length;
+      return [system, ...cells, failed === 0 ? `${runs.length}` : `${runs.length}, ${failed} failed`];
     });
     return markdownTable(["system", ...columns.map(({ title }) => title), "runs"], rows);
   }

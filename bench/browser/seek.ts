@@ -2,7 +2,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { figure } from "./results.ts";
 import type { Scenario, Settings } from "./scenario.ts";
-import { Stage, type StagePage } from "./stage.ts";
+import { Stage } from "./stage.ts";
+import type { StagePage } from "./stage-page.ts";
 import type { System } from "./systems.ts";
 
 /** The viewer has watched for so long, ms, and has about 20 s of the film; then he wants this place, s. */

@@ -11,10 +11,11 @@ const SLOW_KBIT = 200;
 
 const run = (system: System, { line, media }: Settings): Promise<object> =>
   Stage.with({ system, media, line }, async (stage) => {
-    // One after the other from the origin: whoever comes later would wait for the slow one.
     await stage.openHolder(0);
-    await stage.openHolder(1, {}, SLOW_KBIT);
+    const slow = await stage.openHolder(1);
     const silent = await stage.openHolder(2);
+    // Only now, or the one who came later would have waited for the slow one.
+    await slow.limitUplink(SLOW_KBIT);
     await silent.page.evaluate(() => globalThis.viewer.fallSilent());
     const page = await stage.openPage(3);
     await page.page.evaluate(() => globalThis.viewer.tap());

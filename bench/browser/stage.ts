@@ -1,14 +1,14 @@
 /** One run of one system: a browser, the origin, a tracker, and pages that play. */
-import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type Browser, type CDPSession, chromium, type Page } from "@playwright/test";
+import { type Browser, chromium } from "@playwright/test";
 import type * as Browsers from "../../scripts/browsers.mjs";
 import { Child } from "../child.ts";
-import type { PageOptions, Reading, Taken } from "../pages/probe.ts";
+import type { PageOptions } from "../pages/protocol.ts";
 import type { Order, Report } from "../tracker-process.ts";
 import type { LineSettings } from "./line.ts";
 import { FILM_BYTES } from "./media.ts";
 import { type Origin, startOrigin } from "./origin.ts";
+import { type Overrides, StagePage } from "./stage-page.ts";
 import type { System } from "./systems.ts";
 
 const root = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
@@ -35,104 +35,8 @@ export interface StageOptions {
   readonly uplinkKbit?: number;
 }
 
-/** What a page has seen, and what it cost. */
-export interface PageReading extends Reading {
-  /** Work of the page's main thread since its start, s. */
-  readonly mainThreadS: number;
-}
-
-/** What one page does otherwise than the others; `settings` are added to those of its system. */
-export type Overrides = Partial<Pick<PageOptions, "presentation" | "level" | "settings">>;
-
 /** Options of hls.js that let a page load the whole film at once. */
-export const HOLD_ALL = { hls: { maxBufferLength: 600, maxMaxBufferLength: 600 } } as const;
-
-const LONGEST_MS = 60_000;
-
-/** A page with a player that has not begun yet. */
-export class StagePage {
-  readonly page: Page;
-  readonly cdp: CDPSession;
-  readonly #options: PageOptions;
-  #busyBefore = 0;
-
-  private constructor(page: Page, cdp: CDPSession, options: PageOptions) {
-    this.page = page;
-    this.cdp = cdp;
-    this.#options = options;
-  }
-
-  /** Opens a page in a context of its own, as if it were another person's browser, and loads the scripts. */
-  static async open(browser: Browser, url: string, options: PageOptions, uplinkKbit: number): Promise<StagePage> {
-    const context = await browser.newContext();
-    const page = await context.newPage();
-    if (process.env["BENCH_LOG"] !== undefined) {
-      page.on("console", (message) => console.error(`${url} ${message.text()}`));
-      page.on("pageerror", (error) => console.error(`${url} ${error.message}`));
-    }
-    const cdp = await context.newCDPSession(page);
-    await cdp.send("Performance.enable");
-    if (uplinkKbit < Infinity) {
-      // This shapes data channels too; it leaves what comes in alone.
-      const uploadThroughput = (uplinkKbit * 1000) / 8;
-      const unlimited = { offline: false, latency: 0, downloadThroughput: -1 };
-      await cdp.send("Network.enable");
-      await cdp.send("Network.emulateNetworkConditions", { ...unlimited, uploadThroughput });
-    }
-    await page.goto(url);
-    await page.waitForFunction(() => "viewer" in globalThis || "raw" in globalThis);
-    return new StagePage(page, cdp, options);
-  }
-
-  /** Lets the page begin. */
-  async start(overrides: Overrides = {}): Promise<void> {
-    this.#busyBefore = await this.#busy();
-    await this.page.evaluate((options) => globalThis.viewer.start(options), this.#with(overrides));
-  }
-
-  /** Lets the page get everything from its peers. */
-  take(): Promise<Taken> {
-    return this.page.evaluate((options) => globalThis.viewer.take(options), this.#options);
-  }
-
-  /** Plays something else; returns how long the first frame takes, ms. */
-  change(overrides: Overrides): Promise<number> {
-    return this.page.evaluate((options) => globalThis.viewer.change(options), this.#with(overrides));
-  }
-
-  /** Seeks; returns how long the first frame takes, ms. */
-  seek(seconds: number): Promise<number> {
-    return this.page.evaluate((to) => globalThis.viewer.seek(to), seconds);
-  }
-
-  /** Resolves when the page has seen what is asked for. @throws Error after a minute */
-  async until(what: string, seen: (reading: Reading) => boolean): Promise<void> {
-    for (const end = Date.now() + LONGEST_MS; !seen(await this.read()); await wait(50)) {
-      if (Date.now() > end) throw new Error(`not within ${LONGEST_MS / 1000} s: ${what}`);
-    }
-  }
-
-  /** Resolves at the first frame. */
-  firstFrame(): Promise<void> {
-    return this.until("the first frame", ({ firstFrameMs }) => firstFrameMs !== undefined);
-  }
-
-  #with({ settings, ...overrides }: Overrides): PageOptions {
-    return { ...this.#options, ...overrides, settings: { ...this.#options.settings, ...settings } };
-  }
-
-  /** What it has seen so far. */
-  async read(): Promise<PageReading> {
-    const reading = await this.page.evaluate(() => globalThis.viewer.read());
-    return { ...reading, mainThreadS: (await this.#busy()) - this.#busyBefore };
-  }
-
-  /** Seconds of work on the main thread since the page exists. */
-  async #busy(): Promise<number> {
-    const { metrics } = await this.cdp.send("Performance.getMetrics");
-    return metrics.find(({ name }) => name === "TaskDuration")?.value ?? 0;
-  }
-}
+const HOLD_ALL = { hls: { maxBufferLength: 600, maxMaxBufferLength: 600 } } as const;
 
 /** Everything that one run needs. */
 export class Stage {
@@ -189,8 +93,8 @@ export class Stage {
   }
 
   /** Opens the page of a viewer, which the origin knows by its number. */
-  async openPage(viewer: number, uplinkKbit = this.#options.uplinkKbit ?? Infinity): Promise<StagePage> {
-    const { system } = this.#options;
+  async openPage(viewer: number): Promise<StagePage> {
+    const { system, uplinkKbit = Infinity } = this.#options;
     const base = this.origin.url(viewer);
     const options: PageOptions = {
       media: `${base}media/`,
@@ -199,12 +103,14 @@ export class Stage {
       filmBytes: FILM_BYTES,
       settings: system.settings ?? {},
     };
-    return StagePage.open(this.#browser, `${base}page/index.html?system=${system.page}`, options, uplinkKbit);
+    const page = await StagePage.open(this.#browser, `${base}page/index.html?system=${system.page}`, options);
+    if (uplinkKbit < Infinity) await page.limitUplink(uplinkKbit);
+    return page;
   }
 
   /** Opens a page that gets all of the film from the origin at once, and waits until it has it. */
-  async openHolder(viewer: number, overrides: Overrides = {}, uplinkKbit?: number): Promise<StagePage> {
-    const holder = await this.openPage(viewer, uplinkKbit);
+  async openHolder(viewer: number, overrides: Overrides = {}): Promise<StagePage> {
+    const holder = await this.openPage(viewer);
     this.origin.setLine(viewer, LINES.free);
     await holder.start({ ...overrides, settings: HOLD_ALL });
     await holder.until("a page has the film from the origin", ({ mediaBytes }) => mediaBytes >= FILM_BYTES);

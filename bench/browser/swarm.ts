@@ -3,7 +3,8 @@ import { setTimeout as wait } from "node:timers/promises";
 import { type Figure, type Gap, spread } from "../report.ts";
 import { figure, type Results } from "./results.ts";
 import type { Scenario, Settings } from "./scenario.ts";
-import { type PageReading, Stage } from "./stage.ts";
+import { Stage } from "./stage.ts";
+import type { PageReading } from "./stage-page.ts";
 import type { System } from "./systems.ts";
 
 /** Each page is read so long after its start, ms. */

@@ -6,7 +6,9 @@ const video = addVideo();
 let hls: Hls | undefined;
 present(video, {
   begin(options) {
-    hls ??= new Hls(options.settings["hls"] as Partial<HlsConfig> | undefined);
+    // A new one for each film, as in ours: what the old one believes of the network would decide about the first segment.
+    hls?.destroy();
+    hls = new Hls(options.settings["hls"] as Partial<HlsConfig> | undefined);
     hls.loadSource(masterOf(options));
     hls.attachMedia(video);
     return hls;

@@ -1,7 +1,8 @@
 /** p2p-media-loader around the same hls.js. It would ask public STUN servers, which a machine of its own cannot reach: it has none, as all others. */
 import Hls, { type HlsConfig } from "hls.js";
 import { HlsJsP2PEngine } from "p2p-media-loader-hlsjs";
-import { addVideo, masterOf, type PageOptions, present, type Taken } from "./probe.ts";
+import { addVideo, masterOf, present } from "./probe.ts";
+import type { PageOptions, Taken } from "./protocol.ts";
 
 const video = addVideo();
 const HlsWithPeers = HlsJsP2PEngine.injectMixin(Hls);

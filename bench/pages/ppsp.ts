@@ -1,7 +1,8 @@
 /** Ours: the element as it is built for users, dist/ppsp-player.js. */
 import type Hls from "hls.js";
 import type { PpspPlayer } from "../../src/video/index.ts";
-import { masterOf, type PageOptions, present, type Taken } from "./probe.ts";
+import { masterOf, present } from "./probe.ts";
+import type { PageOptions, Taken } from "./protocol.ts";
 
 const script = "/dist/ppsp-player.js";
 await import(/* @vite-ignore */ script);

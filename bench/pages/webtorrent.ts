@@ -1,6 +1,7 @@
 /** WebTorrent with one MP4: from peers, and where it has no piece in time from the origin as a web seed. */
 import WebTorrent, { type Torrent } from "webtorrent";
-import { addVideo, type PageOptions, present, type Taken } from "./probe.ts";
+import { addVideo, present } from "./probe.ts";
+import type { PageOptions, Taken } from "./protocol.ts";
 
 const video = addVideo();
 const registration = await navigator.serviceWorker.register("/webtorrent/sw.min.js", { scope: "/page/" });
