@@ -4,6 +4,7 @@ import { Layout } from "../core/content/layout.ts";
 import type { Presentation } from "../core/content/presentation.ts";
 import type { SwarmMetadata } from "../core/connection/metadata.ts";
 import { sameHash } from "../core/integrity/hashes.ts";
+import { covered, peerRate } from "../core/swarm/supply.ts";
 import { ChunkSet } from "../core/address/chunk-set.ts";
 import { Ahead } from "./ahead.ts";
 import { Delivery, type DeliveryContext, type FetchRequest, type Piece } from "./delivery.ts";
@@ -185,7 +186,7 @@ export class Engine implements DeliveryContext {
   }
 
   covered(range: ChunkRange): ChunkRange[] {
-    return this.#host.swarm.covered(range);
+    return covered(this.#host.swarm.connections, range);
   }
 
   get neighbours(): number {
@@ -193,7 +194,7 @@ export class Engine implements DeliveryContext {
   }
 
   get peerRate(): number {
-    return this.#host.swarm.peerRate;
+    return peerRate(this.#host.swarm.connections);
   }
 
   get chunkSize(): number {

@@ -51,8 +51,8 @@ const ANSWER_MS = 50;
 const SHARE = 3;
 /** Who has just met somebody may meet others who have more, ms. */
 const SETTLE_MS = 400;
-/** Chunks that one viewer fetches from the origin for all, in one request: 256 KiB of 16 KiB each. */
-export const BLOCK = 16;
+/** What one viewer fetches from the origin for all, in one request, bytes: several times what arrives before others have heard of it. */
+const BLOCK_BYTES = 262_144;
 
 /** In a hurry, and otherwise, ms. */
 const SHORT_PAUSE_MS = 20;
@@ -194,10 +194,11 @@ export class Schedule {
     // As long as all of it can be here in time, each begins at another place.
     const inOrder = deadline - now < expected + LAST_MS;
     let best = { block: open[0]!, at: Infinity, lot: Infinity };
-    for (const block of blocks(open)) {
-      const lot = inOrder ? block.start : this.#view.lot(Math.floor(block.start / BLOCK));
+    const size = Math.max(1, Math.floor(BLOCK_BYTES / this.#view.chunkSize));
+    for (const block of blocks(open, size)) {
+      const lot = inOrder ? block.start : this.#view.lot(Math.floor(block.start / size));
       const from = Math.min(since + SETTLE_MS, lastAt);
-      const coming = block.start % BLOCK !== 0 && covered.some(({ end }) => end === block.start - 1);
+      const coming = block.start % size !== 0 && covered.some(({ end }) => end === block.start - 1);
       const at = Math.max(now, coming ? lastAt : from + (lastAt - from) * Math.max(0, inOrder ? 0 : lot));
       if (at < best.at || (at === best.at && lot < best.lot)) best = { block, at, lot };
     }
@@ -260,11 +261,11 @@ function count(ranges: readonly ChunkRange[]): number {
   return sum;
 }
 
-/** Ranges, cut at the borders of blocks. */
-function* blocks(ranges: readonly ChunkRange[]): Generator<ChunkRange> {
+/** Ranges, cut at the borders of blocks of `size` chunks. */
+function* blocks(ranges: readonly ChunkRange[], size: number): Generator<ChunkRange> {
   for (const { start, end } of ranges) {
     for (let from = start; from <= end;) {
-      const to = Math.min(end, (Math.floor(from / BLOCK) + 1) * BLOCK - 1);
+      const to = Math.min(end, (Math.floor(from / size) + 1) * size - 1);
       yield { start: from, end: to };
       from = to + 1;
     }

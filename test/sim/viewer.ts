@@ -1,5 +1,6 @@
 import { ChunkSet } from "../../src/core/address/chunk-set.ts";
 import type { ChunkRange } from "../../src/core/address/range.ts";
+import { covered, peerRate } from "../../src/core/swarm/supply.ts";
 import { missingProof } from "../../src/core/connection/proofs.ts";
 import type { Output } from "../../src/core/connection/outputs.ts";
 import type { Content } from "./content.ts";
@@ -124,7 +125,7 @@ export class Viewer implements ScheduleView {
   }
 
   get peerRate(): number {
-    return this.peer.swarm.peerRate;
+    return peerRate(this.peer.swarm.connections);
   }
 
   missing(range: ChunkRange): ChunkRange[] {
@@ -132,7 +133,7 @@ export class Viewer implements ScheduleView {
   }
 
   covered(range: ChunkRange): ChunkRange[] {
-    return this.peer.swarm.covered(range);
+    return covered(this.peer.swarm.connections, range);
   }
 
   expectedHttpMs(bytes: number): number {
@@ -184,7 +185,7 @@ export class Viewer implements ScheduleView {
     this.#play();
     this.#ask();
     let again = LOOK_MS;
-    for (const request of [...this.#requests]) again = Math.min(again, this.#decide(request));
+    for (const request of this.#requests) again = Math.min(again, this.#decide(request));
     if (!this.complete || !this.finished) this.#soon(Math.max(1, again));
   }
 

@@ -97,25 +97,6 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     return this.#byLink.get(link);
   }
 
-  /** Parts of a range that a neighbour has whom we may ask. */
-  covered(range: ChunkRange): ChunkRange[] {
-    const all = new ChunkSet();
-    for (const { state, choked, peerHas } of this.#channels) {
-      if (state !== "established" || choked) continue;
-      if (peerHas.covers(range)) return [range];
-      for (const part of peerHas.present(range)) all.add(part);
-    }
-    return [...all];
-  }
-
-  /** Content bytes per ms that all neighbours together have delivered while they were asked; 0 while that is unknown. */
-  get peerRate(): number {
-    let rate = 0;
-    for (const { state, choked, download } of this.#channels)
-      if (state === "established" && !choked) rate += download.rate;
-    return rate;
-  }
-
   /** Chunks of this swarm whose bytes are in memory on their way to their proof. */
   get unproven(): number {
     return this.#arrivals.size;
