@@ -40,6 +40,8 @@ export interface Member {
   readonly transactionId?: string;
   /** Where that address is. */
   readonly place?: Place;
+  /** It registered as one that is met at a relay only: its address is nobody's business. */
+  readonly relayOnly?: true;
   /** It has authenticated as a super-node. */
   readonly superNode?: true;
   /** What it last wanted of a peer list. */
@@ -146,11 +148,12 @@ export class SwarmTracker {
     const token = member?.token ?? this.#host.newToken();
     const wish = wishOf(peerMode, request);
     const since = member?.since ?? now;
-    const { superNode: _superNode, place: _place, ...before } = member ?? {};
+    const { superNode: _superNode, place: _place, relayOnly: _relayOnly, ...before } = member ?? {};
     const standing = this.#standing(asker);
     this.#store({
       ...before,
       ...standing,
+      ...(request.registration?.relayOnly && { relayOnly: true }),
       peerId,
       peerMode,
       token,
@@ -229,6 +232,11 @@ export class SwarmTracker {
     const member = this.#members.get(peerId);
     if (member === undefined || member.token !== undefined) return;
     this.#store({ ...reported(member, stat, properties), seen: this.#host.now() });
+  }
+
+  /** Whether this peer has registered as one that is met at a relay only. */
+  isRelayOnly(peerId: string): boolean {
+    return this.#members.get(peerId)?.relayOnly === true;
   }
 
   /** Whether this peer may open a signalling socket. */
