@@ -35,11 +35,11 @@ export async function startTurnServer(): Promise<TurnServer> {
   const server = spawn(
     path,
     [
-      ...["-n", "--no-cli", "--no-tls", "--no-dtls", "--simple-log", "--log-file=stdout"],
-      ...["--use-auth-secret", `--static-auth-secret=${secret}`, "--realm=ppsp.test"],
-      ...[`--listening-ip=${LISTENING}`, `--listening-port=${port}`, `--relay-ip=${RELAY}`, "--allow-loopback-peers"],
-      ...[`--pidfile=${join(folder, "pid")}`, `--userdb=${join(folder, "db")}`],
-    ],
+      "-n --no-cli --no-tls --no-dtls --simple-log --log-file=stdout --allow-loopback-peers".split(" "),
+      ["--use-auth-secret", `--static-auth-secret=${secret}`, "--realm=ppsp.test"],
+      [`--listening-ip=${LISTENING}`, `--listening-port=${port}`, `--relay-ip=${RELAY}`],
+      [`--pidfile=${join(folder, "pid")}`, `--userdb=${join(folder, "db")}`],
+    ].flat(),
     { stdio: "ignore" },
   );
   const ended = once(server, "exit");

@@ -38,10 +38,12 @@ function observe(): void {
       globalThis.connections.push(this);
     }
   };
-  const { send } = WebSocket.prototype;
-  WebSocket.prototype.send = function (this: WebSocket, data: string) {
-    globalThis.told.push(data);
-    send.call(this, data);
+  const PlainSocket = WebSocket;
+  globalThis.WebSocket = class extends PlainSocket {
+    override send(data: string): void {
+      globalThis.told.push(data);
+      super.send(data);
+    }
   };
   const plainFetch = fetch;
   globalThis.fetch = (input, init) => {
