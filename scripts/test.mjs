@@ -105,9 +105,12 @@ async function main() {
   installMissing();
   mkdirSync(reports, { recursive: true });
   const { compile, bundle } = await import("./build.mjs");
-  const { ensureBrowsers } = await import("./browsers.mjs");
+  const { ensureBrowsers, ensureTurnServer } = await import("./browsers.mjs");
   // First of all, because without browsers there is no answer that is worth minutes of waiting.
-  if (!fast) await ensureBrowsers();
+  if (!fast) {
+    await ensureBrowsers();
+    ensureTurnServer();
+  }
   await step("types", compile);
   await step("lint", () => run("oxlint/bin/oxlint", []));
   await step("format", () => run("prettier/bin/prettier.cjs", ["--check", "--log-level=warn", "."]));

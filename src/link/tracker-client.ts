@@ -56,6 +56,8 @@ export interface TrackerClientOptions {
   /** Peers wanted at a time. */
   readonly peerNum: number;
   readonly mode: PeerMode;
+  /** Our own address is to be shown to nobody. @defaultValue false */
+  readonly relayOnly?: boolean;
   readonly events: TrackerClientEvents;
   /** @defaultValue JSON: a page then loads no XML parser */
   readonly codec?: Codec;
@@ -284,7 +286,7 @@ export class TrackerClient {
   }
 
   #connect(action: "JOIN" | "LEAVE", token: string | undefined): ConnectRequest {
-    const { peerId, swarmId, mode, peerNum, events } = this.#options;
+    const { peerId, swarmId, mode, peerNum, relayOnly, events } = this.#options;
     const transactionId = newTransactionId();
     const { position } = action === "JOIN" ? events.report() : {};
     return {
@@ -293,7 +295,7 @@ export class TrackerClient {
       peerId,
       actions: [{ swarmId, action, peerMode: mode, transactionId: `${transactionId}.1` }],
       addresses: [],
-      registration: token === undefined ? {} : { token },
+      registration: { ...(token !== undefined && { token }), ...(relayOnly && { relayOnly }) },
       ...(action === "JOIN" && { peerNum: { count: peerNum } }),
       ...(position !== undefined && { position }),
     };

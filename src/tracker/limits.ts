@@ -12,8 +12,8 @@ export const MAX_URI = 2048;
 export const MAX_DEPTH = 8;
 /** XML elements in a request. */
 export const MAX_ELEMENTS = 1024;
-/** XML elements in a response: three for each peer of full lists of all swarms. */
-export const MAX_ANSWER_ELEMENTS = 6144;
+/** XML elements in a response: five for each peer of full lists of all swarms. */
+export const MAX_ANSWER_ELEMENTS = 8192;
 /** Nesting of JSON: the addresses of the peers of a list are 11 deep. */
 export const MAX_JSON_DEPTH = 16;
 /** Characters of a Peer-ID or TransactionID. */
@@ -24,6 +24,14 @@ export const MAX_SWARM_ID = 1100;
 export const MAX_SWARMS = 32;
 /** Addresses that a peer may state. */
 export const MAX_ADDRESSES = 16;
+/** Of these, how many beside the one that its requests come from are checked and listed: another port, the other family. */
+export const MAX_FURTHER = 2;
+/** Checks of such addresses at a time: each has a timer for two seconds. */
+export const MAX_CHECKS = 1024;
+/** How often an address is asked that does not answer: one datagram may get lost. */
+export const CHECK_TRIES = 2;
+/** Datagrams without the nonce after which a check has failed: nobody guesses 32 bits in eight attempts. */
+export const MAX_CHECK_GUESSES = 8;
 /** Ranges of one content map: a few seeks' worth; who has more reports those ahead first. */
 export const MAX_RANGES = 64;
 /** STUN and TURN servers in one answer. */

@@ -24,6 +24,8 @@ export interface MailboxHost {
   opened(peerId: string): readonly string[];
   /** A member has not asked for so long that it can no longer be reached this way. */
   lapsed(peerId: string): void;
+  /** Whether this message of a member may be relayed at all. */
+  relays(from: string, text: string): boolean;
   /** Hands a message to a member that has a socket; false when it has none. */
   deliver(to: string, text: string): boolean;
   /** Milliseconds since 1970. */
@@ -155,7 +157,8 @@ export class Mailboxes {
     if (!box.allowance.take(this.#host.now())) throw new TrackerError("unavailable", "Too many signals");
     const relay = readSignal(from, JSON.stringify(signal));
     if (relay.kind === "close") throw malformed(relay.reason);
-    if (this.#host.deliver(relay.to, relay.text) || this.put(relay.to, relay.text)) return;
+    const { to, text } = relay;
+    if (this.#host.relays(from, text) && (this.#host.deliver(to, text) || this.put(to, text))) return;
     this.put(from, JSON.stringify({ gone: relay.to }));
   }
 

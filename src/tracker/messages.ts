@@ -119,6 +119,8 @@ export interface Registration {
   readonly token?: string;
   /** Seconds. */
   readonly trackTimer?: number;
+  /** In a request: others are not to be shown the address that it comes from. */
+  readonly relayOnly?: true;
 }
 
 /** Registers a peer, or changes which swarms it is in (§4.1). */

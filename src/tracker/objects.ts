@@ -79,6 +79,8 @@ export interface Entry {
   readonly peerMode: PeerMode;
   readonly asker: Asker;
   readonly address: PeerAddress;
+  /** What it states beside that one. */
+  readonly further?: readonly PeerAddress[];
 }
 
 /** One swarm: its roster, and the machines of the members that registered with a token. */

@@ -168,6 +168,14 @@ export const PARAMETERS = {
     range: [1, 10_000_000],
     runtime: "Node",
   },
+  ADDRESS_CHECKS: {
+    default: "50",
+    unit: "checks/s",
+    meaning:
+      "Addresses beside that of its requests that a peer states are asked over UDP whether it is there. 0: none is listed.",
+    range: [0, 10_000],
+    runtime: "Node",
+  },
   STATE_INTERVAL: {
     default: "5",
     unit: "s",

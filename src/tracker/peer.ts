@@ -1,4 +1,5 @@
 import { reflexiveAddress } from "./address.ts";
+import { furtherAddresses } from "./further.ts";
 import { INIT_TIMER, MAX_SWARMS } from "./limits.ts";
 import { judge, type PeerState } from "./machine.ts";
 import type { ConnectRequest, FindRequest, PeerInfo, PeerMode, StatReport, SwarmSize } from "./messages.ts";
@@ -120,10 +121,11 @@ export class PeerTracker {
     const state = record?.state ?? "PEER REGISTERED";
     this.#save({ peerId, state, source, transaction, swarms: [...joined, ...after], seen: now });
     const address = reflexiveAddress(source, request.addresses);
+    const further = furtherAddresses(request.addresses, address);
     const entered = await Promise.all(
       [...verdict.join].map(async ([swarmId, peerMode]) => {
         const wish = wishOf(peerMode, request);
-        const list = await this.#host.swarm(swarmId).enter({ peerId, peerMode, asker, address }, wish);
+        const list = await this.#host.swarm(swarmId).enter({ peerId, peerMode, asker, address, further }, wish);
         return { swarmId, list };
       }),
     );

@@ -10,6 +10,8 @@ export interface Candidate {
   readonly stat?: StreamStatistics;
   readonly properties?: PeerProperties;
   readonly place?: Place;
+  /** Whether it registered as one that is met at a relay only. */
+  readonly relayOnly?: boolean;
   /** Whether it has authenticated as a super-node. */
   readonly superNode?: boolean;
 }
@@ -143,8 +145,8 @@ export function scoreOf(candidate: Candidate, asker: Requester, world: RankingWo
 }
 
 /** Whether a peer can be reached through a relay only, so that its own address is of no use and nobody's business. */
-export const isRelayOnly = ({ properties }: Pick<Candidate, "properties">): boolean =>
-  properties?.nat === "TURN" || properties?.nat === "PROXY";
+export const isRelayOnly = ({ relayOnly, properties }: Pick<Candidate, "relayOnly" | "properties">): boolean =>
+  relayOnly === true || properties?.nat === "TURN" || properties?.nat === "PROXY";
 
 /** Part of the chunks after the asker's playhead that the candidate says it has. */
 function content({ peerMode, properties }: Candidate, { position }: Requester): number {
@@ -173,10 +175,11 @@ function proximity({ place }: Candidate, asker: Requester, world: RankingWorld):
   return place.country === asker.place.country ? 0.5 : 0;
 }
 
-function nat({ properties }: Candidate, wish: PeerNum["abilityNAT"]): number {
-  if (properties?.nat === undefined) return 0.4;
+function nat({ relayOnly, properties }: Candidate, wish: PeerNum["abilityNAT"]): number {
+  const reported = properties?.nat ?? (relayOnly === true ? "TURN" : undefined);
+  if (reported === undefined) return 0.4;
   // Best first.
-  const ability = NAT_ABILITIES.indexOf(properties.nat);
+  const ability = NAT_ABILITIES.indexOf(reported);
   if (wish !== undefined) return ability <= NAT_ABILITIES.indexOf(wish) ? 1 : 0;
   return 1 - ability / (NAT_ABILITIES.length - 1);
 }

@@ -45,6 +45,12 @@ export function readSignal(from: string, message: unknown): Relay {
   return { kind: "relay", to, text: JSON.stringify({ from, payload }) };
 }
 
+/** An ICE candidate that is no relay's, or the address that a relay works for (RFC 8839 §5.1). */
+const EXPOSED = / typ (?!relay\b)| raddr (?!(?:0\.0\.0\.0|::) )/u;
+
+/** Whether a signal tells an address of the sender's own, which one that registered as relay-only has no use for. */
+export const exposesAddress = (text: string): boolean => EXPOSED.test(text);
+
 const close = (code: number, reason: string): Relay => ({ kind: "close", code, reason });
 
 /** How many signals one socket may still send: a bucket that fills at a steady rate. */

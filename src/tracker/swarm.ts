@@ -1,4 +1,5 @@
 import { reflexiveAddress } from "./address.ts";
+import { addressesFor, type CheckAddress, checkFurther, furtherAddresses } from "./further.ts";
 import { DEFAULT_PEERS, MAX_MEMBERS, MAX_PEERS } from "./limits.ts";
 import { judge, TrackerMachine, type TrackerState } from "./machine.ts";
 import type {
@@ -36,10 +37,15 @@ export interface Member {
   /** IP address at registration. */
   readonly source: string;
   readonly address: PeerAddress;
+  /** What it states beside that one, and where it answered a check. */
+  readonly further?: readonly PeerAddress[];
+  readonly checked?: readonly PeerAddress[];
   /** TransactionID of the CONNECT that registered it, which makes a repeated one recognisable (§4.3). */
   readonly transactionId?: string;
   /** Where that address is. */
   readonly place?: Place;
+  /** It registered as one that is met at a relay only: its address is nobody's business. */
+  readonly relayOnly?: true;
   /** It has authenticated as a super-node. */
   readonly superNode?: true;
   /** What it last wanted of a peer list. */
@@ -75,6 +81,8 @@ export interface SwarmHost {
   newToken(): string;
   /** Last sign of life on the member's signalling socket or poll, milliseconds since 1970; 0 when it has none. */
   heard(peerId: string): number;
+  /** Checks the further addresses of members. @defaultValue they are never listed */
+  readonly checkAddress?: CheckAddress;
   /** Called when a member's registration has ended. */
   ended(peerId: string): void;
 }
@@ -146,11 +154,12 @@ export class SwarmTracker {
     const token = member?.token ?? this.#host.newToken();
     const wish = wishOf(peerMode, request);
     const since = member?.since ?? now;
-    const { superNode: _superNode, place: _place, ...before } = member ?? {};
+    const { superNode: _superNode, place: _place, relayOnly: _relayOnly, ...before } = member ?? {};
     const standing = this.#standing(asker);
     this.#store({
       ...before,
       ...standing,
+      ...(request.registration?.relayOnly && { relayOnly: true }),
       peerId,
       peerMode,
       token,
@@ -160,6 +169,7 @@ export class SwarmTracker {
       since,
       seen: now,
     });
+    this.#check(swarmId, peerId, furtherAddresses(request.addresses, address));
     const peers = [self, ...this.#list(swarmId, peerId, wish)];
     const registration = { token, trackTimer: Math.ceil(this.#host.trackTimer / 1000) };
     const swarmSizes = [{ swarmId, size: this.size }];
@@ -199,10 +209,11 @@ export class SwarmTracker {
     if (member?.token !== undefined) return "unauthorized";
     if (member === undefined && this.#members.size >= MAX_MEMBERS) return "unavailable";
     const now = this.#host.now();
-    const { peerId, peerMode, address, asker } = entry;
+    const { peerId, peerMode, address, further = [], asker } = entry;
     const since = member?.since ?? now;
     const { superNode: _superNode, place: _place, ...before } = member ?? {};
     this.#store({ ...before, ...this.#standing(asker), peerId, peerMode, address, wish, since, seen: now });
+    this.#check(swarmId, peerId, further);
     return { peers: this.#list(swarmId, peerId, wish), size: this.size };
   }
 
@@ -229,6 +240,11 @@ export class SwarmTracker {
     const member = this.#members.get(peerId);
     if (member === undefined || member.token !== undefined) return;
     this.#store({ ...reported(member, stat, properties), seen: this.#host.now() });
+  }
+
+  /** Whether this peer has registered as one that is met at a relay only. */
+  isRelayOnly(peerId: string): boolean {
+    return this.#members.get(peerId)?.relayOnly === true;
   }
 
   /** Whether this peer may open a signalling socket. */
@@ -285,11 +301,18 @@ export class SwarmTracker {
     };
   }
 
+  /** Has the further addresses checked that a member states. */
+  #check(swarmId: string, peerId: string, further: readonly PeerAddress[]): void {
+    const member = (): Member | undefined => this.#members.get(peerId);
+    checkFurther(swarmId, further, member, (changed) => this.#store(changed), this.#host.checkAddress);
+  }
+
   #list(swarmId: string, asker: string, wish: Wish): PeerInfo[] {
+    const source = this.#members.get(asker)?.source ?? "";
     return this.#ranked(asker, wish).map((member) => ({
       swarmId,
       peerId: member.peerId,
-      addresses: isRelayOnly(member) ? [] : [member.address],
+      addresses: isRelayOnly(member) ? [] : addressesFor(member, source),
       ...(member.superNode && { superNode: true }),
     }));
   }

@@ -27,6 +27,11 @@ export interface PlayerConfig {
    */
   readonly iceServers?: readonly RTCIceServer[];
   /**
+   * Meet other viewers at a relay (TURN) of the ICE servers only, so that they never learn this viewer's address; without
+   * a relay the video plays over HTTP. @defaultValue false: relays carry every byte twice, at somebody's cost
+   */
+  readonly relayOnly?: boolean;
+  /**
    * Access token for trackers that ask for one, or a function that gets one and is called again when it has expired; it
    * is told the tracker's URL, because a token is only for those whom one trusts with it. @defaultValue none
    */

@@ -27,7 +27,7 @@ const LONELY_MS = 10_000;
  * @throws ContentError or PlaybackError where there is no usable ppsp.json
  */
 export async function openSwarm(options: SwarmOptions, report: Warn): Promise<Engine> {
-  const { memoryLimit, strict, upload, maxNeighbours, minViewers, accessToken, peerId, promised } = options;
+  const { memoryLimit, strict, upload, maxNeighbours, minViewers, relayOnly, accessToken, peerId, promised } = options;
   let warned = false;
   const warn: Warn = (message) => {
     warned = true;
@@ -46,6 +46,7 @@ export async function openSwarm(options: SwarmOptions, report: Warn): Promise<En
               options.iceServers ?? (presentation.iceServers.length > 0 ? presentation.iceServers : "tracker"),
             ...(maxNeighbours === undefined ? {} : { maxNeighbours }),
             ...(minViewers === undefined ? {} : { minViewers }),
+            ...(relayOnly === undefined ? {} : { relayOnly }),
             ...(accessToken === undefined ? {} : { accessToken }),
             ...(peerId === undefined ? {} : { peerId }),
             warn,

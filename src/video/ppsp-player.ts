@@ -19,7 +19,7 @@ export interface PlayerStats extends EngineStats {
 
 /** How often stalls are looked for, ms. */
 const SAMPLE_MS = 100;
-const OWN_ATTRIBUTES = ["src", "tracker", "presentation"] as const;
+const OWN_ATTRIBUTES = ["src", "tracker", "presentation", "relay-only"] as const;
 
 /**
  * `<ppsp-player src="master.m3u8" tracker="https://tracker.example">`: a `<video>` whose media also comes from the other
@@ -28,6 +28,7 @@ const OWN_ATTRIBUTES = ["src", "tracker", "presentation"] as const;
  * @attr src HLS playlist, a media file, or a `ppsp:` URL that names one
  * @attr tracker URLs of PPSP trackers, separated by blanks, instead of those in ppsp.json
  * @attr presentation URL of ppsp.json where the playlist does not name it
+ * @attr relay-only meet other viewers at a relay only, so that they never learn this viewer's address
  * @fires peerchange when neighbours come or go; `detail` is the engine's
  * @fires chunkrejected when a peer sent a chunk that is not the publisher's
  * @fires contentmismatch when the origin did
@@ -98,6 +99,14 @@ export class PpspPlayer extends MediaElement {
     this.setAttribute("presentation", presentation);
   }
 
+  /** Whether others are met at a relay only; reflects the attribute. */
+  get relayOnly(): boolean {
+    return this.hasAttribute("relay-only");
+  }
+  set relayOnly(relayOnly: boolean) {
+    this.toggleAttribute("relay-only", relayOnly);
+  }
+
   /** Settings without an attribute; a change takes effect with the next `load()` or `src`. */
   get config(): PlayerConfig {
     return this.#config;
@@ -154,7 +163,7 @@ export class PpspPlayer extends MediaElement {
       src,
       presentation: this.presentation || undefined,
       trackers: this.tracker.split(/\s+/).filter((url) => url !== ""),
-      config: this.#config,
+      config: this.relayOnly ? { ...this.#config, relayOnly: true } : this.#config,
     };
     this.#session = new Session(video, options, {
       warn: (message) => this.#warn(message),
@@ -172,7 +181,7 @@ export class PpspPlayer extends MediaElement {
   }
 
   connectedCallback(): void {
-    for (const name of ["src", "tracker", "presentation", "config"] as const) upgrade(this, name);
+    for (const name of ["src", "tracker", "presentation", "relayOnly", "config"] as const) upgrade(this, name);
     addEventListener("pagehide", this.#hide);
     addEventListener("pageshow", this.#show);
     if (this.#session === undefined) this.#queueLoad();

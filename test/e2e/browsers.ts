@@ -7,8 +7,7 @@ export type BrowserName = "chromium" | "firefox";
 const chromiumArguments = [
   // Chromium's sandbox refuses to run as root, as tests in containers do.
   ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
-  // Peers on one machine without a network between them: plain loopback addresses as candidates.
-  "--disable-features=WebRtcHideLocalIpsWithMdns",
+  // Peers on one machine without a network between them: loopback addresses as candidates.
   "--allow-loopback-in-peer-connection",
   "--autoplay-policy=no-user-gesture-required",
   "--disable-quic",
@@ -18,6 +17,9 @@ const chromiumArguments = [
   "--no-first-run",
 ];
 
+/** Plain addresses as candidates instead of mDNS names, which nothing here may resolve. */
+const PLAIN_ADDRESSES = "--disable-features=WebRtcHideLocalIpsWithMdns";
+
 const firefoxPreferences = {
   "media.peerconnection.ice.loopback": true,
   "media.peerconnection.ice.obfuscate_host_addresses": false,
@@ -25,11 +27,17 @@ const firefoxPreferences = {
   "media.autoplay.blocking_policy": 0,
 };
 
-/** Starts a browser process: the system's one, else Playwright's own. */
-export async function launchBrowser(name: BrowserName): Promise<Browser> {
+/**
+ * Starts a browser process: the system's one, else Playwright's own.
+ *
+ * @param asReleased - Chromium hides host addresses behind mDNS names, as it does for everybody
+ */
+export async function launchBrowser(name: BrowserName, asReleased = false): Promise<Browser> {
   const executablePath = systemBrowser(name);
   const own = executablePath === undefined ? {} : { executablePath };
-  if (name === "chromium") return chromium.launch({ ...own, args: chromiumArguments });
+  if (name === "chromium") {
+    return chromium.launch({ ...own, args: [...chromiumArguments, ...(asReleased ? [] : [PLAIN_ADDRESSES])] });
+  }
   // A Firefox as it is released speaks WebDriver BiDi; only Playwright's own speaks its older protocol.
   const channel = executablePath === undefined ? {} : { channel: "moz-firefox" };
   return firefox.launch({ ...own, ...channel, firefoxUserPrefs: firefoxPreferences });

@@ -53,7 +53,10 @@ const address: fc.Arbitrary<PeerAddress> = fc
   )
   .map(([ip, rest]) => ({ ...ip, ...rest }));
 
-const registration = record({ token: id, trackTimer: fc.integer({ min: 0, max: 86_400 }) }, []);
+const registration = record(
+  { token: id, trackTimer: fc.integer({ min: 0, max: 86_400 }), relayOnly: fc.constant(true as const) },
+  [],
+);
 
 const peerNum = record(
   {

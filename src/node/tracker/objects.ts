@@ -8,6 +8,7 @@ import { type Parameters, topologyOf } from "../../tracker/parameters.ts";
 import type { Topology } from "../../tracker/place.ts";
 import { type PeerRecord, PeerTracker } from "../../tracker/peer.ts";
 import type { Member } from "../../tracker/swarm.ts";
+import { AddressChecks } from "./address-checks.ts";
 import { LocalSwarm } from "./swarm.ts";
 
 /** All that is kept of one swarm. */
@@ -45,6 +46,7 @@ export class LocalObjects implements TrackerObjects {
   readonly #peers = new Map<string, LocalPeer>();
   readonly #trackTimer: number;
   readonly #topology: Topology;
+  readonly #checks: AddressChecks;
   readonly #swarmLimit: number;
   readonly #peerLimit: number;
 
@@ -52,6 +54,7 @@ export class LocalObjects implements TrackerObjects {
     this.#state = state;
     this.#trackTimer = parameters.number("TRACK_TIMER") * 1000;
     this.#topology = topologyOf(parameters);
+    this.#checks = new AddressChecks(parameters.number("ADDRESS_CHECKS"));
     this.#swarmLimit = parameters.number("SWARM_LIMIT");
     this.#peerLimit = parameters.number("PEER_LIMIT");
     this.registry = new Registry({
@@ -148,6 +151,7 @@ export class LocalObjects implements TrackerObjects {
 
   /** Ends all timers and sockets; what is kept stays. */
   stop(): void {
+    this.#checks.close();
     for (const swarm of this.#swarms.values()) swarm.stop();
     for (const { timer } of this.#peers.values()) clearTimeout(timer);
   }
@@ -159,6 +163,7 @@ export class LocalObjects implements TrackerObjects {
       swarmId,
       trackTimer: this.#trackTimer,
       topology: this.#topology,
+      checkAddress: (check, answered) => this.#checks.check(check, answered),
       storage: this.#storage(state),
       emptied: () => {
         const ended = this.#swarms.get(swarmId);

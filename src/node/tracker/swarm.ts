@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
 import { type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
 import { RETRY_WINDOW } from "../../tracker/limits.ts";
+import type { CheckAddress } from "../../tracker/further.ts";
 import type { Topology } from "../../tracker/place.ts";
 import { CLOSE, PING, PONG } from "../../tracker/signal.ts";
 
@@ -15,6 +16,7 @@ export interface LocalSwarmOptions {
   /** Milliseconds. */
   readonly trackTimer: number;
   readonly topology: Topology;
+  readonly checkAddress: CheckAddress;
   /** Called when nobody is left in it. */
   readonly emptied: () => void;
 }
@@ -36,13 +38,14 @@ export class LocalSwarm {
   #used = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ swarmId, storage, trackTimer, topology, emptied }: LocalSwarmOptions) {
+  constructor({ swarmId, storage, trackTimer, topology, checkAddress, emptied }: LocalSwarmOptions) {
     this.#emptied = emptied;
     this.desk = new SwarmDesk({
       swarmId,
       storage,
       trackTimer,
       topology,
+      checkAddress,
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),
       random,

@@ -134,4 +134,8 @@ const writeAddress = ({ addrType, ip, peerProtocol, ...rest }: PeerAddress) => (
 });
 
 const writeRegistration = (registration: Registration | undefined) =>
-  registration && { token: registration.token, track_timer: registration.trackTimer };
+  registration && {
+    token: registration.token,
+    track_timer: registration.trackTimer,
+    relay_only: registration.relayOnly,
+  };

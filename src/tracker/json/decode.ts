@@ -154,5 +154,6 @@ function readRegistration(value: unknown): Registration {
   return defined({
     token: optional(of, "token", (token, name) => identifier(token, name)),
     trackTimer: optional(of, "track_timer", (timer, name) => integerValue(timer, name, 86_400)),
+    relayOnly: member(of, "relay_only") === true ? true : undefined,
   });
 }

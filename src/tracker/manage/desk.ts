@@ -1,7 +1,7 @@
 import { Mailboxes } from "../mailbox.ts";
 import type { ConnectRequest, FindRequest, PeerProperties, StatReport, StreamStatistics } from "../messages.ts";
 import { type Asker, type Entry, type Listing, NOT_YOURS, type Outcome, refusal, type Wish } from "../objects.ts";
-import { CLOSE, readSignal, SignalAllowance } from "../signal.ts";
+import { CLOSE, exposesAddress, readSignal, SignalAllowance } from "../signal.ts";
 import { type SwarmHost, SwarmTracker } from "../swarm.ts";
 import { type AccountStorage, SwarmAccount } from "./account.ts";
 import { isDefault, MAX_BANS, NO_POLICY, objection, type SwarmPolicy } from "./policy.ts";
@@ -75,6 +75,7 @@ export class SwarmDesk {
       lapsed: (peerId) => {
         if (host.sockets(peerId).length === 0) this.#swarm.closed(peerId);
       },
+      relays: (from, text) => this.#relays(from, text),
       deliver: (to, text) => this.#deliver(to, text),
       now: () => host.now(),
       newSession: () => host.newToken(),
@@ -193,7 +194,8 @@ export class SwarmDesk {
       socket.close(relay.code, relay.reason);
       return;
     }
-    if (!this.#deliver(relay.to, relay.text) && !this.#mailboxes.put(relay.to, relay.text)) {
+    const { to, text } = relay;
+    if (!this.#relays(from, text) || !(this.#deliver(to, text) || this.#mailboxes.put(to, text))) {
       socket.send(JSON.stringify({ gone: relay.to }));
     }
   }
@@ -285,6 +287,11 @@ export class SwarmDesk {
 
   #heard(peerId: string): number {
     return Math.max(this.#host.heard(peerId), this.#mailboxes.heard(peerId));
+  }
+
+  /** A relay-only member's own addresses go to nobody, not even by its own fault. */
+  #relays(from: string, text: string): boolean {
+    return !this.#swarm.isRelayOnly(from) || !exposesAddress(text);
   }
 
   /** Hands a signal to a member that has a socket. */

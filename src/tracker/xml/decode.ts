@@ -151,5 +151,6 @@ function readRegistration(root: Element): Registration | undefined {
   return defined({
     token: token === undefined ? undefined : identifier(token, "token"),
     trackTimer: trackTimer === undefined ? undefined : integer(trackTimer, "trackTimer", 86_400),
+    relayOnly: attributes.get("relayOnly") === "true" ? true : undefined,
   });
 }

@@ -96,7 +96,7 @@ export const escapeXml = (text: string): string => text.replace(/[&<>"]/gu, (cha
 /** Writes one element: attributes that are undefined are left out; `content` is XML already. */
 export function writeElement(
   name: string,
-  attributes: Readonly<Record<string, string | number | undefined>>,
+  attributes: Readonly<Record<string, string | number | boolean | undefined>>,
   content: string,
 ): string {
   let tag = name;
