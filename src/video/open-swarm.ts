@@ -27,7 +27,7 @@ const LONELY_MS = 10_000;
  * @throws ContentError or PlaybackError where there is no usable ppsp.json
  */
 export async function openSwarm(options: SwarmOptions, report: Warn): Promise<Engine> {
-  const { memoryLimit, strict, upload, maxNeighbours, minViewers, accessToken, peerId, promised } = options;
+  const { memoryLimit, strict, upload, maxNeighbours, minViewers, accessToken, encoding, peerId, promised } = options;
   let warned = false;
   const warn: Warn = (message) => {
     warned = true;
@@ -47,6 +47,7 @@ export async function openSwarm(options: SwarmOptions, report: Warn): Promise<En
             ...(maxNeighbours === undefined ? {} : { maxNeighbours }),
             ...(minViewers === undefined ? {} : { minViewers }),
             ...(accessToken === undefined ? {} : { accessToken }),
+            ...(encoding === undefined ? {} : { encoding }),
             ...(peerId === undefined ? {} : { peerId }),
             warn,
           })

@@ -3,7 +3,6 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import WebSocket from "ws";
 import { jsonCodec } from "../../src/tracker/json/codec.ts";
-import { xmlCodec } from "../../src/tracker/xml/codec.ts";
 import type { StatReport } from "../../src/tracker/messages.ts";
 import { eventually, runTracker, TestClient } from "./world.ts";
 
@@ -53,7 +52,7 @@ describe("a tracker client at a tracker in workerd", () => {
 
   test("a client that speaks XML and one that speaks JSON meet", async () => {
     const { url } = await tracker();
-    const first = client(url, "first", { codec: xmlCodec });
+    const first = client(url, "first", { encoding: "xml" });
     await first.reaches("open");
     const second = client(url, "second");
     await second.reaches("open");

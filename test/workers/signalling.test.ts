@@ -145,6 +145,6 @@ describe("signalling", () => {
     const found = await runInDurableObject(env.SWARM.getByName("aa88"), (_, state) =>
       state.getWebSockets(id).map((socket) => [state.getTags(socket), socket.deserializeAttachment()]),
     );
-    expect(found).toEqual([[[id], { peerId: id, opened: expect.any(Number) }]]);
+    expect(found).toEqual([[[id], { peerId: id, opened: expect.any(Number), protocol: "ppsp-signal.1" }]]);
   });
 });

@@ -1,7 +1,7 @@
 import { Mailboxes } from "../mailbox.ts";
 import type { ConnectRequest, FindRequest, PeerProperties, StatReport, StreamStatistics } from "../messages.ts";
 import { type Asker, type Entry, type Listing, NOT_YOURS, type Outcome, refusal, type Wish } from "../objects.ts";
-import { CLOSE, readSignal, SignalAllowance } from "../signal.ts";
+import { CLOSE, receiveSignal, SignalAllowance, type SignalCodec, type SignalMessage } from "../signal.ts";
 import { type SwarmHost, SwarmTracker } from "../swarm.ts";
 import { type AccountStorage, SwarmAccount } from "./account.ts";
 import { isDefault, MAX_BANS, NO_POLICY, objection, type SwarmPolicy } from "./policy.ts";
@@ -26,6 +26,8 @@ export interface DeskHost extends Omit<SwarmHost, "storage" | "ended"> {
   readonly storage: DeskStorage;
   /** Open signalling sockets of one member, or of all. */
   sockets(peerId?: string): readonly DeskSocket[];
+  /** The encoding that a socket was opened with. */
+  encoding(socket: DeskSocket): SignalCodec;
   /** A time as ISO 8601 in UTC. */
   iso(at: number): string;
 }
@@ -75,7 +77,7 @@ export class SwarmDesk {
       lapsed: (peerId) => {
         if (host.sockets(peerId).length === 0) this.#swarm.closed(peerId);
       },
-      deliver: (to, text) => this.#deliver(to, text),
+      deliver: (to, message) => this.#deliver(to, message),
       now: () => host.now(),
       newSession: () => host.newToken(),
     });
@@ -164,9 +166,9 @@ export class SwarmDesk {
   }
 
   /** A member's signalling socket is open: its first message. */
-  opened(peerId: string): string {
+  opened(peerId: string, codec: SignalCodec): string {
     this.#mailboxes.delete(peerId);
-    return JSON.stringify({ peers: this.#swarm.opened(peerId) });
+    return codec.writeMessage({ peers: this.#swarm.opened(peerId) });
   }
 
   /** A member's last signalling socket has closed. */
@@ -188,14 +190,15 @@ export class SwarmDesk {
       socket.close(CLOSE.tooMany, "too many signals");
       return;
     }
-    const relay = readSignal(from, message);
-    if (relay.kind === "close") {
-      socket.close(relay.code, relay.reason);
+    const codec = this.#host.encoding(socket);
+    const signal = receiveSignal(codec, message);
+    if ("code" in signal) {
+      socket.close(signal.code, signal.reason);
       return;
     }
-    if (!this.#deliver(relay.to, relay.text) && !this.#mailboxes.put(relay.to, relay.text)) {
-      socket.send(JSON.stringify({ gone: relay.to }));
-    }
+    const { to, payload } = signal;
+    const relayed = { from, payload };
+    if (!this.#deliver(to, relayed) && !this.#mailboxes.put(to, relayed)) socket.send(codec.writeMessage({ gone: to }));
   }
 
   /** What the registry is told; the last summary of a swarm takes its sums along. */
@@ -288,10 +291,10 @@ export class SwarmDesk {
   }
 
   /** Hands a signal to a member that has a socket. */
-  #deliver(to: string, text: string): boolean {
+  #deliver(to: string, message: SignalMessage): boolean {
     const [receiver] = this.#host.sockets(to);
     if (receiver === undefined) return false;
-    receiver.send(text);
+    receiver.send(this.#host.encoding(receiver).writeMessage(message));
     this.#signals += 1;
     return true;
   }
