@@ -92,8 +92,10 @@ export class TrackerClient {
   readonly #base: boolean;
   #encoding: Encoding | undefined;
   #token: string | undefined;
-  /** Tracker may know us: a CONNECT has been sent, and no LEAVE. */
-  #known = false;
+  /** The tracker may know us: it was asked to register us. */
+  #asked = false;
+  /** It has said so. */
+  #joined = false;
   #trackTimerMs: number;
   #state: State | undefined;
   #started = false;
@@ -184,24 +186,24 @@ export class TrackerClient {
 
   /** CONNECT, with the token of an earlier registration if there is one: the tracker then renews it or gives another. */
   async #register(): Promise<void> {
-    const before = this.#base ? this.#known : this.#token !== undefined;
+    const before = this.#base ? this.#asked : this.#token !== undefined;
+    this.#asked = true;
     try {
-      this.#known = true;
       const answer = await this.#ask(connectRequest("JOIN", this.#options, this.#registration));
       const { token, trackTimer } = answer.registration ?? {};
       if (!this.#base && (token === undefined || !TOKEN.test(token))) {
         throw new TrackerError("bad-response", "the tracker gives no token");
       }
       this.#token = token;
-      this.#known = true;
+      this.#joined = true;
       this.#reporter.forget();
       this.#heed(answer);
       if (trackTimer !== undefined && trackTimer > 0) this.#trackTimerMs = trackTimer * 1000;
       if (this.#base) this.#list(answer);
     } catch (error) {
-      if (isForgotten(error)) this.#known = false;
       if (!before || !isForgotten(error)) throw error;
       // What the tracker knew of us is void now (Table 8: a seeder that joins twice is thrown out).
+      this.#asked = this.#joined = false;
       this.#token = undefined;
       await this.#register();
     }
@@ -320,9 +322,9 @@ export class TrackerClient {
 
   /** LEAVE; in the base protocol, where nothing else outlives this peer, with a last report before it. Never rejects. */
   async #sayGoodbye(): Promise<void> {
-    if (!this.#known || (!this.#base && this.#token === undefined)) return;
+    if (!this.#joined) return;
     const leave = connectRequest("LEAVE", this.#options, this.#registration);
-    this.#known = false;
+    this.#joined = false;
     this.#token = undefined;
     try {
       if (this.#base) await this.#report(true).catch(unlessGone);
