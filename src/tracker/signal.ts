@@ -64,15 +64,15 @@ export interface SignalCodec {
   readonly subprotocol: string;
   /** Content-Type of polls and their answers. */
   readonly contentType: string;
-  readSignal(text: string): Signal;
-  writeSignal(signal: Signal): string;
+  readonly readSignal: (text: string) => Signal;
+  readonly writeSignal: (signal: Signal) => string;
   /** Undefined for a message of a kind that is not known. */
-  readMessage(text: string): SignalMessage | undefined;
-  writeMessage(message: SignalMessage): string;
-  readPoll(text: string): Poll;
-  writePoll(poll: Poll): string;
-  readAnswer(text: string): PollAnswer;
-  writeAnswer(answer: PollAnswer): string;
+  readonly readMessage: (text: string) => SignalMessage | undefined;
+  readonly writeMessage: (message: SignalMessage) => string;
+  readonly readPoll: (text: string) => Poll;
+  readonly writePoll: (poll: Poll) => string;
+  readonly readAnswer: (text: string) => PollAnswer;
+  readonly writeAnswer: (answer: PollAnswer) => string;
 }
 
 /** One encoding of all that a peer and its tracker say to each other. */
