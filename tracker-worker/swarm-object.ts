@@ -211,7 +211,14 @@ interface Attachment {
   readonly protocol?: string;
 }
 
-const attachment = (socket: WebSocket): Attachment => socket.deserializeAttachment() as Attachment;
+const attachments = new WeakMap<WebSocket, Attachment>();
+
+/** Kept while the object is in memory: it is needed for each message. */
+function attachment(socket: WebSocket): Attachment {
+  const known = attachments.get(socket) ?? (socket.deserializeAttachment() as Attachment);
+  attachments.set(socket, known);
+  return known;
+}
 
 const peerOf = (socket: WebSocket): string => attachment(socket).peerId;
 

@@ -56,7 +56,8 @@ export interface UdpTrackersOptions extends TrackerChoice {
 export class UdpTrackers {
   readonly #options: UdpTrackersOptions;
   readonly #trackers: Trackers;
-  readonly #clients: TrackerClient[] = [];
+  /** The latest client of each tracker. */
+  readonly #clients = new Map<string, TrackerClient>();
   readonly #refused = new Set<string>();
   readonly #ended = new AbortController();
   readonly #peerId = crypto.randomUUID();
@@ -81,13 +82,13 @@ export class UdpTrackers {
     clearTimeout(this.#timer);
     this.#trackers.leave();
     this.#ended.abort();
-    await Promise.all(this.#clients.map(({ goodbye }) => goodbye));
+    await Promise.all([...this.#clients.values()].map(({ goodbye }) => goodbye));
   }
 
   #register(url: string, events: TrackerClientEvents): TrackerClient {
     const { swarm, mode, encoding, trackTimer, socket, meet } = this.#options;
     const { host } = socket.address;
-    let tracker = "";
+    let tracker: string | undefined;
     const client = new TrackerClient({
       url,
       peerId: this.#peerId,
@@ -100,7 +101,7 @@ export class UdpTrackers {
       fetch: trackerFetch({
         contentType: CONTENT_TYPES[encoding],
         ended: this.#ended.signal,
-        answered: (address) => (tracker = address),
+        answered: (address) => (tracker = lessTrusted(tracker, address)),
         // Peers are sent to where the request comes from: that is to be where the socket is.
         ...(isIPv4(host) && { family: 4 }),
         ...(!isUnspecified(host) && { localAddress: host }),
@@ -108,12 +109,12 @@ export class UdpTrackers {
       events: {
         ...events,
         listed: (peers) => {
-          for (const peer of believable(peers, tracker)) meet(peer);
+          for (const peer of believable(peers, tracker ?? "")) meet(peer);
         },
         refused: () => this.#refusedBy(url),
       },
     });
-    this.#clients.push(client);
+    this.#clients.set(url, client);
     return client;
   }
 
@@ -148,6 +149,21 @@ export function believable(peers: readonly PeerInfo[], tracker: string): UdpAddr
     );
     return usable === undefined ? [] : [{ host: usable.ip, port: usable.port }];
   });
+}
+
+/**
+ * Of two addresses that a tracker answered from the one that may tell less: a name that leads to this machine now and elsewhere then
+ * counts as elsewhere.
+ */
+export function lessTrusted(before: string | undefined, address: string): string {
+  return before === undefined || trustOf(address) < trustOf(before) ? address : before;
+}
+
+/** How many kinds of address are believed from here. */
+function trustOf(address: string): number {
+  if (isIP(address.split("%")[0] ?? "") === 0) return -1;
+  const from = octetsOf(address);
+  return [Uint8Array.of(10, 0, 0, 1), Uint8Array.of(127, 0, 0, 1)].filter((one) => mayTell(one, from)).length;
 }
 
 /** What a peer tells of its address: the tracker takes the port, for each kind of address, and sees the rest itself. */
