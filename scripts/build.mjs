@@ -26,6 +26,12 @@ const targets = [
   { mode: "page", entry: "index.html", output: "dist/index.html", title: "watch page" },
   { mode: "worker", entry: "src/sw/sw.ts", output: "dist/ppsp-sw.js", title: "Service Worker" },
   { mode: "element", entry: "src/video/index.ts", output: "dist/ppsp-player.js", title: "player element" },
+  {
+    mode: "xml",
+    entry: "src/tracker/xml/encoding.ts",
+    output: "dist/ppsp-player-xml.js",
+    title: "player element's XML codec",
+  },
   { mode: "tracker", entry: "tracker-worker/index.ts", output: "build/tracker-worker.js", title: "tracker Worker" },
 ];
 

@@ -1,5 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
+import { readSubprotocols, SIGNAL_CODECS } from "../src/tracker/encodings.ts";
 import { refuse } from "../src/tracker/handler.ts";
+import { jsonSignals } from "../src/tracker/json/signal.ts";
 import { type DeskPort, type PolicyChange, SwarmDesk } from "../src/tracker/manage/desk.ts";
 import type { MemberSummary, SwarmSummary } from "../src/tracker/manage/summary.ts";
 import type {
@@ -10,7 +12,7 @@ import type {
   StreamStatistics,
 } from "../src/tracker/messages.ts";
 import type { Asker, Entry, Listing, Outcome, SwarmPort, Wish } from "../src/tracker/objects.ts";
-import { CLOSE, PING, POLL_PATH, PONG, SIGNAL_PROTOCOL, TOKEN_PREFIX } from "../src/tracker/signal.ts";
+import { CLOSE, PING, POLL_PATH, PONG } from "../src/tracker/signal.ts";
 import { topologyOf } from "../src/tracker/parameters.ts";
 import { type Environment, parametersOf, registryOf } from "./environment.ts";
 import { SqlMembers } from "./sql-members.ts";
@@ -43,6 +45,7 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort, Desk
       newToken,
       heard: (peerId) => Math.max(0, ...state.getWebSockets(peerId).map((socket) => this.#heard(socket))),
       sockets: (peerId) => this.#open(peerId),
+      encoding: (socket) => SIGNAL_CODECS.get(attachment(socket as WebSocket).protocol ?? "") ?? jsonSignals,
     });
     for (const socket of this.#open()) this.#desk.reachable(peerOf(socket));
   }
@@ -116,19 +119,19 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort, Desk
     const { pathname, searchParams } = new URL(request.url);
     if (pathname === POLL_PATH) return this.#desk.poll(request);
     const peerId = searchParams.get("peer") ?? "";
-    const protocols = (request.headers.get("Sec-WebSocket-Protocol") ?? "").split(",").map((name) => name.trim());
-    const token = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length) ?? "";
-    if (!protocols.includes(SIGNAL_PROTOCOL)) return refuse("malformed", "Subprotocol not supported");
+    const { codec, token } = readSubprotocols(request.headers.get("Sec-WebSocket-Protocol"));
+    if (codec === undefined) return refuse("malformed", "Subprotocol not supported");
     if (!this.#desk.admits(peerId, token)) return refuse("forbidden", "Peer not registered");
     for (const socket of this.ctx.getWebSockets(peerId)) socket.close(CLOSE.replaced, "replaced by a newer socket");
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.acceptWebSocket(server, [peerId]);
-    server.serializeAttachment({ peerId, opened: Date.now() } satisfies Attachment);
-    server.send(this.#desk.opened(peerId));
+    const { subprotocol: protocol } = codec;
+    server.serializeAttachment({ peerId, opened: Date.now(), protocol } satisfies Attachment);
+    server.send(this.#desk.opened(peerId, codec));
     return new Response(null, {
       status: 101,
       webSocket: client,
-      headers: { "Sec-WebSocket-Protocol": SIGNAL_PROTOCOL },
+      headers: { "Sec-WebSocket-Protocol": protocol },
     });
   }
 
@@ -204,9 +207,18 @@ interface Attachment {
   readonly peerId: string;
   /** Milliseconds since 1970. */
   readonly opened: number;
+  /** Subprotocol; sockets that are older than this field speak JSON. */
+  readonly protocol?: string;
 }
 
-const attachment = (socket: WebSocket): Attachment => socket.deserializeAttachment() as Attachment;
+const attachments = new WeakMap<WebSocket, Attachment>();
+
+/** Kept while the object is in memory: it is needed for each message. */
+function attachment(socket: WebSocket): Attachment {
+  const known = attachments.get(socket) ?? (socket.deserializeAttachment() as Attachment);
+  attachments.set(socket, known);
+  return known;
+}
 
 const peerOf = (socket: WebSocket): string => attachment(socket).peerId;
 

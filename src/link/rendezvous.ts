@@ -2,6 +2,7 @@ import { type AccessToken, authorizedFetch } from "./access-token.ts";
 import type { Membership, Rendezvous, RendezvousEvents } from "../engine/ports.ts";
 import { Neighbourhood, type LinkOptions, type SignalledLink } from "./neighbourhood.ts";
 import { Condition } from "./condition.ts";
+import type { EncodingName } from "./encoding.ts";
 import { NatProbe } from "./nat.ts";
 import { TrackerClient } from "./tracker-client.ts";
 import { type Registered, Trackers } from "./trackers.ts";
@@ -27,6 +28,8 @@ export interface RendezvousOptions {
    * the bytes need not come from the origin; more spares the viewers of quiet videos their connections
    */
   readonly minViewers?: number;
+  /** How to write to trackers. @defaultValue json: a page then loads no XML parser */
+  readonly encoding?: EncodingName;
   /** For trackers that ask for one. @defaultValue none */
   readonly accessToken?: AccessToken;
   /** One line for the console. */
@@ -131,6 +134,7 @@ export class SwarmMembership implements Membership {
           peerNum: PEER_NUM,
           mode: "LEECH",
           relayOnly,
+          ...(options.encoding !== undefined && { encoding: options.encoding }),
           events: trackerEvents,
         }),
       linked: (id) => this.#neighbourhood.isLinked(id),

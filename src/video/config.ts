@@ -1,5 +1,6 @@
 import type { HlsConfig } from "hls.js";
 import type { AccessToken } from "../link/access-token.ts";
+import type { EncodingName } from "../link/encoding.ts";
 
 /** The settings of a presentation's engine. */
 export type EngineConfig = Omit<PlayerConfig, "hls">;
@@ -36,6 +37,11 @@ export interface PlayerConfig {
    * is told the tracker's URL, because a token is only for those whom one trusts with it. @defaultValue none
    */
   readonly accessToken?: AccessToken;
+  /**
+   * How to write to trackers, where the element's attribute does not say it. @defaultValue "json"; "xml" loads another
+   * script, for trackers that know nothing else
+   */
+  readonly encoding?: EncodingName;
   /** Name of this viewer at trackers, where an enrolment gave it one. @defaultValue a random one for each video */
   readonly peerId?: string;
 }

@@ -27,7 +27,8 @@ const LONELY_MS = 10_000;
  * @throws ContentError or PlaybackError where there is no usable ppsp.json
  */
 export async function openSwarm(options: SwarmOptions, report: Warn): Promise<Engine> {
-  const { memoryLimit, strict, upload, maxNeighbours, minViewers, relayOnly, accessToken, peerId, promised } = options;
+  const { memoryLimit, strict, upload, maxNeighbours, minViewers, relayOnly } = options;
+  const { accessToken, encoding, peerId, promised } = options;
   let warned = false;
   const warn: Warn = (message) => {
     warned = true;
@@ -48,6 +49,7 @@ export async function openSwarm(options: SwarmOptions, report: Warn): Promise<En
             ...(minViewers === undefined ? {} : { minViewers }),
             ...(relayOnly === undefined ? {} : { relayOnly }),
             ...(accessToken === undefined ? {} : { accessToken }),
+            ...(encoding === undefined ? {} : { encoding }),
             ...(peerId === undefined ? {} : { peerId }),
             warn,
           })

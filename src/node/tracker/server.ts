@@ -5,10 +5,10 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import type { TrackerFront } from "../../tracker/front.ts";
+import { readSubprotocols, SIGNAL_CODECS } from "../../tracker/encodings.ts";
 import { REASON_HEADER } from "../../tracker/handler.ts";
 import { MAX_BODY, MAX_SIGNAL, MAX_URI } from "../../tracker/limits.ts";
 import type { Parameters } from "../../tracker/parameters.ts";
-import { SIGNAL_PROTOCOL, TOKEN_PREFIX } from "../../tracker/signal.ts";
 import { CommandError } from "../publish/command-error.ts";
 import { toRequest } from "./request.ts";
 import type { LocalSwarm } from "./swarm.ts";
@@ -55,7 +55,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     maxPayload: MAX_MESSAGE,
     perMessageDeflate: false,
     clientTracking: false,
-    handleProtocols: () => SIGNAL_PROTOCOL,
+    handleProtocols: (names) => [...names].find((name) => SIGNAL_CODECS.has(name)) ?? false,
   });
   server.on("upgrade", (request, socket, head) => upgrade(request, socket, head, sockets, options));
   server.listen(port, host);
@@ -178,13 +178,12 @@ function upgrade(
   const peerId = url.searchParams.get("peer") ?? "";
   const refused = front.signalRefusal(headers.upgrade ?? null, swarmId);
   if (refused !== undefined) return refuse(refused);
-  const protocols = (headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
-  const token = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length) ?? "";
-  if (!protocols.includes(SIGNAL_PROTOCOL)) return end(socket, 400, "Subprotocol not supported");
+  const { codec, token } = readSubprotocols(headers["sec-websocket-protocol"] ?? null);
+  if (codec === undefined) return end(socket, 400, "Subprotocol not supported");
   const swarm = find(swarmId);
   if (swarm === undefined || !swarm.desk.admits(peerId, token)) return end(socket, 403, "Peer not registered");
   sockets.handleUpgrade(request, socket, head, (opened) => {
     // Between the check and here nothing else has run.
-    swarm.accept(peerId, opened);
+    swarm.accept(peerId, opened, codec);
   });
 }

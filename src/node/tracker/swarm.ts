@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
-import { type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
+import { jsonSignals } from "../../tracker/json/signal.ts";
+import { type DeskSocket, type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
 import { RETRY_WINDOW } from "../../tracker/limits.ts";
 import type { CheckAddress } from "../../tracker/further.ts";
 import type { Topology } from "../../tracker/place.ts";
-import { CLOSE, PING, PONG } from "../../tracker/signal.ts";
+import { CLOSE, PING, PONG, type SignalCodec } from "../../tracker/signal.ts";
 
 /** Bytes that may wait in a socket: a member that reads nothing does not fill the tracker's memory. */
 const MAX_WAITING = 1024 * 1024;
@@ -34,6 +35,7 @@ export class LocalSwarm {
   readonly desk: SwarmDesk;
   readonly #emptied: () => void;
   readonly #connections = new Map<string, Connection>();
+  readonly #encodings = new WeakMap<DeskSocket, SignalCodec>();
   /** It had members: a repeated request about their end is to be answered as the first was. */
   #used = false;
   #timer: NodeJS.Timeout | undefined;
@@ -56,6 +58,7 @@ export class LocalSwarm {
         const connection = this.#connections.get(peerId);
         return connection?.socket.readyState === 1 ? [connection.socket] : [];
       },
+      encoding: (socket) => this.#encodings.get(socket) ?? jsonSignals,
     });
     this.settle();
   }
@@ -82,7 +85,8 @@ export class LocalSwarm {
   }
 
   /** Takes a member's signalling socket, instead of an older one. */
-  accept(peerId: string, socket: WebSocket): void {
+  accept(peerId: string, socket: WebSocket, codec: SignalCodec): void {
+    this.#encodings.set(socket, codec);
     this.#connections.get(peerId)?.socket.close(CLOSE.replaced, "replaced by a newer socket");
     const connection: Connection = { peerId, socket, heard: Date.now() };
     this.#connections.set(peerId, connection);
@@ -101,7 +105,7 @@ export class LocalSwarm {
       this.#connections.delete(peerId);
       this.desk.closed(peerId);
     });
-    socket.send(this.desk.opened(peerId));
+    socket.send(this.desk.opened(peerId, codec));
   }
 
   /** Ends timer and sockets; members stay. */

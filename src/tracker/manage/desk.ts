@@ -1,7 +1,14 @@
 import { Mailboxes } from "../mailbox.ts";
 import type { ConnectRequest, FindRequest, PeerProperties, StatReport, StreamStatistics } from "../messages.ts";
 import { type Asker, type Entry, type Listing, NOT_YOURS, type Outcome, refusal, type Wish } from "../objects.ts";
-import { CLOSE, exposesAddress, readSignal, SignalAllowance } from "../signal.ts";
+import {
+  CLOSE,
+  exposesAddress,
+  receiveSignal,
+  SignalAllowance,
+  type SignalCodec,
+  type SignalMessage,
+} from "../signal.ts";
 import { type SwarmHost, SwarmTracker } from "../swarm.ts";
 import { type AccountStorage, SwarmAccount } from "./account.ts";
 import { isDefault, MAX_BANS, NO_POLICY, objection, type SwarmPolicy } from "./policy.ts";
@@ -26,6 +33,8 @@ export interface DeskHost extends Omit<SwarmHost, "storage" | "ended"> {
   readonly storage: DeskStorage;
   /** Open signalling sockets of one member, or of all. */
   sockets(peerId?: string): readonly DeskSocket[];
+  /** The encoding that a socket was opened with. */
+  encoding(socket: DeskSocket): SignalCodec;
   /** A time as ISO 8601 in UTC. */
   iso(at: number): string;
 }
@@ -75,8 +84,8 @@ export class SwarmDesk {
       lapsed: (peerId) => {
         if (host.sockets(peerId).length === 0) this.#swarm.closed(peerId);
       },
-      relays: (from, text) => this.#relays(from, text),
-      deliver: (to, text) => this.#deliver(to, text),
+      relays: (from, payload) => this.#relays(from, payload),
+      deliver: (to, message) => this.#deliver(to, message),
       now: () => host.now(),
       newSession: () => host.newToken(),
     });
@@ -165,9 +174,9 @@ export class SwarmDesk {
   }
 
   /** A member's signalling socket is open: its first message. */
-  opened(peerId: string): string {
+  opened(peerId: string, codec: SignalCodec): string {
     this.#mailboxes.delete(peerId);
-    return JSON.stringify({ peers: this.#swarm.opened(peerId) });
+    return codec.writeMessage({ peers: this.#swarm.opened(peerId) });
   }
 
   /** A member's last signalling socket has closed. */
@@ -189,14 +198,16 @@ export class SwarmDesk {
       socket.close(CLOSE.tooMany, "too many signals");
       return;
     }
-    const relay = readSignal(from, message);
-    if (relay.kind === "close") {
-      socket.close(relay.code, relay.reason);
+    const codec = this.#host.encoding(socket);
+    const signal = receiveSignal(codec, message);
+    if ("code" in signal) {
+      socket.close(signal.code, signal.reason);
       return;
     }
-    const { to, text } = relay;
-    if (!this.#relays(from, text) || !(this.#deliver(to, text) || this.#mailboxes.put(to, text))) {
-      socket.send(JSON.stringify({ gone: relay.to }));
+    const { to, payload } = signal;
+    const relayed = { from, payload };
+    if (!this.#relays(from, payload) || !(this.#deliver(to, relayed) || this.#mailboxes.put(to, relayed))) {
+      socket.send(codec.writeMessage({ gone: to }));
     }
   }
 
@@ -290,15 +301,15 @@ export class SwarmDesk {
   }
 
   /** A relay-only member's own addresses go to nobody, not even by its own fault. */
-  #relays(from: string, text: string): boolean {
-    return !this.#swarm.isRelayOnly(from) || !exposesAddress(text);
+  #relays(from: string, payload: string): boolean {
+    return !this.#swarm.isRelayOnly(from) || !exposesAddress(payload);
   }
 
   /** Hands a signal to a member that has a socket. */
-  #deliver(to: string, text: string): boolean {
+  #deliver(to: string, message: SignalMessage): boolean {
     const [receiver] = this.#host.sockets(to);
     if (receiver === undefined) return false;
-    receiver.send(text);
+    receiver.send(this.#host.encoding(receiver).writeMessage(message));
     this.#signals += 1;
     return true;
   }
