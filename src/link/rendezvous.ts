@@ -22,6 +22,8 @@ export interface RendezvousOptions {
    * the bytes need not come from the origin; more spares the viewers of quiet videos their connections
    */
   readonly minViewers?: number;
+  /** Grant of the publisher as in ppsp.json. @defaultValue none */
+  readonly grant?: string | undefined;
   /** For trackers that ask for one. @defaultValue none */
   readonly accessToken?: AccessToken;
   /** One line for the console. */
@@ -121,6 +123,7 @@ export class SwarmMembership implements Membership {
           swarmId: toHex(swarmId),
           peerNum: PEER_NUM,
           mode: "LEECH",
+          grant: options.grant,
           events: trackerEvents,
         }),
       linked: (id) => this.#neighbourhood.isLinked(id),

@@ -56,6 +56,8 @@ export interface TrackerClientOptions {
   /** Peers wanted at a time. */
   readonly peerNum: number;
   readonly mode: PeerMode;
+  /** The publisher's word for the swarm, for trackers that ask for it. @defaultValue none */
+  readonly grant?: string | undefined;
   readonly events: TrackerClientEvents;
   /** @defaultValue JSON: a page then loads no XML parser */
   readonly codec?: Codec;
@@ -284,7 +286,7 @@ export class TrackerClient {
   }
 
   #connect(action: "JOIN" | "LEAVE", token: string | undefined): ConnectRequest {
-    const { peerId, swarmId, mode, peerNum, events } = this.#options;
+    const { peerId, swarmId, mode, peerNum, grant, events } = this.#options;
     const transactionId = newTransactionId();
     const { position } = action === "JOIN" ? events.report() : {};
     return {
@@ -294,7 +296,7 @@ export class TrackerClient {
       actions: [{ swarmId, action, peerMode: mode, transactionId: `${transactionId}.1` }],
       addresses: [],
       registration: token === undefined ? {} : { token },
-      ...(action === "JOIN" && { peerNum: { count: peerNum } }),
+      ...(action === "JOIN" && { peerNum: { count: peerNum }, ...(grant !== undefined && { grants: [grant] }) }),
       ...(position !== undefined && { position }),
     };
   }

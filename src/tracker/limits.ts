@@ -50,3 +50,5 @@ export const RETRY_WINDOW = 60_000;
 export const MAX_RETRIES = 256;
 /** Seconds of silence after which a peer is forgotten: two reports may get lost, and hidden tabs run timers once a minute. */
 export const DEFAULT_TRACK_TIMER = 120;
+/** Clocks of who signs tokens and grants, and of the tracker may differ by this, seconds. */
+export const CLOCK_TOLERANCE = 30;

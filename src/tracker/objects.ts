@@ -1,3 +1,4 @@
+import type { Voucher } from "./auth/grant.ts";
 import type { RefusalCode } from "./errors.ts";
 import type {
   ConnectRequest,
@@ -30,6 +31,8 @@ export interface Asker {
   readonly subject?: string;
   /** It has authenticated as a super-node. */
   readonly superNode?: true;
+  /** Swarms that are served only by the word of a publisher: that word as the request shows it, or why it does not. */
+  readonly vouched?: ReadonlyMap<string, Voucher | string>;
 }
 
 /** What a peer wants of a peer list. */

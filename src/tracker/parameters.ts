@@ -1,3 +1,4 @@
+import { type PublisherKey, readPublisher } from "./auth/grant.ts";
 import { type IceServerOption, parseIceServers } from "./ice.ts";
 import { DEFAULT_TRACK_TIMER } from "./limits.ts";
 import { Topology, type TopologyDocument } from "./place.ts";
@@ -26,6 +27,12 @@ export const PARAMETERS = {
     default: "",
     unit: "SwarmIDs in lower-case hex, separated by blanks",
     meaning: "The swarms that are served when OPEN is false.",
+  },
+  PUBLISHERS: {
+    default: "",
+    unit: "public keys in lower-case hex, separated by blanks",
+    meaning:
+      "Publishers (ppsp publish --new-key) whose swarms are served: those with their grant, and their live swarms.",
   },
   TRACK_TIMER: {
     default: String(DEFAULT_TRACK_TIMER),
@@ -186,6 +193,12 @@ export type ParameterTexts = Partial<Readonly<Record<ParameterName, string>>>;
 /** All settings of a tracker, read and checked. */
 export class Parameters {
   readonly #texts: ParameterTexts;
+  /** STUN and TURN servers. */
+  readonly iceServers: readonly IceServerOption[];
+  /** Where networks are. */
+  readonly topology: Topology;
+  /** Publishers whose swarms are served, by the text of their public key. */
+  readonly publishers: ReadonlyMap<string, PublisherKey>;
 
   /** @throws RangeError that names the first setting whose text cannot be used. */
   constructor(texts: ParameterTexts) {
@@ -206,7 +219,23 @@ export class Parameters {
         throw new RangeError(`${name} takes ${unit}`);
       }
     }
+    this.iceServers = this.#read("ICE_SERVERS", (text) => (text === "" ? [] : parseIceServers(text)));
+    this.topology = this.#read("TOPOLOGY", readTopology);
+    this.publishers = this.#read(
+      "PUBLISHERS",
+      () => new Map(this.words("PUBLISHERS").map((key) => [key, readPublisher(key)])),
+    );
+    const jwks = this.text("AUTH_JWKS_URL");
+    if (jwks !== "" && !URL.canParse(jwks)) throw new RangeError(`AUTH_JWKS_URL takes an https URL, not "${jwks}"`);
     if (this.flag("ENROL") && this.text("AUTH_SECRET") === "") throw new RangeError("ENROL needs AUTH_SECRET");
+  }
+
+  #read<T>(name: ParameterName, read: (text: string) => T): T {
+    try {
+      return read(this.text(name));
+    } catch (error) {
+      throw new RangeError(`${name}: ${(error as Error).message}`, { cause: error });
+    }
   }
 
   /** The text of a setting, its default included. */
@@ -252,27 +281,20 @@ export function parameterTexts(environment: Readonly<Record<string, unknown>>): 
   return texts;
 }
 
-/** Which swarms the tracker is there for: all in open mode, else those of the list. */
+/** Which swarms the tracker is there for by configuration alone: all in open mode, else those of the lists. */
 export function servedSwarms(parameters: Parameters): (swarmId: string) => boolean {
   if (parameters.flag("OPEN")) return () => true;
-  const listed = new Set(parameters.words("SWARMS"));
+  // A live swarm's SwarmID is the publisher's key.
+  const listed = new Set([...parameters.words("SWARMS"), ...parameters.words("PUBLISHERS")]);
   return (swarmId) => listed.has(swarmId);
 }
 
-/** STUN and TURN servers of the configuration. @throws RangeError */
-export const iceServersOf = (parameters: Parameters): readonly IceServerOption[] => {
-  const text = parameters.text("ICE_SERVERS");
-  return text === "" ? [] : parseIceServers(text);
-};
-
-/** Networks of the configuration. @throws RangeError */
-export function topologyOf(parameters: Parameters): Topology {
-  const text = parameters.text("TOPOLOGY");
+function readTopology(text: string): Topology {
   let document: TopologyDocument;
   try {
     document = text === "" ? {} : (JSON.parse(text) as TopologyDocument);
   } catch (error) {
-    throw new RangeError("TOPOLOGY is not JSON", { cause: error });
+    throw new RangeError("not JSON", { cause: error });
   }
   return new Topology(document);
 }

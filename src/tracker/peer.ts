@@ -140,7 +140,8 @@ export class PeerTracker {
         peerId,
       );
       this.#save(record);
-      return refusal(list, NOT_ENTERED[list]);
+      const word = list === "forbidden" ? asker.vouched?.get(swarmId) : undefined;
+      return refusal(list, typeof word === "string" ? word : NOT_ENTERED[list]);
     }
     await this.#remove(verdict.leave, peerId);
     const last = after.size === 0;

@@ -4,7 +4,7 @@ import type { DeskPort, DeskStorage } from "../../tracker/manage/desk.ts";
 import type { SwarmPolicy } from "../../tracker/manage/policy.ts";
 import { Registry } from "../../tracker/manage/registry.ts";
 import { type Outcome, type PeerPort, refusal, type SwarmPort, type TrackerObjects } from "../../tracker/objects.ts";
-import { type Parameters, topologyOf } from "../../tracker/parameters.ts";
+import type { Parameters } from "../../tracker/parameters.ts";
 import type { Topology } from "../../tracker/place.ts";
 import { type PeerRecord, PeerTracker } from "../../tracker/peer.ts";
 import type { Member } from "../../tracker/swarm.ts";
@@ -45,13 +45,15 @@ export class LocalObjects implements TrackerObjects {
   readonly #peers = new Map<string, LocalPeer>();
   readonly #trackTimer: number;
   readonly #topology: Topology;
+  readonly #publishers: ReadonlyMap<string, unknown>;
   readonly #swarmLimit: number;
   readonly #peerLimit: number;
 
   constructor(parameters: Parameters, state: TrackerState, write: (line: string) => void) {
     this.#state = state;
     this.#trackTimer = parameters.number("TRACK_TIMER") * 1000;
-    this.#topology = topologyOf(parameters);
+    this.#topology = parameters.topology;
+    this.#publishers = parameters.publishers;
     this.#swarmLimit = parameters.number("SWARM_LIMIT");
     this.#peerLimit = parameters.number("PEER_LIMIT");
     this.registry = new Registry({
@@ -159,6 +161,7 @@ export class LocalObjects implements TrackerObjects {
       swarmId,
       trackTimer: this.#trackTimer,
       topology: this.#topology,
+      publishers: this.#publishers,
       storage: this.#storage(state),
       emptied: () => {
         const ended = this.#swarms.get(swarmId);

@@ -15,6 +15,8 @@ export interface LocalSwarmOptions {
   /** Milliseconds. */
   readonly trackTimer: number;
   readonly topology: Topology;
+  /** Public keys of listed publishers. */
+  readonly publishers: { has(publisher: string): boolean };
   /** Called when nobody is left in it. */
   readonly emptied: () => void;
 }
@@ -36,13 +38,14 @@ export class LocalSwarm {
   #used = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ swarmId, storage, trackTimer, topology, emptied }: LocalSwarmOptions) {
+  constructor({ swarmId, storage, trackTimer, topology, publishers, emptied }: LocalSwarmOptions) {
     this.#emptied = emptied;
     this.desk = new SwarmDesk({
       swarmId,
       storage,
       trackTimer,
       topology,
+      publishers,
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),
       random,

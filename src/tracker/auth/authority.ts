@@ -6,14 +6,13 @@ import {
   type JWTVerifyResult,
   type JWTVerifyOptions,
 } from "jose";
+import { CLOCK_TOLERANCE } from "../limits.ts";
 import type { TrackerRequest } from "../messages.ts";
 import type { Asker, Grant } from "../objects.ts";
 import type { Parameters } from "../parameters.ts";
 
 /** Characters of an Authorization header; an access token with two RSA-4096 signatures fits. */
 const MAX_AUTHORIZATION = 8192;
-/** Clocks of issuer and tracker may differ by this, seconds. */
-const CLOCK_TOLERANCE = 30;
 /** Tokens whose check is remembered: signatures cost more than all else about a request. */
 const MAX_KNOWN = 10_000;
 

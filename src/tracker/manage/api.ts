@@ -116,7 +116,8 @@ export async function answerManagement(request: Request, url: URL, host: Managem
     const swarmId = named(route.parts, parts, "{swarmId}", MAX_SWARM_ID);
     const peerId = named(route.parts, parts, "{peerId}", MAX_ID);
     // Each name is an object: none is made for swarms that the tracker is not there for.
-    if (swarmId !== "" && !servedSwarms(host.parameters)(swarmId)) return json({ error: "swarm not served here" }, 404);
+    const served = host.parameters.text("PUBLISHERS") !== "" || servedSwarms(host.parameters)(swarmId);
+    if (swarmId !== "" && !served) return json({ error: "swarm not served here" }, 404);
     return await route.operation(host, { request, query: url.searchParams, swarmId, peerId });
   } catch (error) {
     if (error instanceof CallError) return json({ error: error.message }, 400);

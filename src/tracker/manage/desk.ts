@@ -1,3 +1,4 @@
+import type { Voucher } from "../auth/grant.ts";
 import { Mailboxes } from "../mailbox.ts";
 import type { ConnectRequest, FindRequest, PeerProperties, StatReport, StreamStatistics } from "../messages.ts";
 import { type Asker, type Entry, type Listing, NOT_YOURS, type Outcome, refusal, type Wish } from "../objects.ts";
@@ -26,6 +27,8 @@ export interface DeskHost extends Omit<SwarmHost, "storage" | "ended"> {
   readonly storage: DeskStorage;
   /** Open signalling sockets of one member, or of all. */
   sockets(peerId?: string): readonly DeskSocket[];
+  /** Public keys of the publishers by whose word swarms are served. */
+  readonly publishers: { has(publisher: string): boolean };
   /** A time as ISO 8601 in UTC. */
   iso(at: number): string;
 }
@@ -108,6 +111,7 @@ export class SwarmDesk {
     const refused = this.#refused(request.peerId, asker);
     if (refused !== undefined) return refused;
     const outcome = this.#swarm.onConnect(request, asker);
+    this.#grant(asker);
     if (outcome.ok && asker.subject !== undefined) this.#account.bind(request.peerId, asker.subject);
     return outcome;
   }
@@ -127,6 +131,7 @@ export class SwarmDesk {
     const refused = this.#refused(entry.peerId, entry.asker);
     if (refused !== undefined) return !refused.ok && refused.code === "unauthorized" ? "unauthorized" : "forbidden";
     const listing = this.#swarm.enter(this.#host.swarmId, entry, wish);
+    this.#grant(entry.asker);
     if (typeof listing !== "string" && entry.asker.subject !== undefined) {
       this.#account.bind(entry.peerId, entry.asker.subject);
     }
@@ -150,7 +155,10 @@ export class SwarmDesk {
 
   /** See SwarmTracker. */
   expire(): number | undefined {
-    return this.#swarm.expire();
+    const granted = this.#policy.granted;
+    if (granted !== undefined && !this.#holds(granted)) this.#end();
+    const due = this.#swarm.expire();
+    return granted === undefined || this.#swarm.size === 0 ? due : Math.min(due ?? Infinity, granted.until);
   }
 
   /** Whether this peer may open a signalling socket. */
@@ -298,10 +306,33 @@ export class SwarmDesk {
 
   #decide(policy: SwarmPolicy): void {
     this.#policy = policy;
-    this.#host.storage.savePolicy(isDefault(policy) ? undefined : policy);
+    this.#host.storage.savePolicy(isDefault(policy) && policy.granted === undefined ? undefined : policy);
+  }
+
+  /** Remembers who vouches for a swarm that has members, so that not every request need say so. */
+  #grant({ vouched }: Asker): void {
+    const word = vouched?.get(this.#host.swarmId);
+    if (typeof word !== "object" || this.#swarm.size === 0) return;
+    if (word.until > (this.#policy.granted?.until ?? 0)) this.#decide({ ...this.#policy, granted: word });
+  }
+
+  #holds({ publisher, until }: Voucher): boolean {
+    return until > this.#host.now() && this.#host.publishers.has(publisher);
+  }
+
+  /** Nobody vouches for the swarm any more. */
+  #end(): void {
+    this.close();
+    const { granted: _, ...policy } = this.#policy;
+    this.#decide(policy);
   }
 
   #refused(peerId: string, asker: Asker): Outcome | undefined {
+    const { granted } = this.#policy;
+    // What a swarm without members knew is gone from storage.
+    if (granted !== undefined && (this.#swarm.size === 0 || !this.#holds(granted))) this.#end();
+    const word = asker.vouched?.get(this.#host.swarmId);
+    if (typeof word === "string" && this.#policy.granted === undefined) return refusal("forbidden", word);
     const reason = objection(this.#policy, peerId, asker, this.#host.now());
     if (reason !== undefined) return refusal("forbidden", reason);
     const bound = this.#account.members.get(peerId)?.subject;

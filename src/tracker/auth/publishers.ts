@@ -1,0 +1,80 @@
+import { MAX_GRANT } from "../../core/content/presentation.ts";
+import type { TrackerRequest } from "../messages.ts";
+import type { Asker } from "../objects.ts";
+import type { Parameters } from "../parameters.ts";
+import type { AuthorityHost } from "./authority.ts";
+import { type PublisherKey, readGrant, type Voucher, verifyGrant } from "./grant.ts";
+
+/** Grants whose check is remembered: signatures cost more than all else about a request. */
+const MAX_KNOWN = 10_000;
+
+/** What a peer is told about a swarm that neither a list nor a publisher names. */
+export const NOT_SERVED = "Swarm not served here";
+
+/** Checks what publishers say about swarms that the operator has not named. */
+export class Publishers {
+  readonly #keys: ReadonlyMap<string, PublisherKey>;
+  readonly #host: AuthorityHost;
+  readonly #known = new Map<string, Voucher>();
+
+  private constructor(keys: ReadonlyMap<string, PublisherKey>, host: AuthorityHost) {
+    this.#keys = keys;
+    this.#host = host;
+  }
+
+  /** The publishers that the parameters list; undefined where there are none. */
+  static from({ publishers }: Parameters, host: AuthorityHost): Publishers | undefined {
+    return publishers.size === 0 ? undefined : new Publishers(publishers, host);
+  }
+
+  /**
+   * The asker with what it has shown for each swarm of its request that is not served anyway. A swarm that has members
+   * knows already who vouches for it, so what is missing here is for the swarm to judge.
+   */
+  async vouch(request: TrackerRequest, asker: Asker, serves: (swarmId: string) => boolean): Promise<Asker> {
+    const vouched = new Map<string, Voucher | string>();
+    const { grants = [] } = request;
+    for (const swarmId of swarmsOf(request)) {
+      if (serves(swarmId)) continue;
+      const grant = grants.find((text) => text.length <= MAX_GRANT && readGrant(text)?.swarmId === swarmId);
+      vouched.set(swarmId, grant === undefined ? lack(grants) : await this.#check(grant));
+    }
+    return vouched.size === 0 ? asker : { ...asker, vouched };
+  }
+
+  async #check(grant: string): Promise<Voucher | string> {
+    const now = this.#host.now();
+    const known = this.#known.get(grant);
+    if (known !== undefined && known.until > now) return known;
+    this.#known.delete(grant);
+    const { publisher = "" } = readGrant(grant) ?? {};
+    const key = this.#keys.get(publisher);
+    if (key === undefined) return "Publisher not listed here";
+    const until = await verifyGrant(grant, key, this.#host.date(now));
+    if (typeof until === "string") return until;
+    const [oldest] = this.#known.keys();
+    if (this.#known.size >= MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest);
+    const voucher = { publisher, until };
+    this.#known.set(grant, voucher);
+    return voucher;
+  }
+}
+
+/** Why none of these grants is for the swarm. */
+function lack(grants: readonly string[]): string {
+  if (grants.length === 0) return NOT_SERVED;
+  if (grants.some((grant) => grant.length > MAX_GRANT)) return "Grant is too long";
+  return grants.some((grant) => readGrant(grant) === undefined) ? "Grant is not valid" : "Grant is for another swarm";
+}
+
+/** SwarmIDs that a request is about; who only leaves need show nothing. */
+function swarmsOf(request: TrackerRequest): ReadonlySet<string> {
+  switch (request.method) {
+    case "CONNECT":
+      return new Set(request.actions.flatMap(({ action, swarmId }) => (action === "JOIN" ? swarmId : [])));
+    case "FIND":
+      return new Set([request.swarmId]);
+    case "STAT_REPORT":
+      return new Set(request.stats.flatMap(({ swarmId }) => swarmId ?? []));
+  }
+}
