@@ -35,6 +35,7 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort, Desk
       swarmId: state.id.name ?? "",
       storage: this.#members,
       trackTimer: parameters.number("TRACK_TIMER") * 1000,
+      limits: parameters.limits,
       topology: parameters.topology,
       publishers: parameters.publishers,
       now: () => Date.now(),

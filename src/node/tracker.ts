@@ -3,13 +3,8 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { TrackerFront } from "../tracker/front.ts";
 import { refuse } from "../tracker/handler.ts";
-import {
-  type ParameterName,
-  PARAMETERS,
-  Parameters,
-  type ParameterTexts,
-  parameterTexts,
-} from "../tracker/parameters.ts";
+import { type ParameterName, PARAMETERS } from "../tracker/parameter-list.ts";
+import { Parameters, type ParameterTexts, parameterTexts } from "../tracker/parameters.ts";
 import { SourceLimiter } from "../tracker/sources.ts";
 import { CommandError } from "./publish/command-error.ts";
 import { LocalObjects, TrackerState } from "./tracker/objects.ts";
@@ -54,7 +49,7 @@ export interface TrackerOptions {
   readonly state?: string;
   /** PEM. @defaultValue none: HTTP */
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
-  /** Further parameters (src/tracker/parameters.ts). */
+  /** Further parameters (src/tracker/parameter-list.ts). */
   readonly parameters?: ParameterTexts;
   /** Takes log lines, one JSON text each. @defaultValue nobody */
   readonly log?: (line: string) => void;
@@ -239,7 +234,7 @@ const listing = (): string =>
   new Parameters({})
     .list()
     .map(
-      ({ name, default: standard, unit, meaning }) =>
-        `${name} (${unit}; default ${standard || "empty"})\n  ${meaning}\n`,
+      ({ name, default: standard, unit, range, meaning }) =>
+        `${name} (${range === undefined ? unit : `${range[0]} to ${range[1]} ${unit}`}; default ${standard || "empty"})\n  ${meaning}\n`,
     )
     .join("");

@@ -33,8 +33,6 @@ export interface FrontHost {
   date(at: number): Date;
 }
 
-/** Swarms of which /metrics has lines. */
-const MAX_SWARM_LINES = 1000;
 /** How often a flood is logged, ms. */
 const FLOOD_MS = 60_000;
 
@@ -58,7 +56,9 @@ export class TrackerFront {
   constructor(host: FrontHost) {
     const { parameters } = host;
     this.#host = host;
-    this.#objects = withIceServers(host.objects, parameters.iceServers, () => host.now());
+    this.#objects = withIceServers(host.objects, parameters.iceServers, parameters.number("ICE_LIFE"), () =>
+      host.now(),
+    );
     this.#serves = servedSwarms(parameters);
     this.#authority = Authority.from(parameters, host);
     this.#publishers = Publishers.from(parameters, host);
@@ -176,6 +176,7 @@ export class TrackerFront {
     const response = await handleTracker(request, asker, this.#objects, {
       serves: (swarmId) => this.#mayServe(swarmId),
       bodyTimeout: this.#bodyTimeout,
+      limits: this.#host.parameters.limits,
       ...(this.#origins !== undefined && { origins: this.#origins }),
       authorize: async (authorization: string | null, message: TrackerRequest, from: Asker): Promise<Grant> => {
         method = message.method;
@@ -200,7 +201,7 @@ export class TrackerFront {
     const known = bearer(request, tokens);
     if (!known && tokens[0] !== "") return json({ error: "unauthorized" }, 401);
     await this.#gather();
-    const swarms = known ? await registry.swarms("", MAX_SWARM_LINES) : [];
+    const swarms = known ? await registry.swarms("", parameters.number("METRICS_SWARMS")) : [];
     const headers = { "Content-Type": METRICS_TYPE, "Cache-Control": "no-store" };
     return new Response(metricsText(await registry.stats(), swarms), { headers });
   }

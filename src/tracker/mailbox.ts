@@ -1,23 +1,20 @@
 import { malformed, TrackerError } from "./errors.ts";
 import { refuse } from "./handler.ts";
-import { MAX_BODY } from "./limits.ts";
+import type { Limits } from "./limits.ts";
 import { readSignal, SignalAllowance } from "./signal.ts";
 
-/** Longest time that a poll is held open, s: proxies end requests that are silent for 30 s. */
-export const MAX_POLL_WAIT = 25;
-/** A mailbox that nobody has asked for so long is closed, ms: one poll, and a slow way back. */
-const LAPSE_MS = 40_000;
+/** A mailbox that nobody has asked for one poll and so long is closed, ms: a slow way back. */
+const LAPSE_MS = 15_000;
 /** Messages that wait in one mailbox; an offer with its candidates is about ten. */
 const MAX_MESSAGES = 64;
 /** Characters that wait in one mailbox: session descriptions of a whole neighbourhood. */
 const MAX_WAITING = 128 * 1024;
-/** Characters that wait in all mailboxes of a swarm: an object has 128 MiB. */
-const MAX_TOTAL = 16 * 1024 * 1024;
 /** Signals in one request. */
 const MAX_SIGNALS = 64;
 
 /** What the mailboxes of a swarm need from their host. */
 export interface MailboxHost {
+  readonly limits: Limits;
   /** Whether this member may be signalled with this token. */
   admits(peerId: string, token: string): boolean;
   /** A member can be reached from now on; the members that it may signal. */
@@ -84,7 +81,7 @@ export class Mailboxes {
     this.#expire();
     const box = this.#boxes.get(to);
     if (box === undefined || box.messages.length >= MAX_MESSAGES) return false;
-    if (box.size + text.length > MAX_WAITING || this.#total + text.length > MAX_TOTAL) return false;
+    if (box.size + text.length > MAX_WAITING || this.#total + text.length > this.#host.limits.mailboxes) return false;
     box.messages.push(text);
     box.size += text.length;
     this.#total += text.length;
@@ -104,8 +101,9 @@ export class Mailboxes {
   /** Answers one request to `/signal/poll`. Never rejects. */
   async answer(request: Request): Promise<Response> {
     try {
+      const { limits } = this.#host;
       const peerId = new URL(request.url).searchParams.get("peer") ?? "";
-      const poll = readPoll(await readText(request));
+      const poll = readPoll(await readText(request, limits.body), limits.pollWait);
       if (!this.#host.admits(peerId, poll.token)) return refuse("forbidden", "Peer not registered");
       const box = this.#open(peerId, poll.session);
       if (box === undefined) return refuse("forbidden", "No such session");
@@ -133,7 +131,7 @@ export class Mailboxes {
       this.delete(peerId);
       box = {
         session: this.#host.newSession(),
-        allowance: new SignalAllowance(now),
+        allowance: new SignalAllowance(now, this.#host.limits),
         messages: [],
         received: 0,
         size: 0,
@@ -170,7 +168,7 @@ export class Mailboxes {
 
   #expire(): void {
     for (const [peerId, { heard: at }] of this.#boxes) {
-      if (at + LAPSE_MS > this.#host.now()) return;
+      if (at + this.#host.limits.pollWait * 1000 + LAPSE_MS > this.#host.now()) return;
       this.delete(peerId);
       this.#host.lapsed(peerId);
     }
@@ -197,17 +195,17 @@ function reply(session: string, messages: readonly string[]): Response {
 }
 
 /** @throws TrackerError "malformed". */
-async function readText(request: Request): Promise<string> {
+async function readText(request: Request, limit: number): Promise<string> {
   if (request.method !== "POST") throw malformed("Method is not POST");
   const length = Number(request.headers.get("Content-Length") ?? "0");
-  if (!(length <= MAX_BODY)) throw malformed("Message body too large");
+  if (!(length <= limit)) throw malformed("Message body too large");
   const text = await request.text().catch(() => "");
-  if (text.length > MAX_BODY) throw malformed("Message body too large");
+  if (text.length > limit) throw malformed("Message body too large");
   return text;
 }
 
 /** @throws TrackerError "malformed". */
-function readPoll(text: string): Poll {
+function readPoll(text: string, longest: number): Poll {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -227,6 +225,6 @@ function readPoll(text: string): Poll {
     ...(session !== undefined && { session }),
     received: received as number,
     signals: signals as unknown[],
-    waitMs: Math.min(wait, MAX_POLL_WAIT) * 1000,
+    waitMs: Math.min(wait, longest) * 1000,
   };
 }

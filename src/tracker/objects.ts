@@ -1,5 +1,6 @@
 import type { Voucher } from "./auth/grant.ts";
 import type { RefusalCode } from "./errors.ts";
+import type { Limits } from "./limits.ts";
 import type {
   ConnectRequest,
   FindRequest,
@@ -69,6 +70,8 @@ export interface TrackerPolicy {
    * @defaultValue 10,000
    */
   readonly bodyTimeout?: number;
+  /** @defaultValue those of the parameters */
+  readonly limits?: Limits;
 }
 
 /** Whether a request may go on: as which asker, or how it is refused, with the challenge for WWW-Authenticate of a 401. */

@@ -1,11 +1,9 @@
-import { RETRY_WINDOW } from "../../tracker/limits.ts";
 import type { SwarmTotals } from "../../tracker/manage/summary.ts";
 import type { DeskPort, DeskStorage } from "../../tracker/manage/desk.ts";
 import type { SwarmPolicy } from "../../tracker/manage/policy.ts";
 import { Registry } from "../../tracker/manage/registry.ts";
 import { type Outcome, type PeerPort, refusal, type SwarmPort, type TrackerObjects } from "../../tracker/objects.ts";
 import type { Parameters } from "../../tracker/parameters.ts";
-import type { Topology } from "../../tracker/place.ts";
 import { type PeerRecord, PeerTracker } from "../../tracker/peer.ts";
 import type { Member } from "../../tracker/swarm.ts";
 import { LocalSwarm } from "./swarm.ts";
@@ -43,17 +41,13 @@ export class LocalObjects implements TrackerObjects {
   readonly #state: TrackerState;
   readonly #swarms = new Map<string, LocalSwarm>();
   readonly #peers = new Map<string, LocalPeer>();
-  readonly #trackTimer: number;
-  readonly #topology: Topology;
-  readonly #publishers: ReadonlyMap<string, unknown>;
+  readonly #parameters: Parameters;
   readonly #swarmLimit: number;
   readonly #peerLimit: number;
 
   constructor(parameters: Parameters, state: TrackerState, write: (line: string) => void) {
     this.#state = state;
-    this.#trackTimer = parameters.number("TRACK_TIMER") * 1000;
-    this.#topology = parameters.topology;
-    this.#publishers = parameters.publishers;
+    this.#parameters = parameters;
     this.#swarmLimit = parameters.number("SWARM_LIMIT");
     this.#peerLimit = parameters.number("PEER_LIMIT");
     this.registry = new Registry({
@@ -159,9 +153,7 @@ export class LocalObjects implements TrackerObjects {
     this.#state.swarms.set(swarmId, state);
     const swarm = new LocalSwarm({
       swarmId,
-      trackTimer: this.#trackTimer,
-      topology: this.#topology,
-      publishers: this.#publishers,
+      parameters: this.#parameters,
       storage: this.#storage(state),
       emptied: () => {
         const ended = this.#swarms.get(swarmId);
@@ -215,7 +207,8 @@ export class LocalObjects implements TrackerObjects {
         this.#state.changed = true;
       },
       swarm: (swarmId) => this.swarm(swarmId),
-      trackTimer: this.#trackTimer,
+      trackTimer: this.#parameters.number("TRACK_TIMER") * 1000,
+      limits: this.#parameters.limits,
       now: () => Date.now(),
     });
     const peer: LocalPeer = { tracker, busy: 0, used: peers.has(peerId), timer: undefined };
@@ -236,7 +229,7 @@ export class LocalObjects implements TrackerObjects {
           if (due === undefined) peer.used = false;
           void this.#expire(peerId, peer);
         },
-        due === undefined ? RETRY_WINDOW : Math.max(due - Date.now(), 10),
+        due === undefined ? this.#parameters.limits.retryWindowMs : Math.max(due - Date.now(), 10),
       );
       peer.timer.unref();
     }

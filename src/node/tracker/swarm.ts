@@ -1,22 +1,14 @@
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
 import { type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
-import { RETRY_WINDOW } from "../../tracker/limits.ts";
-import type { Topology } from "../../tracker/place.ts";
+import type { Parameters } from "../../tracker/parameters.ts";
 import { CLOSE, PING, PONG } from "../../tracker/signal.ts";
-
-/** Bytes that may wait in a socket: a member that reads nothing does not fill the tracker's memory. */
-const MAX_WAITING = 1024 * 1024;
 
 /** What a swarm in this process needs. */
 export interface LocalSwarmOptions {
   readonly swarmId: string;
   readonly storage: DeskStorage;
-  /** Milliseconds. */
-  readonly trackTimer: number;
-  readonly topology: Topology;
-  /** Public keys of listed publishers. */
-  readonly publishers: { has(publisher: string): boolean };
+  readonly parameters: Parameters;
   /** Called when nobody is left in it. */
   readonly emptied: () => void;
 }
@@ -33,19 +25,26 @@ interface Connection {
 export class LocalSwarm {
   readonly desk: SwarmDesk;
   readonly #emptied: () => void;
+  /** Milliseconds. */
+  readonly #retryWindow: number;
+  /** Bytes that may wait in a socket: a member that reads nothing does not fill the tracker's memory. */
+  readonly #queue: number;
   readonly #connections = new Map<string, Connection>();
   /** It had members: a repeated request about their end is to be answered as the first was. */
   #used = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ swarmId, storage, trackTimer, topology, publishers, emptied }: LocalSwarmOptions) {
+  constructor({ swarmId, storage, parameters, emptied }: LocalSwarmOptions) {
     this.#emptied = emptied;
+    this.#retryWindow = parameters.limits.retryWindowMs;
+    this.#queue = parameters.number("SOCKET_QUEUE");
     this.desk = new SwarmDesk({
       swarmId,
       storage,
-      trackTimer,
-      topology,
-      publishers,
+      trackTimer: parameters.number("TRACK_TIMER") * 1000,
+      limits: parameters.limits,
+      topology: parameters.topology,
+      publishers: parameters.publishers,
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),
       random,
@@ -68,7 +67,7 @@ export class LocalSwarm {
     if (idle && !this.#used) {
       this.#emptied();
     } else if (this.#timer === undefined && (idle || due !== undefined)) {
-      const delay = idle ? RETRY_WINDOW : Math.max((due ?? 0) - Date.now(), 10);
+      const delay = idle ? this.#retryWindow : Math.max((due ?? 0) - Date.now(), 10);
       this.#timer = setTimeout(
         () => {
           this.#timer = undefined;
@@ -92,7 +91,7 @@ export class LocalSwarm {
       const text = binary ? undefined : data.toString("utf8");
       if (text === PING) socket.send(PONG);
       else this.desk.receive(socket, peerId, text);
-      if (socket.bufferedAmount > MAX_WAITING) socket.terminate();
+      if (socket.bufferedAmount > this.#queue) socket.terminate();
     });
     // What ws finds wrong (too big, bad UTF-8) it answers with the right close code itself.
     socket.on("error", () => undefined);

@@ -8,7 +8,6 @@ import {
   type KeyObject,
   SignJWT,
 } from "jose";
-import { CLOCK_TOLERANCE } from "../limits.ts";
 
 /** Media type of a grant, which keeps other JWTs of the same key from being taken for one (RFC 8725 §3.11). */
 const TYPE = "ppsp-grant+jwt";
@@ -89,16 +88,21 @@ export function readGrant(grant: string): { readonly publisher: string; readonly
   }
 }
 
-/** Until when a grant holds, milliseconds since 1970; else what is wrong with it. @param now - as a Date */
+/**
+ * Until when a grant holds, milliseconds since 1970; else what is wrong with it.
+ *
+ * @param clockTolerance - seconds
+ */
 export async function verifyGrant(
   grant: string,
   { jwk, algorithms }: PublisherKey,
   now: Date,
+  clockTolerance: number,
 ): Promise<number | string> {
   try {
-    const options = { typ: TYPE, algorithms: [...algorithms], currentDate: now, clockTolerance: CLOCK_TOLERANCE };
+    const options = { typ: TYPE, algorithms: [...algorithms], currentDate: now, clockTolerance };
     const { payload } = await jwtVerify(grant, jwk, options);
-    return payload.exp === undefined ? NO_END : Math.min((payload.exp + CLOCK_TOLERANCE) * 1000, NO_END);
+    return payload.exp === undefined ? NO_END : Math.min((payload.exp + clockTolerance) * 1000, NO_END);
   } catch (error) {
     // WebCrypto has errors of its own for a listed key that is no point of its curve.
     return error instanceof errors.JWTExpired ? "Grant has expired" : "Grant is not valid";

@@ -5,26 +5,29 @@ import type { Parameters } from "../parameters.ts";
 import type { AuthorityHost } from "./authority.ts";
 import { type PublisherKey, readGrant, type Voucher, verifyGrant } from "./grant.ts";
 
-/** Grants whose check is remembered: signatures cost more than all else about a request. */
-const MAX_KNOWN = 10_000;
-
 /** What a peer is told about a swarm that neither a list nor a publisher names. */
 export const NOT_SERVED = "Swarm not served here";
 
 /** Checks what publishers say about swarms that the operator has not named. */
 export class Publishers {
   readonly #keys: ReadonlyMap<string, PublisherKey>;
+  /** By how much clocks may differ, s. */
+  readonly #clocks: number;
+  /** Grants whose check is remembered. */
+  readonly #table: number;
   readonly #host: AuthorityHost;
   readonly #known = new Map<string, Voucher>();
 
-  private constructor(keys: ReadonlyMap<string, PublisherKey>, host: AuthorityHost) {
-    this.#keys = keys;
+  private constructor(parameters: Parameters, host: AuthorityHost) {
+    this.#keys = parameters.publishers;
+    this.#clocks = parameters.number("AUTH_CLOCKS");
+    this.#table = parameters.number("AUTH_TABLE");
     this.#host = host;
   }
 
   /** The publishers that the parameters list; undefined where there are none. */
-  static from({ publishers }: Parameters, host: AuthorityHost): Publishers | undefined {
-    return publishers.size === 0 ? undefined : new Publishers(publishers, host);
+  static from(parameters: Parameters, host: AuthorityHost): Publishers | undefined {
+    return parameters.publishers.size === 0 ? undefined : new Publishers(parameters, host);
   }
 
   /**
@@ -50,10 +53,10 @@ export class Publishers {
     const { publisher = "" } = readGrant(grant) ?? {};
     const key = this.#keys.get(publisher);
     if (key === undefined) return "Publisher not listed here";
-    const until = await verifyGrant(grant, key, this.#host.date(now));
+    const until = await verifyGrant(grant, key, this.#host.date(now), this.#clocks);
     if (typeof until === "string") return until;
     const [oldest] = this.#known.keys();
-    if (this.#known.size >= MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest);
+    if (this.#known.size >= this.#table && oldest !== undefined) this.#known.delete(oldest);
     const voucher = { publisher, until };
     this.#known.set(grant, voucher);
     return voucher;

@@ -1,11 +1,12 @@
 import type { Voucher } from "../auth/grant.ts";
+import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
 import { Mailboxes } from "../mailbox.ts";
 import type { ConnectRequest, FindRequest, PeerProperties, StatReport, StreamStatistics } from "../messages.ts";
 import { type Asker, type Entry, type Listing, NOT_YOURS, type Outcome, refusal, type Wish } from "../objects.ts";
 import { CLOSE, readSignal, SignalAllowance } from "../signal.ts";
 import { type SwarmHost, SwarmTracker } from "../swarm.ts";
 import { type AccountStorage, SwarmAccount } from "./account.ts";
-import { isDefault, MAX_BANS, NO_POLICY, objection, type SwarmPolicy } from "./policy.ts";
+import { isDefault, NO_POLICY, objection, type SwarmPolicy } from "./policy.ts";
 import type { ContentCharacteristics, MemberSummary, SwarmSummary } from "./summary.ts";
 
 /** A signalling socket as a swarm needs it. */
@@ -58,6 +59,7 @@ export interface DeskPort {
  */
 export class SwarmDesk {
   readonly #host: DeskHost;
+  readonly #limits: Limits;
   readonly #swarm: SwarmTracker;
   readonly #account: SwarmAccount;
   readonly #mailboxes: Mailboxes;
@@ -69,7 +71,9 @@ export class SwarmDesk {
     this.#host = host;
     this.#account = new SwarmAccount(host.storage);
     this.#policy = host.storage.loadPolicy() ?? NO_POLICY;
+    this.#limits = host.limits ?? DEFAULT_LIMITS;
     this.#mailboxes = new Mailboxes({
+      limits: this.#limits,
       admits: (peerId, token) => this.#swarm.admits(peerId, token),
       opened: (peerId) => {
         for (const socket of host.sockets(peerId)) socket.close(CLOSE.replaced, "replaced by a poll");
@@ -190,7 +194,7 @@ export class SwarmDesk {
   /** A message from a member's socket that is open. */
   receive(socket: DeskSocket, from: string, message: unknown): void {
     const now = this.#host.now();
-    const allowance = this.#allowances.get(socket) ?? new SignalAllowance(now);
+    const allowance = this.#allowances.get(socket) ?? new SignalAllowance(now, this.#limits);
     this.#allowances.set(socket, allowance);
     if (!allowance.take(now)) {
       socket.close(CLOSE.tooMany, "too many signals");
@@ -271,7 +275,7 @@ export class SwarmDesk {
       ...(source !== undefined && { source }),
       ...(seconds !== undefined && { until: now + seconds * 1000 }),
     };
-    this.#decide({ ...this.#policy, bans: [...others, ban].slice(-MAX_BANS) });
+    this.#decide({ ...this.#policy, bans: [...others, ban].slice(-this.#limits.bans) });
     this.#swarm.evict(peerId);
     return member !== undefined;
   }

@@ -2,9 +2,6 @@ import type { Voucher } from "../auth/grant.ts";
 import type { Asker } from "../objects.ts";
 import type { ContentCharacteristics } from "./summary.ts";
 
-/** Bans that one swarm keeps; the oldest goes first. */
-export const MAX_BANS = 1000;
-
 /** A peer that an operator does not let in; plain data, so that it can be stored. */
 export interface Ban {
   readonly peerId: string;
