@@ -1,7 +1,7 @@
 /**
  * Bounds on everything that a peer can make the tracker read, keep or send. The first part is the protocol's: peers and
  * trackers of different people must agree on it, so it cannot be set. The second part is what an operator may choose
- * (parameters.ts); here is what holds otherwise.
+ * (parameter-list.ts); here is what holds otherwise.
  */
 
 /** Characters of a Request-URI; ours are short, and signalling names a swarm and a peer in it. */

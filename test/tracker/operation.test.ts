@@ -36,6 +36,16 @@ describe("parameters", () => {
     );
   });
 
+  test("docs/OPERATIONS.md says something under every heading that the draft's section 5 leaves TBD", () => {
+    const text = readFileSync(new URL("../../docs/OPERATIONS.md", import.meta.url), "utf8");
+    const parts = text.split(/^#{2,3} (?=5\.)/mu).slice(1);
+    const length = new Map(parts.map((part) => [part.split(" ")[0], part.length]));
+    const operational = [1, 2, 3, 4, 5].map((number) => `5.1.${number}`);
+    const managed = [1, 2, 3, 4, 5, 6, 7].map((number) => `5.2.${number}`);
+    expect([...length.keys()]).toEqual(["5.1", ...operational, "5.2", ...managed]);
+    for (const number of [...operational, ...managed]) expect(length.get(number), number).toBeGreaterThan(300);
+  });
+
   test("wrangler.jsonc sets only what a Worker has, nothing secret, and each to its default", () => {
     const text = readFileSync(new URL("../../tracker-worker/wrangler.jsonc", import.meta.url), "utf8");
     const { vars } = JSON.parse(text.replace(/^\s*\/\/.*$/gmu, "").replace(/,(?=\s*[}\]])/gu, "")) as {
