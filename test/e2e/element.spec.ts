@@ -325,6 +325,6 @@ test("a tracker that lists the publisher and asks for tokens: the element shows 
   for (const viewer of viewers) {
     expect((await viewer.state()).stats.neighbours).toBe(1);
     expect(viewer.console.join("\n")).not.toMatch(/does not (?:serve|answer)/);
-    await viewer.close();
   }
+  for (const viewer of viewers) await viewer.close();
 });

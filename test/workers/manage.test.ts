@@ -67,7 +67,7 @@ describe("operation in workerd", () => {
     expect((await report(peer, { registration, stats: [{ swarmId }] })).status).toBe(200);
     expect((await connect(unique("base"), [`JOIN LEECH ${swarmId}`])).status).toBe(200);
     expect(typeof (await openSocket(swarmId, peer, registration.token))).toBe("object");
-    expect((await manage(`/swarms/${swarmId}`))[1]).toMatchObject({ members: 2 });
+    expect((await manage(`/swarms/${swarmId}`))[1]).toMatchObject({ members: 2, publisher: PUBLISHERS[0] });
   });
 
   test("without the token there is nothing to see", async () => {

@@ -35,22 +35,22 @@ export class Publishers {
    * knows already who vouches for it, so what is missing here is for the swarm to judge.
    */
   async vouch(request: TrackerRequest, asker: Asker, serves: (swarmId: string) => boolean): Promise<Asker> {
+    const unnamed = swarmsOf(request).filter((swarmId) => !serves(swarmId));
+    if (unnamed.length === 0) return asker;
+    const shown = (request.grants ?? []).map(claimOf);
     const vouched = new Map<string, Voucher | string>();
-    const { grants = [] } = request;
-    for (const swarmId of swarmsOf(request)) {
-      if (serves(swarmId)) continue;
-      const grant = grants.find((text) => text.length <= MAX_GRANT && readGrant(text)?.swarmId === swarmId);
-      vouched.set(swarmId, grant === undefined ? lack(grants) : await this.#check(grant));
+    for (const swarmId of unnamed) {
+      const claim = shown.find((one) => one.swarmId === swarmId);
+      vouched.set(swarmId, claim === undefined ? lack(shown) : await this.#check(claim));
     }
-    return vouched.size === 0 ? asker : { ...asker, vouched };
+    return { ...asker, vouched };
   }
 
-  async #check(grant: string): Promise<Voucher | string> {
+  async #check({ grant, publisher = "" }: Claim): Promise<Voucher | string> {
     const now = this.#host.now();
     const known = this.#known.get(grant);
     if (known !== undefined && known.until > now) return known;
     this.#known.delete(grant);
-    const { publisher = "" } = readGrant(grant) ?? {};
     const key = this.#keys.get(publisher);
     if (key === undefined) return "Publisher not listed here";
     const until = await verifyGrant(grant, key, this.#host.date(now), this.#clocks);
@@ -63,21 +63,30 @@ export class Publishers {
   }
 }
 
-/** Why none of these grants is for the swarm. */
-function lack(grants: readonly string[]): string {
-  if (grants.length === 0) return NOT_SERVED;
-  if (grants.some((grant) => grant.length > MAX_GRANT)) return "Grant is too long";
-  return grants.some((grant) => readGrant(grant) === undefined) ? "Grant is not valid" : "Grant is for another swarm";
+/** A grant with what it says of itself, as far as that can be read. */
+interface Claim {
+  readonly grant: string;
+  readonly publisher?: string;
+  readonly swarmId?: string;
 }
 
-/** SwarmIDs that a request is about; who only leaves need show nothing. */
-function swarmsOf(request: TrackerRequest): ReadonlySet<string> {
+const claimOf = (grant: string): Claim => ({ grant, ...(grant.length <= MAX_GRANT && readGrant(grant)) });
+
+/** Why none of these is for the swarm. */
+function lack(shown: readonly Claim[]): string {
+  if (shown.length === 0) return NOT_SERVED;
+  if (shown.some(({ grant }) => grant.length > MAX_GRANT)) return "Grant is too long";
+  return shown.some(({ swarmId }) => swarmId === undefined) ? "Grant is not valid" : "Grant is for another swarm";
+}
+
+/** SwarmIDs that a request is about, each once; who only leaves need show nothing. */
+function swarmsOf(request: TrackerRequest): readonly string[] {
   switch (request.method) {
     case "CONNECT":
-      return new Set(request.actions.flatMap(({ action, swarmId }) => (action === "JOIN" ? swarmId : [])));
+      return [...new Set(request.actions.flatMap(({ action, swarmId }) => (action === "JOIN" ? swarmId : [])))];
     case "FIND":
-      return new Set([request.swarmId]);
+      return [request.swarmId];
     case "STAT_REPORT":
-      return new Set(request.stats.flatMap(({ swarmId }) => swarmId ?? []));
+      return [...new Set(request.stats.flatMap(({ swarmId }) => swarmId ?? []))];
   }
 }

@@ -213,7 +213,7 @@ export class SwarmDesk {
   /** What the registry is told; the last summary of a swarm takes its sums along. */
   describe(): SwarmSummary {
     const { swarmId } = this.#host;
-    const { p2p, bans, content } = this.#policy;
+    const { p2p, bans, content, granted } = this.#policy;
     const signals = this.#signals;
     this.#signals = 0;
     const summary: SwarmSummary = {
@@ -226,6 +226,7 @@ export class SwarmDesk {
       p2p,
       bans: bans.length,
       ...(content !== undefined && { content }),
+      ...(granted !== undefined && { publisher: granted.publisher }),
       ...(this.idle && { ended: true }),
     };
     if (this.idle) this.#account.clear();
