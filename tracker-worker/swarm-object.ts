@@ -37,6 +37,8 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort, Desk
       trackTimer: parameters.number("TRACK_TIMER") * 1000,
       limits: parameters.limits,
       topology: parameters.topology,
+      // Who does not know which swarm it is ends no registration.
+      named: state.id.name === undefined || parameters.names(state.id.name),
       publishers: parameters.publishers,
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),

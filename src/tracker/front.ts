@@ -10,7 +10,7 @@ import type { Counts, RateLimits, RegistryPort } from "./manage/registry.ts";
 import { bearer, json } from "./manage/respond.ts";
 import type { TrackerRequest } from "./messages.ts";
 import type { Asker, Grant, TrackerObjects } from "./objects.ts";
-import { type Parameters, servedSwarms } from "./parameters.ts";
+import type { Parameters } from "./parameters.ts";
 import { POLL_PATH, SIGNAL_PATH } from "./signal.ts";
 import { SourceLimiter } from "./sources.ts";
 
@@ -59,7 +59,7 @@ export class TrackerFront {
     this.#objects = withIceServers(host.objects, parameters.iceServers, parameters.number("ICE_LIFE"), () =>
       host.now(),
     );
-    this.#serves = servedSwarms(parameters);
+    this.#serves = (swarmId) => parameters.names(swarmId);
     this.#authority = Authority.from(parameters, host);
     this.#publishers = Publishers.from(parameters, host);
     this.#limiter = new SourceLimiter(

@@ -10,6 +10,8 @@ export type ParameterTexts = Partial<Readonly<Record<ParameterName, string>>>;
 /** All settings of a tracker, read and checked. */
 export class Parameters {
   readonly #texts: ParameterTexts;
+  /** Swarms that are listed; undefined: all are served. */
+  readonly #named: ReadonlySet<string> | undefined;
   /** STUN and TURN servers. */
   readonly iceServers: readonly IceServerOption[];
   /** Where networks are. */
@@ -44,6 +46,9 @@ export class Parameters {
       "PUBLISHERS",
       () => new Map(this.words("PUBLISHERS").map((key) => [key, readPublisher(key)])),
     );
+    // A live swarm's SwarmID is the publisher's key.
+    const listed = [...this.words("SWARMS"), ...this.publishers.keys()];
+    this.#named = this.flag("OPEN") ? undefined : new Set(listed);
     this.limits = {
       body: this.number("BODY_LIMIT"),
       gzipFrom: this.number("GZIP_FROM"),
@@ -96,6 +101,11 @@ export class Parameters {
     return this.text(name).match(/\S+/gu) ?? [];
   }
 
+  /** Whether the configuration alone says that a swarm is served: all in open mode, else those of the lists. */
+  names(swarmId: string): boolean {
+    return this.#named === undefined || this.#named.has(swarmId);
+  }
+
   /** Every setting with the value in effect; of secrets only whether they are set. */
   list(): readonly (Parameter & { readonly name: string; readonly value: string })[] {
     return (Object.keys(PARAMETERS) as ParameterName[]).map((name) => {
@@ -114,14 +124,6 @@ export function parameterTexts(environment: Readonly<Record<string, unknown>>): 
     if (typeof text === "string") texts[name] = text;
   }
   return texts;
-}
-
-/** Which swarms the tracker is there for by configuration alone: all in open mode, else those of the lists. */
-export function servedSwarms(parameters: Parameters): (swarmId: string) => boolean {
-  if (parameters.flag("OPEN")) return () => true;
-  // A live swarm's SwarmID is the publisher's key.
-  const listed = new Set([...parameters.words("SWARMS"), ...parameters.words("PUBLISHERS")]);
-  return (swarmId) => listed.has(swarmId);
 }
 
 function readTopology(text: string): Topology {

@@ -80,6 +80,24 @@ describe("a publisher whom the tracker lists", () => {
     const stats = (await (await fetch(new URL("stats.json", url))).json()) as { peers: number };
     expect(stats.peers).toBe(0);
   });
+
+  test("does not keep alive what the operator once named and no longer does, but what is named needs no grant", async () => {
+    const { path, publisher } = await published();
+    const presentation = read(path);
+    const [swarmId, state] = [idOf(presentation), join(folder(), "state")];
+    const grants = [presentation.grant ?? ""];
+    const named = await tracker({ ...open, state, swarms: ["abcdef", swarmId], publishers: [publisher] });
+    expect((await register(named.url, "one")).status).toBe(200);
+    expect((await register(named.url, "two", { swarmId })).status).toBe(200);
+    await named.close();
+    const { url } = await tracker({ ...open, state, publishers: [publisher] });
+    const count = async (): Promise<number> =>
+      ((await (await fetch(new URL("stats.json", url))).json()) as { peers: number }).peers;
+    expect(await count()).toBe(0);
+    expect((await register(url, "two", { swarmId })).status).toBe(403);
+    expect((await register(url, "two", { swarmId, grants })).status).toBe(200);
+    expect(await count()).toBe(1);
+  });
 });
 
 describe("ppsp publish --key", () => {

@@ -44,6 +44,7 @@ export class LocalSwarm {
       trackTimer: parameters.number("TRACK_TIMER") * 1000,
       limits: parameters.limits,
       topology: parameters.topology,
+      named: parameters.names(swarmId),
       publishers: parameters.publishers,
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),

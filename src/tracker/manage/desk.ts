@@ -28,6 +28,8 @@ export interface DeskHost extends Omit<SwarmHost, "storage" | "ended"> {
   readonly storage: DeskStorage;
   /** Open signalling sockets of one member, or of all. */
   sockets(peerId?: string): readonly DeskSocket[];
+  /** The operator names the swarm: nobody need vouch for it. */
+  readonly named: boolean;
   /** Public keys of the publishers by whose word swarms are served. */
   readonly publishers: { has(publisher: string): boolean };
   /** A time as ISO 8601 in UTC. */
@@ -159,8 +161,9 @@ export class SwarmDesk {
 
   /** See SwarmTracker. */
   expire(): number | undefined {
-    const granted = this.#policy.granted;
-    if (granted !== undefined && !this.#holds(granted)) this.#end();
+    const { granted } = this.#policy;
+    if (this.#host.named) return this.#swarm.expire();
+    if (this.#swarm.size > 0 && !this.#holds(granted)) this.#end();
     const due = this.#swarm.expire();
     return granted === undefined || this.#swarm.size === 0 ? due : Math.min(due ?? Infinity, granted.until);
   }
@@ -321,8 +324,8 @@ export class SwarmDesk {
     if (word.until > (this.#policy.granted?.until ?? 0)) this.#decide({ ...this.#policy, granted: word });
   }
 
-  #holds({ publisher, until }: Voucher): boolean {
-    return until > this.#host.now() && this.#host.publishers.has(publisher);
+  #holds(word: Voucher | undefined): boolean {
+    return word !== undefined && word.until > this.#host.now() && this.#host.publishers.has(word.publisher);
   }
 
   /** Nobody vouches for the swarm any more. */
