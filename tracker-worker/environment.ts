@@ -3,7 +3,7 @@ import type { PeerObject } from "./peer-object.ts";
 import type { RegistryObject } from "./registry-object.ts";
 import type { Swarm } from "./swarm-object.ts";
 
-/** Bindings of the Worker, and its variables: those of src/tracker/parameters.ts. */
+/** Bindings of the Worker, and its variables: those of src/tracker/parameter-list.ts. */
 export interface Environment extends ParameterTexts {
   readonly SWARM: DurableObjectNamespace<Swarm>;
   readonly PEER: DurableObjectNamespace<PeerObject>;

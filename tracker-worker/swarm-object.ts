@@ -13,7 +13,6 @@ import type {
 } from "../src/tracker/messages.ts";
 import type { Asker, Entry, Listing, Outcome, SwarmPort, Wish } from "../src/tracker/objects.ts";
 import { CLOSE, PING, POLL_PATH, PONG } from "../src/tracker/signal.ts";
-import { topologyOf } from "../src/tracker/parameters.ts";
 import { type Environment, parametersOf, registryOf } from "./environment.ts";
 import { SqlMembers } from "./sql-members.ts";
 
@@ -38,7 +37,11 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort, Desk
       swarmId: state.id.name ?? "",
       storage: this.#members,
       trackTimer: parameters.number("TRACK_TIMER") * 1000,
-      topology: topologyOf(parameters),
+      limits: parameters.limits,
+      topology: parameters.topology,
+      // Who does not know which swarm it is ends no registration.
+      named: state.id.name === undefined || parameters.names(state.id.name),
+      publishers: parameters.publishers,
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),
       random: () => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32,

@@ -30,6 +30,8 @@ export interface RendezvousOptions {
   readonly minViewers?: number;
   /** How to write to trackers. @defaultValue json: a page then loads no XML parser */
   readonly encoding?: EncodingName;
+  /** Grant of the publisher as in ppsp.json. @defaultValue none */
+  readonly grant?: string | undefined;
   /** For trackers that ask for one. @defaultValue none */
   readonly accessToken?: AccessToken;
   /** One line for the console. */
@@ -135,6 +137,7 @@ export class SwarmMembership implements Membership {
           mode: "LEECH",
           relayOnly,
           ...(options.encoding !== undefined && { encoding: options.encoding }),
+          grant: options.grant,
           events: trackerEvents,
         }),
       linked: (id) => this.#neighbourhood.isLinked(id),

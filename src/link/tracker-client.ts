@@ -64,6 +64,8 @@ export interface TrackerClientOptions {
   readonly mode: PeerMode;
   /** Our own address is to be shown to nobody. @defaultValue false */
   readonly relayOnly?: boolean;
+  /** The publisher's word for the swarm, for trackers that ask for it. @defaultValue none */
+  readonly grant?: string | undefined;
   readonly events: TrackerClientEvents;
   /**
    * Where this peer takes connections. It then registers as the base protocol has it, bound to the address that its

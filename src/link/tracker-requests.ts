@@ -3,13 +3,13 @@ import type { TrackerClientOptions } from "./tracker-client.ts";
 
 type Whom = Pick<
   TrackerClientOptions,
-  "peerId" | "swarmId" | "mode" | "peerNum" | "relayOnly" | "addresses" | "trackTimer" | "events"
+  "peerId" | "swarmId" | "mode" | "peerNum" | "relayOnly" | "grant" | "addresses" | "trackTimer" | "events"
 >;
 
 /** CONNECT with one action; `registration` is absent in the base protocol. */
 export function connectRequest(
   action: "JOIN" | "LEAVE",
-  { peerId, swarmId, mode, peerNum, relayOnly, addresses = [], events }: Whom,
+  { peerId, swarmId, mode, peerNum, relayOnly, grant, addresses = [], events }: Whom,
   registration: Registration | undefined,
 ): ConnectRequest {
   const transactionId = newTransactionId();
@@ -23,6 +23,7 @@ export function connectRequest(
     addresses: joins ? addresses : [],
     ...(registration !== undefined && { registration: { ...registration, ...(relayOnly && { relayOnly }) } }),
     ...(joins && peerNum > 0 && { peerNum: { count: peerNum } }),
+    ...(joins && grant !== undefined && { grants: [grant] }),
     ...(position !== undefined && { position }),
   };
 }

@@ -1,21 +1,22 @@
 import { malformed, TrackerError } from "./errors.ts";
-import { BODY_TIMEOUT, MAX_BODY, MIN_GZIP } from "./limits.ts";
+import { BODY_TIMEOUT, MAX_BODY } from "./limits.ts";
 
 /**
  * Reads the body of a request as text (§4.3, Appendix B.3); it may be compressed with gzip.
  *
  * @param timeout - milliseconds that the peer may take to send it
+ * @param limit - bytes, as sent and decompressed
  * @throws TrackerError "malformed", "length" or "timeout".
  */
-export async function readBody(request: Request, timeout = BODY_TIMEOUT): Promise<string> {
+export async function readBody(request: Request, timeout = BODY_TIMEOUT, limit = MAX_BODY): Promise<string> {
   const encoding = request.headers.get("Content-Encoding")?.trim().toLowerCase();
   if (encoding !== undefined && encoding !== "gzip") throw malformed("Content-Encoding is not gzip");
   const length = request.headers.get("Content-Length");
   if (length === null || !/^\d{1,10}$/u.test(length)) throw new TrackerError("length", "Missing Content-Length");
-  if (Number(length) > MAX_BODY) throw malformed("Message body too large");
+  if (Number(length) > limit) throw malformed("Message body too large");
   if (Number(length) === 0) throw malformed("Missing message body");
   const received = await receive(request, Number(length), timeout);
-  const bytes = encoding === undefined ? received : await gunzip(received, MAX_BODY);
+  const bytes = encoding === undefined ? received : await gunzip(received, limit);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
@@ -83,9 +84,9 @@ export async function gunzip(bytes: Uint8Array<ArrayBuffer>, limit: number): Pro
   throw malformed("Message body too large");
 }
 
-/** Compresses text that is long enough for it to pay; undefined for the rest. */
-export async function gzip(text: string): Promise<ArrayBuffer | undefined> {
-  if (text.length < MIN_GZIP) return undefined;
+/** Compresses text of at least `from` characters, for which it pays; undefined for the rest. */
+export async function gzip(text: string, from: number): Promise<ArrayBuffer | undefined> {
+  if (text.length < from) return undefined;
   return new Response(new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
 }
 

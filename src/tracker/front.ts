@@ -1,5 +1,6 @@
 import { Authority } from "./auth/authority.ts";
 import { enrol } from "./auth/enrol.ts";
+import { NOT_SERVED, Publishers } from "./auth/publishers.ts";
 import { handleTracker, refuse } from "./handler.ts";
 import { withIceServers } from "./ice.ts";
 import { answerManagement } from "./manage/api.ts";
@@ -9,7 +10,7 @@ import type { Counts, RateLimits, RegistryPort } from "./manage/registry.ts";
 import { bearer, json } from "./manage/respond.ts";
 import type { TrackerRequest } from "./messages.ts";
 import type { Asker, Grant, TrackerObjects } from "./objects.ts";
-import { iceServersOf, type Parameters, servedSwarms } from "./parameters.ts";
+import type { Parameters } from "./parameters.ts";
 import { POLL_PATH, SIGNAL_PATH } from "./signal.ts";
 import { SourceLimiter } from "./sources.ts";
 
@@ -32,8 +33,6 @@ export interface FrontHost {
   date(at: number): Date;
 }
 
-/** Swarms of which /metrics has lines. */
-const MAX_SWARM_LINES = 1000;
 /** How often a flood is logged, ms. */
 const FLOOD_MS = 60_000;
 
@@ -46,6 +45,7 @@ export class TrackerFront {
   readonly #objects: TrackerObjects;
   readonly #serves: (swarmId: string) => boolean;
   readonly #authority: Authority | undefined;
+  readonly #publishers: Publishers | undefined;
   readonly #limiter: SourceLimiter;
   readonly #origins: readonly string[] | undefined;
   readonly #bodyTimeout: number;
@@ -56,9 +56,12 @@ export class TrackerFront {
   constructor(host: FrontHost) {
     const { parameters } = host;
     this.#host = host;
-    this.#objects = withIceServers(host.objects, iceServersOf(parameters), () => host.now());
-    this.#serves = servedSwarms(parameters);
+    this.#objects = withIceServers(host.objects, parameters.iceServers, parameters.number("ICE_LIFE"), () =>
+      host.now(),
+    );
+    this.#serves = (swarmId) => parameters.names(swarmId);
     this.#authority = Authority.from(parameters, host);
+    this.#publishers = Publishers.from(parameters, host);
     this.#limiter = new SourceLimiter(
       parameters.number("REQUEST_RATE"),
       parameters.number("REQUEST_BURST"),
@@ -99,7 +102,7 @@ export class TrackerFront {
   signalRefusal(upgrade: string | null, swarmId: string): Response | undefined {
     if (upgrade?.toLowerCase() !== "websocket") return refuse("malformed", "Not a WebSocket");
     if (swarmId === "") return refuse("malformed", "Missing swarm");
-    return this.#serves(swarmId) ? undefined : refuse("forbidden", "Swarm not served here");
+    return this.#mayServe(swarmId) ? undefined : refuse("forbidden", NOT_SERVED);
   }
 
   /** Counts something for /metrics. */
@@ -171,17 +174,25 @@ export class TrackerFront {
     const authority = this.#authority;
     const started = this.#host.now();
     const response = await handleTracker(request, asker, this.#objects, {
-      serves: this.#serves,
+      serves: (swarmId) => this.#mayServe(swarmId),
       bodyTimeout: this.#bodyTimeout,
+      limits: this.#host.parameters.limits,
       ...(this.#origins !== undefined && { origins: this.#origins }),
       authorize: async (authorization: string | null, message: TrackerRequest, from: Asker): Promise<Grant> => {
         method = message.method;
-        return authority === undefined ? { ok: true, asker: from } : authority.authorize(authorization, message, from);
+        const grant = await authority?.authorize(authorization, message, from);
+        if (grant?.ok === false || this.#publishers === undefined) return grant ?? { ok: true, asker: from };
+        return { ok: true, asker: await this.#publishers.vouch(message, grant?.asker ?? from, this.#serves) };
       },
     });
     this.count(`requests_total{type="${method}",status="${response.status}"}`);
     this.count(`request_seconds_total{type="${method}"}`, (this.#host.now() - started) / 1000);
     return response;
+  }
+
+  /** Of a swarm that a publisher may vouch for, the swarm itself knows best whether one does. */
+  #mayServe(swarmId: string): boolean {
+    return this.#publishers !== undefined || this.#serves(swarmId);
   }
 
   async #metrics(request: Request): Promise<Response> {
@@ -190,7 +201,7 @@ export class TrackerFront {
     const known = bearer(request, tokens);
     if (!known && tokens[0] !== "") return json({ error: "unauthorized" }, 401);
     await this.#gather();
-    const swarms = known ? await registry.swarms("", MAX_SWARM_LINES) : [];
+    const swarms = known ? await registry.swarms("", parameters.number("METRICS_SWARMS")) : [];
     const headers = { "Content-Type": METRICS_TYPE, "Cache-Control": "no-store" };
     return new Response(metricsText(await registry.stats(), swarms), { headers });
   }

@@ -1,7 +1,7 @@
 import { gzip, readBody, takesGzip } from "./body.ts";
 import { malformed, type RefusalCode, STATUS, TrackerError } from "./errors.ts";
 import { jsonCodec } from "./json/codec.ts";
-import { MAX_URI } from "./limits.ts";
+import { DEFAULT_LIMITS, MAX_URI } from "./limits.ts";
 import type { Codec, TrackerRequest } from "./messages.ts";
 import {
   type Asker,
@@ -62,6 +62,7 @@ async function answer(
   objects: TrackerObjects,
   policy: TrackerPolicy,
 ): Promise<Response> {
+  const { limits = DEFAULT_LIMITS } = policy;
   let codec: Codec | undefined;
   let transactionId: string | undefined;
   try {
@@ -69,7 +70,7 @@ async function answer(
     codec = CODECS.get(type.essence);
     checkTarget(request);
     if (type.fault !== undefined) throw malformed(type.fault);
-    const text = await readBody(request, policy.bodyTimeout);
+    const text = await readBody(request, policy.bodyTimeout, limits.body);
     codec ??= /^\s*\{/u.test(text) ? jsonCodec : xmlCodec;
     const message = codec.decodeRequest(text);
     ({ transactionId } = message);
@@ -80,7 +81,7 @@ async function answer(
     return await respond(
       codec.encodeResponse(outcome.response, message),
       codec.contentType,
-      takesGzip(request.headers),
+      takesGzip(request.headers) ? limits.gzipFrom : Infinity,
     );
   } catch (error) {
     if (error instanceof TrackerError && error.code in STATUS) {
@@ -190,10 +191,10 @@ function challenge(response: Response, scheme = REGISTRATION_CHALLENGE): Respons
   return response;
 }
 
-async function respond(text: string, contentType: string, mayCompress: boolean): Promise<Response> {
+async function respond(text: string, contentType: string, compressFrom: number): Promise<Response> {
   const headers = new Headers({ ...CORS, "Content-Type": contentType, "Cache-Control": "no-store" });
   headers.set("Vary", "Accept-Encoding");
-  const compressed = mayCompress ? await gzip(text) : undefined;
+  const compressed = await gzip(text, compressFrom);
   if (compressed === undefined) return new Response(text, { headers });
   headers.set("Content-Encoding", "gzip");
   // Workers would compress it once more, other platforms do not know the option.

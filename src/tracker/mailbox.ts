@@ -1,22 +1,19 @@
 import { pollCodec } from "./encodings.ts";
 import { malformed, TrackerError } from "./errors.ts";
 import { refuse } from "./handler.ts";
-import { MAX_BODY } from "./limits.ts";
+import type { Limits } from "./limits.ts";
 import { type Signal, SignalAllowance, type SignalCodec, type SignalMessage } from "./signal.ts";
 
-/** Longest time that a poll is held open, s: proxies end requests that are silent for 30 s. */
-export const MAX_POLL_WAIT = 25;
-/** A mailbox that nobody has asked for so long is closed, ms: one poll, and a slow way back. */
-const LAPSE_MS = 40_000;
+/** A mailbox that nobody has asked for one poll and so long is closed, ms: a slow way back. */
+const LAPSE_MS = 15_000;
 /** Messages that wait in one mailbox; an offer with its candidates is about ten. */
 const MAX_MESSAGES = 64;
 /** Characters that wait in one mailbox: session descriptions of a whole neighbourhood. */
 const MAX_WAITING = 128 * 1024;
-/** Characters that wait in all mailboxes of a swarm: an object has 128 MiB. */
-const MAX_TOTAL = 16 * 1024 * 1024;
 
 /** What the mailboxes of a swarm need from their host. */
 export interface MailboxHost {
+  readonly limits: Limits;
   /** Whether this member may be signalled with this token. */
   admits(peerId: string, token: string): boolean;
   /** A member can be reached from now on; the members that it may signal. */
@@ -76,7 +73,7 @@ export class Mailboxes {
     const box = this.#boxes.get(to);
     if (box === undefined || box.messages.length >= MAX_MESSAGES) return false;
     const length = lengthOf(message);
-    if (box.size + length > MAX_WAITING || this.#total + length > MAX_TOTAL) return false;
+    if (box.size + length > MAX_WAITING || this.#total + length > this.#host.limits.mailboxes) return false;
     box.messages.push(message);
     box.size += length;
     this.#total += length;
@@ -96,8 +93,9 @@ export class Mailboxes {
   /** Answers one request to `/signal/poll`. Never rejects. */
   async answer(request: Request): Promise<Response> {
     try {
+      const { limits } = this.#host;
       const peerId = new URL(request.url).searchParams.get("peer") ?? "";
-      const text = await readText(request);
+      const text = await readText(request, limits.body);
       const codec = pollCodec(request.headers.get("Content-Type"), text);
       const poll = codec.readPoll(text);
       if (!this.#host.admits(peerId, poll.token)) return refuse("forbidden", "Peer not registered");
@@ -106,7 +104,7 @@ export class Mailboxes {
       for (const signal of poll.signals) this.#relay(peerId, box, signal);
       if (poll.wait === 0) return reply(codec, box.session, []);
       this.#drop(box, poll.received);
-      if (box.messages.length === 0) await held(box, Math.min(poll.wait, MAX_POLL_WAIT) * 1000);
+      if (box.messages.length === 0) await held(box, Math.min(poll.wait, limits.pollWait) * 1000);
       return reply(codec, box.session, box.messages);
     } catch (error) {
       if (!(error instanceof TrackerError)) {
@@ -127,7 +125,7 @@ export class Mailboxes {
       this.delete(peerId);
       box = {
         session: this.#host.newSession(),
-        allowance: new SignalAllowance(now),
+        allowance: new SignalAllowance(now, this.#host.limits),
         messages: [],
         received: 0,
         size: 0,
@@ -164,7 +162,7 @@ export class Mailboxes {
 
   #expire(): void {
     for (const [peerId, { heard: at }] of this.#boxes) {
-      if (at + LAPSE_MS > this.#host.now()) return;
+      if (at + this.#host.limits.pollWait * 1000 + LAPSE_MS > this.#host.now()) return;
       this.delete(peerId);
       this.#host.lapsed(peerId);
     }
@@ -196,11 +194,11 @@ function reply(codec: SignalCodec, session: string, messages: readonly SignalMes
 }
 
 /** @throws TrackerError "malformed". */
-async function readText(request: Request): Promise<string> {
+async function readText(request: Request, limit: number): Promise<string> {
   if (request.method !== "POST") throw malformed("Method is not POST");
   const length = Number(request.headers.get("Content-Length") ?? "0");
-  if (!(length <= MAX_BODY)) throw malformed("Message body too large");
+  if (!(length <= limit)) throw malformed("Message body too large");
   const text = await request.text().catch(() => "");
-  if (text.length > MAX_BODY) throw malformed("Message body too large");
+  if (text.length > limit) throw malformed("Message body too large");
   return text;
 }

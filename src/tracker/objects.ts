@@ -1,4 +1,6 @@
+import type { Voucher } from "./auth/grant.ts";
 import type { RefusalCode } from "./errors.ts";
+import type { Limits } from "./limits.ts";
 import type {
   ConnectRequest,
   FindRequest,
@@ -30,6 +32,8 @@ export interface Asker {
   readonly subject?: string;
   /** It has authenticated as a super-node. */
   readonly superNode?: true;
+  /** Swarms that are served only by the word of a publisher: that word as the request shows it, or why it does not. */
+  readonly vouched?: ReadonlyMap<string, Voucher | string>;
 }
 
 /** What a peer wants of a peer list. */
@@ -66,6 +70,8 @@ export interface TrackerPolicy {
    * @defaultValue 10,000
    */
   readonly bodyTimeout?: number;
+  /** @defaultValue those of the parameters */
+  readonly limits?: Limits;
 }
 
 /** Whether a request may go on: as which asker, or how it is refused, with the challenge for WWW-Authenticate of a 401. */

@@ -1,5 +1,5 @@
 import { malformed, TrackerError } from "./errors.ts";
-import { MAX_SIGNAL, SIGNAL_BURST, SIGNAL_RATE } from "./limits.ts";
+import { type Limits, MAX_SIGNAL } from "./limits.ts";
 import type { Codec } from "./messages.ts";
 import { identifier } from "./values.ts";
 
@@ -136,17 +136,21 @@ export function receiveSignal(codec: SignalCodec, message: unknown): Signal | Cl
 
 /** How many signals one socket may still send: a bucket that fills at a steady rate. */
 export class SignalAllowance {
-  #left = SIGNAL_BURST;
+  readonly #limits: Limits;
+  #left: number;
   #at: number;
 
   /** @param now - milliseconds */
-  constructor(now: number) {
+  constructor(now: number, limits: Limits) {
+    this.#limits = limits;
+    this.#left = limits.signalBurst;
     this.#at = now;
   }
 
   /** Takes one signal; false when there is none left. */
   take(now: number): boolean {
-    this.#left = Math.min(SIGNAL_BURST, this.#left + (Math.max(0, now - this.#at) / 1000) * SIGNAL_RATE);
+    const { signalBurst, signalRate } = this.#limits;
+    this.#left = Math.min(signalBurst, this.#left + (Math.max(0, now - this.#at) / 1000) * signalRate);
     this.#at = now;
     if (this.#left < 1) return false;
     this.#left -= 1;

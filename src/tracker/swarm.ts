@@ -1,6 +1,6 @@
 import { reflexiveAddress } from "./address.ts";
 import { addressesFor, type CheckAddress, checkFurther, furtherAddresses } from "./further.ts";
-import { DEFAULT_PEERS, MAX_MEMBERS, MAX_PEERS } from "./limits.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { judge, TrackerMachine, type TrackerState } from "./machine.ts";
 import type {
   ConnectRequest,
@@ -27,6 +27,7 @@ import { type Place, Topology } from "./place.ts";
 import { isRelayOnly, rank, sampleSize, superNodeSample } from "./ranking.ts";
 import { RecentAnswers } from "./retries.ts";
 import { SampleSet } from "./roster.ts";
+import { wishOf } from "./wish.ts";
 
 /** What a swarm keeps of one member; plain data, so that it can be stored. */
 export interface Member {
@@ -71,6 +72,8 @@ export interface SwarmHost {
   readonly storage: SwarmStorage;
   /** Milliseconds of silence after which a member is forgotten. */
   readonly trackTimer: number;
+  /** @defaultValue those of the parameters */
+  readonly limits?: Limits;
   /** Where networks are and what traffic between them costs. @defaultValue nothing is known but what the edge says */
   readonly topology?: Topology;
   /** Milliseconds since 1970. */
@@ -96,7 +99,8 @@ export class SwarmTracker {
   /** Before this moment nobody has been silent for too long, milliseconds since 1970. */
   #due = 0;
   readonly #machine = new TrackerMachine();
-  readonly #ended = new RecentAnswers();
+  readonly #limits: Limits;
+  readonly #ended: RecentAnswers;
   readonly #listed: SampleSet<Member>;
   /** Members with an open signalling socket. */
   readonly #reachable: SampleSet<Member>;
@@ -105,6 +109,8 @@ export class SwarmTracker {
 
   constructor(host: SwarmHost) {
     this.#host = host;
+    this.#limits = host.limits ?? DEFAULT_LIMITS;
+    this.#ended = new RecentAnswers(this.#limits);
     this.#topology = host.topology ?? new Topology();
     this.#superNodes = new SampleSet(() => host.random());
     this.#listed = new SampleSet(() => host.random());
@@ -149,10 +155,11 @@ export class SwarmTracker {
       };
       return this.#ended.set(key, outcome, this.#host.now());
     }
-    if (member === undefined && this.#members.size >= MAX_MEMBERS) return refusal("unavailable", "Swarm is full");
+    if (member === undefined && this.#members.size >= this.#limits.members)
+      return refusal("unavailable", "Swarm is full");
     const now = this.#host.now();
     const token = member?.token ?? this.#host.newToken();
-    const wish = wishOf(peerMode, request);
+    const wish = wishOf(peerMode, request, this.#limits);
     const since = member?.since ?? now;
     const { superNode: _superNode, place: _place, relayOnly: _relayOnly, ...before } = member ?? {};
     const standing = this.#standing(asker);
@@ -183,7 +190,7 @@ export class SwarmTracker {
     const member = this.#members.get(peerId);
     if (member === undefined) return NOT_REGISTERED;
     if (!holds(member, request.registration?.token)) return NOT_YOURS;
-    const wish = wishOf("LEECH", request);
+    const wish = wishOf("LEECH", request, this.#limits);
     this.#store({ ...member, wish, seen: this.#host.now() });
     const peers = this.#list(swarmId, peerId, wish);
     const swarmSizes = [{ swarmId, size: this.size }];
@@ -207,7 +214,7 @@ export class SwarmTracker {
     this.expire();
     const member = this.#members.get(entry.peerId);
     if (member?.token !== undefined) return "unauthorized";
-    if (member === undefined && this.#members.size >= MAX_MEMBERS) return "unavailable";
+    if (member === undefined && this.#members.size >= this.#limits.members) return "unavailable";
     const now = this.#host.now();
     const { peerId, peerMode, address, further = [], asker } = entry;
     const since = member?.since ?? now;
@@ -371,19 +378,6 @@ function reported(member: Member, stat: StreamStatistics | undefined, properties
     ...(properties !== undefined && { properties: { ...member.properties, ...properties } }),
   };
 }
-
-/** What a request wants of a peer list. */
-export function wishOf(peerMode: PeerMode, { peerNum, position }: Pick<ConnectRequest, "peerNum" | "position">): Wish {
-  return {
-    count: listLength(peerMode, peerNum?.count),
-    ...(peerNum !== undefined && { peerNum }),
-    ...(position !== undefined && { position }),
-  };
-}
-
-/** How many peers to list for a CONNECT (§4.1): seeders get none unless they ask. */
-export const listLength = (peerMode: PeerMode, wanted: number | undefined): number =>
-  Math.min(wanted ?? (peerMode === "LEECH" ? DEFAULT_PEERS : 0), MAX_PEERS);
 
 /** Whether `token` is the member's; in constant time, so that it cannot be guessed digit by digit. */
 function holds(member: Member, token: string | undefined): boolean {

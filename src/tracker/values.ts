@@ -23,6 +23,9 @@ export function identifier(value: unknown, what: string, limit: number = MAX_ID)
 /** A SwarmID. @throws TrackerError "malformed". */
 export const swarmIdentifier = (value: unknown): string => identifier(value, "SwarmID", MAX_SWARM_ID);
 
+/** A grant, whatever its length: what a tracker does not check need not be good. @throws TrackerError "malformed". */
+export const grantText = (value: unknown): string => identifier(value, "grant", Infinity);
+
 /** URL, user name or credential of an ICE server. @throws TrackerError "malformed". */
 export const iceText = (value: unknown): string => identifier(value, "IceServer", MAX_ICE_TEXT);
 

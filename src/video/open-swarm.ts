@@ -45,6 +45,7 @@ export async function openSwarm(options: SwarmOptions, report: Warn): Promise<En
             trackers: options.trackers.length > 0 ? [options.trackers] : presentation.trackers,
             iceServers:
               options.iceServers ?? (presentation.iceServers.length > 0 ? presentation.iceServers : "tracker"),
+            grant: presentation.grant,
             ...(maxNeighbours === undefined ? {} : { maxNeighbours }),
             ...(minViewers === undefined ? {} : { minViewers }),
             ...(relayOnly === undefined ? {} : { relayOnly }),

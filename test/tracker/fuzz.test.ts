@@ -30,6 +30,7 @@ const SEEDS: readonly TrackerRequest[] = [
     actions: [{ swarmId: "1111", action: "JOIN", peerMode: "LEECH", transactionId: "12345.1" }],
     addresses: [],
     registration: {},
+    grants: ["eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxMTExIn0.AAAA"],
   },
   {
     method: "CONNECT",

@@ -7,7 +7,7 @@ import { WebSocketServer } from "ws";
 import type { TrackerFront } from "../../tracker/front.ts";
 import { readSubprotocols, SIGNAL_CODECS } from "../../tracker/encodings.ts";
 import { REASON_HEADER } from "../../tracker/handler.ts";
-import { MAX_BODY, MAX_SIGNAL, MAX_URI } from "../../tracker/limits.ts";
+import { MAX_SIGNAL, MAX_URI } from "../../tracker/limits.ts";
 import type { Parameters } from "../../tracker/parameters.ts";
 import { CommandError } from "../publish/command-error.ts";
 import { toRequest } from "./request.ts";
@@ -93,7 +93,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   const source = sourceOf(request, options.parameters);
   try {
     const refused = front.admit(source);
-    const body = refused === undefined ? await readBody(request) : undefined;
+    const body = refused === undefined ? await readBody(request, options.parameters.limits.body) : undefined;
     const answered = refused ?? (await front.serve(toRequest(request, body), { source }, true));
     await write(response, answered, request.complete);
   } catch (error) {
@@ -105,9 +105,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
 }
 
 /** The body, up to what any handler takes; undefined where its length says that it will not be taken anyway. */
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+async function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
   const length = request.headers["content-length"];
-  if (length === undefined || Number(length) > MAX_BODY || length === "0") return undefined;
+  if (length === undefined || Number(length) > limit || length === "0") return undefined;
   const parts: Buffer[] = [];
   for await (const part of request) parts.push(part as Buffer);
   return parts.length === 1 ? parts[0] : Buffer.concat(parts);

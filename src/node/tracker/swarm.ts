@@ -1,22 +1,16 @@
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
+import type { CheckAddress } from "../../tracker/further.ts";
 import { jsonSignals } from "../../tracker/json/signal.ts";
 import { type DeskSocket, type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
-import { RETRY_WINDOW } from "../../tracker/limits.ts";
-import type { CheckAddress } from "../../tracker/further.ts";
-import type { Topology } from "../../tracker/place.ts";
+import type { Parameters } from "../../tracker/parameters.ts";
 import { CLOSE, PING, PONG, type SignalCodec } from "../../tracker/signal.ts";
-
-/** Bytes that may wait in a socket: a member that reads nothing does not fill the tracker's memory. */
-const MAX_WAITING = 1024 * 1024;
 
 /** What a swarm in this process needs. */
 export interface LocalSwarmOptions {
   readonly swarmId: string;
   readonly storage: DeskStorage;
-  /** Milliseconds. */
-  readonly trackTimer: number;
-  readonly topology: Topology;
+  readonly parameters: Parameters;
   readonly checkAddress: CheckAddress;
   /** Called when nobody is left in it. */
   readonly emptied: () => void;
@@ -34,19 +28,28 @@ interface Connection {
 export class LocalSwarm {
   readonly desk: SwarmDesk;
   readonly #emptied: () => void;
+  /** Milliseconds. */
+  readonly #retryWindow: number;
+  /** Bytes that may wait in a socket: a member that reads nothing does not fill the tracker's memory. */
+  readonly #queue: number;
   readonly #connections = new Map<string, Connection>();
   readonly #encodings = new WeakMap<DeskSocket, SignalCodec>();
   /** It had members: a repeated request about their end is to be answered as the first was. */
   #used = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ swarmId, storage, trackTimer, topology, checkAddress, emptied }: LocalSwarmOptions) {
+  constructor({ swarmId, storage, parameters, checkAddress, emptied }: LocalSwarmOptions) {
     this.#emptied = emptied;
+    this.#retryWindow = parameters.limits.retryWindowMs;
+    this.#queue = parameters.number("SOCKET_QUEUE");
     this.desk = new SwarmDesk({
       swarmId,
       storage,
-      trackTimer,
-      topology,
+      trackTimer: parameters.number("TRACK_TIMER") * 1000,
+      limits: parameters.limits,
+      topology: parameters.topology,
+      named: parameters.names(swarmId),
+      publishers: parameters.publishers,
       checkAddress,
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),
@@ -71,7 +74,7 @@ export class LocalSwarm {
     if (idle && !this.#used) {
       this.#emptied();
     } else if (this.#timer === undefined && (idle || due !== undefined)) {
-      const delay = idle ? RETRY_WINDOW : Math.max((due ?? 0) - Date.now(), 10);
+      const delay = idle ? this.#retryWindow : Math.max((due ?? 0) - Date.now(), 10);
       this.#timer = setTimeout(
         () => {
           this.#timer = undefined;
@@ -96,7 +99,7 @@ export class LocalSwarm {
       const text = binary ? undefined : data.toString("utf8");
       if (text === PING) socket.send(PONG);
       else this.desk.receive(socket, peerId, text);
-      if (socket.bufferedAmount > MAX_WAITING) socket.terminate();
+      if (socket.bufferedAmount > this.#queue) socket.terminate();
     });
     // What ws finds wrong (too big, bad UTF-8) it answers with the right close code itself.
     socket.on("error", () => undefined);

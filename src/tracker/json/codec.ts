@@ -38,7 +38,8 @@ const ERROR_CODES: Readonly<Record<RefusalCode, number>> = {
 };
 
 function encodeRequest(request: TrackerRequest): string {
-  const head = { request_type: request.method, transaction_id: request.transactionId, peer_id: request.peerId };
+  const { method, transactionId, peerId, grants } = request;
+  const head = { request_type: method, transaction_id: transactionId, peer_id: peerId, grants };
   const registration = writeRegistration(request.registration);
   switch (request.method) {
     case "CONNECT":

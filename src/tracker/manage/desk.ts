@@ -1,3 +1,5 @@
+import type { Voucher } from "../auth/grant.ts";
+import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
 import { Mailboxes } from "../mailbox.ts";
 import type { ConnectRequest, FindRequest, PeerProperties, StatReport, StreamStatistics } from "../messages.ts";
 import { type Asker, type Entry, type Listing, NOT_YOURS, type Outcome, refusal, type Wish } from "../objects.ts";
@@ -11,7 +13,7 @@ import {
 } from "../signal.ts";
 import { type SwarmHost, SwarmTracker } from "../swarm.ts";
 import { type AccountStorage, SwarmAccount } from "./account.ts";
-import { isDefault, MAX_BANS, NO_POLICY, objection, type SwarmPolicy } from "./policy.ts";
+import { isDefault, NO_POLICY, objection, type SwarmPolicy } from "./policy.ts";
 import type { ContentCharacteristics, MemberSummary, SwarmSummary } from "./summary.ts";
 
 /** A signalling socket as a swarm needs it. */
@@ -35,6 +37,10 @@ export interface DeskHost extends Omit<SwarmHost, "storage" | "ended"> {
   sockets(peerId?: string): readonly DeskSocket[];
   /** The encoding that a socket was opened with. */
   encoding(socket: DeskSocket): SignalCodec;
+  /** The operator names the swarm: nobody need vouch for it. */
+  readonly named: boolean;
+  /** Public keys of the publishers by whose word swarms are served. */
+  readonly publishers: { has(publisher: string): boolean };
   /** A time as ISO 8601 in UTC. */
   iso(at: number): string;
 }
@@ -64,6 +70,7 @@ export interface DeskPort {
  */
 export class SwarmDesk {
   readonly #host: DeskHost;
+  readonly #limits: Limits;
   readonly #swarm: SwarmTracker;
   readonly #account: SwarmAccount;
   readonly #mailboxes: Mailboxes;
@@ -75,7 +82,9 @@ export class SwarmDesk {
     this.#host = host;
     this.#account = new SwarmAccount(host.storage);
     this.#policy = host.storage.loadPolicy() ?? NO_POLICY;
+    this.#limits = host.limits ?? DEFAULT_LIMITS;
     this.#mailboxes = new Mailboxes({
+      limits: this.#limits,
       admits: (peerId, token) => this.#swarm.admits(peerId, token),
       opened: (peerId) => {
         for (const socket of host.sockets(peerId)) socket.close(CLOSE.replaced, "replaced by a poll");
@@ -118,6 +127,7 @@ export class SwarmDesk {
     const refused = this.#refused(request.peerId, asker);
     if (refused !== undefined) return refused;
     const outcome = this.#swarm.onConnect(request, asker);
+    this.#grant(asker);
     if (outcome.ok && asker.subject !== undefined) this.#account.bind(request.peerId, asker.subject);
     return outcome;
   }
@@ -137,6 +147,7 @@ export class SwarmDesk {
     const refused = this.#refused(entry.peerId, entry.asker);
     if (refused !== undefined) return !refused.ok && refused.code === "unauthorized" ? "unauthorized" : "forbidden";
     const listing = this.#swarm.enter(this.#host.swarmId, entry, wish);
+    this.#grant(entry.asker);
     if (typeof listing !== "string" && entry.asker.subject !== undefined) {
       this.#account.bind(entry.peerId, entry.asker.subject);
     }
@@ -160,7 +171,11 @@ export class SwarmDesk {
 
   /** See SwarmTracker. */
   expire(): number | undefined {
-    return this.#swarm.expire();
+    const { granted } = this.#policy;
+    if (this.#host.named) return this.#swarm.expire();
+    if (this.#swarm.size > 0 && !this.#holds(granted)) this.#end();
+    const due = this.#swarm.expire();
+    return granted === undefined || this.#swarm.size === 0 ? due : Math.min(due ?? Infinity, granted.until);
   }
 
   /** Whether this peer may open a signalling socket. */
@@ -192,7 +207,7 @@ export class SwarmDesk {
   /** A message from a member's socket that is open. */
   receive(socket: DeskSocket, from: string, message: unknown): void {
     const now = this.#host.now();
-    const allowance = this.#allowances.get(socket) ?? new SignalAllowance(now);
+    const allowance = this.#allowances.get(socket) ?? new SignalAllowance(now, this.#limits);
     this.#allowances.set(socket, allowance);
     if (!allowance.take(now)) {
       socket.close(CLOSE.tooMany, "too many signals");
@@ -214,7 +229,7 @@ export class SwarmDesk {
   /** What the registry is told; the last summary of a swarm takes its sums along. */
   describe(): SwarmSummary {
     const { swarmId } = this.#host;
-    const { p2p, bans, content } = this.#policy;
+    const { p2p, bans, content, granted } = this.#policy;
     const signals = this.#signals;
     this.#signals = 0;
     const summary: SwarmSummary = {
@@ -227,6 +242,7 @@ export class SwarmDesk {
       p2p,
       bans: bans.length,
       ...(content !== undefined && { content }),
+      ...(granted !== undefined && { publisher: granted.publisher }),
       ...(this.idle && { ended: true }),
     };
     if (this.idle) this.#account.clear();
@@ -276,7 +292,7 @@ export class SwarmDesk {
       ...(source !== undefined && { source }),
       ...(seconds !== undefined && { until: now + seconds * 1000 }),
     };
-    this.#decide({ ...this.#policy, bans: [...others, ban].slice(-MAX_BANS) });
+    this.#decide({ ...this.#policy, bans: [...others, ban].slice(-this.#limits.bans) });
     this.#swarm.evict(peerId);
     return member !== undefined;
   }
@@ -316,10 +332,33 @@ export class SwarmDesk {
 
   #decide(policy: SwarmPolicy): void {
     this.#policy = policy;
-    this.#host.storage.savePolicy(isDefault(policy) ? undefined : policy);
+    this.#host.storage.savePolicy(isDefault(policy) && policy.granted === undefined ? undefined : policy);
+  }
+
+  /** Remembers who vouches for a swarm that has members, so that not every request need say so. */
+  #grant({ vouched }: Asker): void {
+    const word = vouched?.get(this.#host.swarmId);
+    if (typeof word !== "object" || this.#swarm.size === 0) return;
+    if (word.until > (this.#policy.granted?.until ?? 0)) this.#decide({ ...this.#policy, granted: word });
+  }
+
+  #holds(word: Voucher | undefined): boolean {
+    return word !== undefined && word.until > this.#host.now() && this.#host.publishers.has(word.publisher);
+  }
+
+  /** Nobody vouches for the swarm any more. */
+  #end(): void {
+    this.close();
+    const { granted: _, ...policy } = this.#policy;
+    this.#decide(policy);
   }
 
   #refused(peerId: string, asker: Asker): Outcome | undefined {
+    const { granted } = this.#policy;
+    // What a swarm without members knew is gone from storage.
+    if (granted !== undefined && (this.#swarm.size === 0 || !this.#holds(granted))) this.#end();
+    const word = asker.vouched?.get(this.#host.swarmId);
+    if (typeof word === "string" && this.#policy.granted === undefined) return refusal("forbidden", word);
     const reason = objection(this.#policy, peerId, asker, this.#host.now());
     if (reason !== undefined) return refusal("forbidden", reason);
     const bound = this.#account.members.get(peerId)?.subject;

@@ -35,6 +35,8 @@ export interface SwarmSummary {
   readonly p2p: boolean;
   readonly bans: number;
   readonly content?: ContentCharacteristics;
+  /** Public key of the publisher by whose word it is served; absent where the operator named it. */
+  readonly publisher?: string;
   /** The last member has gone, and nothing is kept. */
   readonly ended?: true;
 }

@@ -9,11 +9,13 @@ export const REGISTRATION_NAMESPACE = "urn:ppsp-player:tracker:registration:1";
 export const STATISTICS_NAMESPACE = "urn:ppsp-player:tracker:statistics:1";
 export const LISTS_NAMESPACE = "urn:ppsp-player:tracker:lists:1";
 export const SIGNALLING_NAMESPACE = "urn:ppsp-player:tracker:signalling:1";
+export const GRANT_NAMESPACE = "urn:ppsp-player:tracker:grant:1";
 const EXTENSION_NAMESPACES: readonly string[] = [
   REGISTRATION_NAMESPACE,
   STATISTICS_NAMESPACE,
   LISTS_NAMESPACE,
   SIGNALLING_NAMESPACE,
+  GRANT_NAMESPACE,
 ];
 /** No namespace, and the draft's own placeholder, stand for the base protocol too. */
 const BASE_NAMESPACES: readonly string[] = [NAMESPACE, "", "TBD"];
