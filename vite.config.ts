@@ -1,8 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig, type UserConfig } from "vite";
-
-/** The npm build of simple-peer needs Node polyfills; its own browser bundle needs none. */
-const alias = { "simple-peer": "simple-peer/simplepeer.min.js" };
+import { alias } from "./scripts/alias.mjs";
 
 /** One script without a hash in its name, so that pages and registrations can name it. */
 function script(

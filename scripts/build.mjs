@@ -16,6 +16,7 @@ const inputs = [
   "index.html",
   "dashboard.html",
   "vite.config.ts",
+  "scripts/alias.mjs",
   "package-lock.json",
   "tsconfig.base.json",
 ];
