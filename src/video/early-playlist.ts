@@ -22,16 +22,18 @@ interface Answer {
 /** The playlist that hls.js will ask for first. It is asked for while hls.js loads, so that neither waits for the other. */
 export class EarlyPlaylist {
   readonly #abort = new AbortController();
-  /** Undefined where hls.js has to ask. */
   #answer: Promise<Answer | undefined> | undefined;
 
-  /** Sends the request, unless the page has told hls.js how to send it. */
-  constructor(url: string, hls: Partial<HlsConfig> = {}) {
-    if (OWN_WAYS.some((option) => hls[option] !== undefined)) return;
+  private constructor(url: string) {
     const timer = setTimeout(() => this.close(), TIMEOUT_MS);
     this.#answer = ask(url, this.#abort.signal)
       .catch(() => undefined)
       .finally(() => clearTimeout(timer));
+  }
+
+  /** Sends the request; undefined where the page has told hls.js how to send it. */
+  static ask(url: string, hls: Partial<HlsConfig> = {}): EarlyPlaylist | undefined {
+    return OWN_WAYS.some((option) => hls[option] !== undefined) ? undefined : new EarlyPlaylist(url);
   }
 
   /** Takes the request back. */
@@ -39,7 +41,7 @@ export class EarlyPlaylist {
     this.#abort.abort();
   }
 
-  /** An hls.js `pLoader` that gives the answer once, and after that, or where there is none, does what `Base` does. */
+  /** An hls.js `pLoader` that gives the answer once, and after that, or where it is none, does what `Base` does. */
   loader(Base: HlsConfig["loader"]): PlaylistLoaderConstructor {
     const take = (): Promise<Answer | undefined> | undefined => {
       const answer = this.#answer;

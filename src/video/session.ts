@@ -119,20 +119,19 @@ export class Session {
   /** Asks for all that can be asked for before hls.js is there, and for hls.js. */
   #loadHls(): void {
     const { src, config, presentation } = this.#options;
-    const early = new EarlyPlaylist(src, config.hls);
-    this.#early = early;
+    this.#early = EarlyPlaylist.ask(src, config.hls);
     if (presentation !== undefined) this.#open(presentation);
     loadHls().then(
       (HlsJs) => {
         if (this.#closed) return;
-        if (HlsJs.isSupported()) this.#playHls(HlsJs, early);
+        if (HlsJs.isSupported()) this.#playHls(HlsJs);
         else this.#failed(new PlayerError("unsupported", "This browser cannot play HLS."));
       },
       (error: unknown) => this.#failed(new PlayerError("network", "hls.js could not be loaded.", { cause: error })),
     );
   }
 
-  #playHls(HlsJs: HlsClass, early: EarlyPlaylist): void {
+  #playHls(HlsJs: HlsClass): void {
     const { src, config, presentation } = this.#options;
     const fLoader = fragmentLoader({
       playhead: this.#video,
@@ -144,7 +143,7 @@ export class Session {
     const hls: Hls = new HlsJs({
       ...hlsDefaults(HlsJs, this.#video),
       abrController: swarmAbr(HlsJs, () => this.#engine),
-      pLoader: early.loader(HlsJs.DefaultConfig.loader),
+      ...(this.#early && { pLoader: this.#early.loader(HlsJs.DefaultConfig.loader) }),
       ...config.hls,
       fLoader,
     });
