@@ -105,6 +105,7 @@ async function main() {
   installMissing();
   mkdirSync(reports, { recursive: true });
   const { compile, bundle } = await import("./build.mjs");
+  const { size } = await import("./size.mjs");
   const { ensureBrowsers, ensureTurnServer } = await import("./browsers.mjs");
   // First of all, because without browsers there is no answer that is worth minutes of waiting.
   if (!fast) {
@@ -115,6 +116,7 @@ async function main() {
   await step("lint", () => run("oxlint/bin/oxlint", []));
   await step("format", () => run("prettier/bin/prettier.cjs", ["--check", "--log-level=warn", "."]));
   await step("build", bundle);
+  await step("size", size);
   await vitest("tests");
   await vitest("tracker-under-node", "--config", "test/workers/node.config.mts");
   if (!fast) {

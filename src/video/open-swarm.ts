@@ -61,9 +61,10 @@ export async function openSwarm(options: SwarmOptions, report: Warn): Promise<En
   });
   engine.on("warning", warn);
   if (!engine.presentation.policy.p2p) return engine;
-  setTimeout(() => {
+  const lonely = setTimeout(() => {
     // Whatever has been said explains it.
     if (!warned && engine.stats.neighbours === 0) warn("Nobody else is watching yet: the video plays over HTTP only.");
   }, LONELY_MS);
+  engine.on("close", () => clearTimeout(lonely));
   return engine;
 }

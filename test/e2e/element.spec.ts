@@ -165,6 +165,46 @@ for (const name of ["chromium", "firefox"] as const) {
   });
 }
 
+for (const name of ["chromium", "firefox"] as const) {
+  test(`playlist and ppsp.json are asked for while hls.js loads, and once (${name})`, async ({ swarm }) => {
+    const origin = await swarm.startOrigin();
+    const asked = (path: string): number => origin.log.filter(({ url }) => url === path).length;
+    const viewer = await swarm.openViewer(name, `${origin.url}pages/element.html`);
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    await viewer.page.route("**/ppsp-player-hls.js", async (route) => {
+      await held;
+      await route.continue();
+    });
+    const played = viewer.page.evaluate(async () => {
+      const player = document.querySelector("ppsp-player")!;
+      player.autoplay = false;
+      player.preload = "none";
+      player.presentation = "/sample/ppsp.json";
+      player.src = "/sample/master.m3u8";
+      await player.play();
+    });
+    await expect
+      .poll(() => [asked("/sample/master.m3u8"), asked("/sample/ppsp.json"), asked("/ppsp-player-hls.js")])
+      .toEqual([1, 1, 0]);
+    release();
+    await played;
+    await viewer.until("it plays", ({ currentTime }) => currentTime > 1);
+    expect([asked("/sample/master.m3u8"), asked("/sample/ppsp.json")]).toEqual([1, 1]);
+    await viewer.close();
+  });
+}
+
+test("without hls.js playback ends with an error that says so", async ({ swarm }) => {
+  const origin = await swarm.startOrigin();
+  const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`);
+  await viewer.page.route("**/ppsp-player-hls.js", (route) => route.abort());
+  await play(viewer, { src: "/sample/master.m3u8" });
+  const { error } = await viewer.until("it fails", (state) => state.error !== undefined);
+  expect(error).toMatch(/hls\.js/);
+  await viewer.close();
+});
+
 test("a source that does not exist is a fatal error, once, with a reason", async ({ swarm }) => {
   const origin = await swarm.startOrigin();
   const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`);
