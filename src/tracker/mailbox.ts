@@ -24,8 +24,8 @@ export interface MailboxHost {
   opened(peerId: string): readonly string[];
   /** A member has not asked for so long that it can no longer be reached this way. */
   lapsed(peerId: string): void;
-  /** Hands a message to a member that has a socket; false when it has none. */
-  deliver(to: string, text: string): boolean;
+  /** Hands a message to a member of the swarm; calls `gone`, now or later, when it cannot be reached. */
+  send(to: string, text: string, gone: () => void): void;
   /** Milliseconds since 1970. */
   now(): number;
   /** An unguessable name. */
@@ -155,8 +155,7 @@ export class Mailboxes {
     if (!box.allowance.take(this.#host.now())) throw new TrackerError("unavailable", "Too many signals");
     const relay = readSignal(from, JSON.stringify(signal));
     if (relay.kind === "close") throw malformed(relay.reason);
-    if (this.#host.deliver(relay.to, relay.text) || this.put(relay.to, relay.text)) return;
-    this.put(from, JSON.stringify({ gone: relay.to }));
+    this.#host.send(relay.to, relay.text, () => this.put(from, JSON.stringify({ gone: relay.to })));
   }
 
   /** Forgets what the member has received, so that an answer that got lost is given again. */

@@ -7,7 +7,7 @@ import { type Outcome, type PeerPort, refusal, type SwarmPort, type TrackerObjec
 import { type Parameters, topologyOf } from "../../tracker/parameters.ts";
 import type { Topology } from "../../tracker/place.ts";
 import { type PeerRecord, PeerTracker } from "../../tracker/peer.ts";
-import type { Member } from "../../tracker/swarm.ts";
+import type { Member } from "../../tracker/member.ts";
 import { LocalSwarm } from "./swarm.ts";
 
 /** All that is kept of one swarm. */

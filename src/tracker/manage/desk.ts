@@ -1,11 +1,13 @@
 import { Mailboxes } from "../mailbox.ts";
+import type { Member } from "../member.ts";
 import type { ConnectRequest, FindRequest, PeerProperties, StatReport, StreamStatistics } from "../messages.ts";
 import { type Asker, type Entry, type Listing, NOT_YOURS, type Outcome, refusal, type Wish } from "../objects.ts";
+import type { Window } from "../shards/windows.ts";
 import { CLOSE, readSignal, SignalAllowance } from "../signal.ts";
 import { type SwarmHost, SwarmTracker } from "../swarm.ts";
 import { type AccountStorage, SwarmAccount } from "./account.ts";
 import { isDefault, MAX_BANS, NO_POLICY, objection, type SwarmPolicy } from "./policy.ts";
-import type { ContentCharacteristics, MemberSummary, SwarmSummary } from "./summary.ts";
+import type { ContentCharacteristics, MemberSummary, SwarmSummary, SwarmTotals } from "./summary.ts";
 
 /** A signalling socket as a swarm needs it. */
 export interface DeskSocket {
@@ -28,6 +30,10 @@ export interface DeskHost extends Omit<SwarmHost, "storage" | "ended"> {
   sockets(peerId?: string): readonly DeskSocket[];
   /** A time as ISO 8601 in UTC. */
   iso(at: number): string;
+  /** Whether the swarm has more than is here, so that it has not ended when nobody is. */
+  occupied?(): boolean;
+  /** Hands a signal to the object that the receiver is at, which says whether it got it; undefined when that is this one. */
+  pass?(to: string, text: string): Promise<boolean> | undefined;
 }
 
 /** A change that an operator makes; what is absent stays as it is. */
@@ -75,7 +81,7 @@ export class SwarmDesk {
       lapsed: (peerId) => {
         if (host.sockets(peerId).length === 0) this.#swarm.closed(peerId);
       },
-      deliver: (to, text) => this.#deliver(to, text),
+      send: (to, text, gone) => this.#send(to, text, gone),
       now: () => host.now(),
       newSession: () => host.newToken(),
     });
@@ -86,21 +92,64 @@ export class SwarmDesk {
       random: () => host.random(),
       newToken: () => host.newToken(),
       heard: (peerId) => this.#heard(peerId),
-      ended: (peerId) => {
+      ended: (peerId, moved) => {
         this.#mailboxes.delete(peerId);
-        for (const socket of host.sockets(peerId)) socket.close(CLOSE.ended, "registration ended");
+        const [code, reason] = moved ? [CLOSE.moved, "swarm has grown"] : [CLOSE.ended, "registration ended"];
+        for (const socket of host.sockets(peerId)) socket.close(code, reason);
       },
     });
   }
 
   /** Nobody is in it, and nothing has been decided about it. */
   get idle(): boolean {
-    return this.#swarm.size === 0 && isDefault(this.#policy);
+    return this.#swarm.size === 0 && isDefault(this.#policy) && this.#host.occupied?.() !== true;
   }
 
   /** Members. */
   get size(): number {
     return this.#swarm.size;
+  }
+
+  /** All that is kept of the members. */
+  get members(): ReadonlyMap<string, Member> {
+    return this.#account.members;
+  }
+
+  /** What an operator has decided. */
+  get policy(): SwarmPolicy {
+    return this.#policy;
+  }
+
+  /** What members that have left had reported. */
+  get departed(): SwarmTotals {
+    return this.#account.departed;
+  }
+
+  /** See SwarmTracker. */
+  adopt(member: Member): void {
+    this.#swarm.adopt(member);
+  }
+
+  /** Lets a member go that another object has taken over. */
+  release(peerId: string): void {
+    this.#account.release(peerId);
+    this.#swarm.release(peerId);
+  }
+
+  /** Takes over what another object had counted of members that have left. */
+  inherit(totals: SwarmTotals): void {
+    this.#account.inherit(totals);
+  }
+
+  /** What other objects may show of these members. */
+  window(): Window {
+    return this.#swarm.window();
+  }
+
+  /** Begins anew, after all that was kept has been given away. */
+  reset(): void {
+    this.#account.clear();
+    this.#policy = NO_POLICY;
   }
 
   /** See SwarmPort. */
@@ -193,9 +242,12 @@ export class SwarmDesk {
       socket.close(relay.code, relay.reason);
       return;
     }
-    if (!this.#deliver(relay.to, relay.text) && !this.#mailboxes.put(relay.to, relay.text)) {
-      socket.send(JSON.stringify({ gone: relay.to }));
-    }
+    this.#send(relay.to, relay.text, () => socket.send(JSON.stringify({ gone: relay.to })));
+  }
+
+  /** Hands a signal to a member that is here; false when it cannot be reached. */
+  hand(to: string, text: string): boolean {
+    return this.#deliver(to, text) || this.#mailboxes.put(to, text);
   }
 
   /** What the registry is told; the last summary of a swarm takes its sums along. */
@@ -252,11 +304,11 @@ export class SwarmDesk {
     if (p2p === false) this.close();
   }
 
-  /** See DeskPort. */
-  ban(peerId: string, withAddress: boolean, seconds: number | undefined): boolean {
+  /** See DeskPort; `elsewhere` is the address of a member that another object has. */
+  ban(peerId: string, withAddress: boolean, seconds: number | undefined, elsewhere?: string): boolean {
     const now = this.#host.now();
     const member = this.#account.members.get(peerId);
-    const source = withAddress ? member?.source : undefined;
+    const source = withAddress ? (member?.source ?? elsewhere) : undefined;
     const others = this.#policy.bans.filter((ban) => ban.peerId !== peerId && (ban.until ?? Infinity) > now);
     const ban = {
       peerId,
@@ -265,7 +317,14 @@ export class SwarmDesk {
     };
     this.#decide({ ...this.#policy, bans: [...others, ban].slice(-MAX_BANS) });
     this.#swarm.evict(peerId);
-    return member !== undefined;
+    return member !== undefined || elsewhere !== undefined;
+  }
+
+  /** Takes over what an operator has decided at another object of the swarm. */
+  obey(policy: SwarmPolicy): void {
+    this.#decide(policy);
+    for (const { peerId, until } of policy.bans) if ((until ?? Infinity) > this.#host.now()) this.#swarm.evict(peerId);
+    if (!policy.p2p) this.close();
   }
 
   /** See DeskPort. */
@@ -285,6 +344,15 @@ export class SwarmDesk {
 
   #heard(peerId: string): number {
     return Math.max(this.#host.heard(peerId), this.#mailboxes.heard(peerId));
+  }
+
+  /** Hands a signal to a member of the swarm, wherever it is; calls `gone`, now or later, when it cannot be reached. */
+  #send(to: string, text: string, gone: () => void): void {
+    if (this.hand(to, text)) return;
+    const passed = this.#host.pass?.(to, text);
+    if (passed === undefined) return gone();
+    // `passed` never rejects.
+    void passed.then((reached) => (reached ? undefined : gone()));
   }
 
   /** Hands a signal to a member that has a socket. */
