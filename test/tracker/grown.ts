@@ -48,6 +48,9 @@ export class ObjectFailed extends Error {
   override readonly name = "ObjectFailed";
 }
 
+/** Turns after which something goes round in circles. */
+const MAX_TURNS = 50_000;
+
 /** What a test may set. */
 export interface GrownOptions {
   readonly seed: number;
@@ -88,7 +91,9 @@ export class GrownWorld {
 
   /** Lets calls take turns, in an order that the seed draws, until `done`, and objects fail with this likelihood a turn. */
   async run(done: () => boolean, failures = 0): Promise<void> {
-    for (let idle = 0; !done();) {
+    let idle = 0;
+    for (let turn = 0; !done(); turn += 1) {
+      if (turn > MAX_TURNS) throw new Error("no end of turns");
       // All that follows from a turn without another turn has happened.
       await new Promise(setImmediate);
       this.now += Math.floor(this.random() * 20);
