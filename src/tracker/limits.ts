@@ -34,7 +34,7 @@ export const MAX_ICE_TEXT = 512;
 export const MAX_PEERS = 50;
 /** Peers in the answer to a leecher that sends no PeerNum. */
 export const DEFAULT_PEERS = 20;
-/** Members of one swarm object: about 1 KiB each, and an object has 128 MiB. */
+/** Members of one swarm object: about 1 KiB each, and a Durable Object has 128 MiB (a hot swarm is several objects). */
 export const MAX_MEMBERS = 50_000;
 /** Characters of one signalling message: an SDP offer with its candidates is 2 to 6 KiB. */
 export const MAX_SIGNAL = 16 * 1024;

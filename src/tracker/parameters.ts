@@ -175,6 +175,13 @@ export const PARAMETERS = {
     range: [1, 10_000_000],
     runtime: "Node",
   },
+  MEMBER_LIMIT: {
+    default: "200000",
+    unit: "members",
+    meaning: "Members of one swarm at a time; a CONNECT of one more gets 503.",
+    range: [1, 10_000_000],
+    runtime: "Node",
+  },
   PEER_LIMIT: {
     default: "200000",
     unit: "Peer-IDs",

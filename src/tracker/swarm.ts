@@ -41,6 +41,8 @@ export interface SwarmHost {
   readonly storage: SwarmStorage;
   /** Milliseconds of silence after which a member is forgotten. */
   readonly trackTimer: number;
+  /** Members that there is room for. @defaultValue MAX_MEMBERS */
+  readonly capacity?: number;
   /** Where networks are and what traffic between them costs. @defaultValue nothing is known but what the edge says */
   readonly topology?: Topology;
   /** Milliseconds since 1970. */
@@ -87,6 +89,10 @@ export class SwarmTracker {
     return this.#members.size;
   }
 
+  get #full(): boolean {
+    return this.#members.size >= (this.#host.capacity ?? MAX_MEMBERS);
+  }
+
   /** Number of members of the swarm, those at other objects included. */
   get total(): number {
     return this.#members.size + (this.#host.others?.size ?? 0);
@@ -124,7 +130,7 @@ export class SwarmTracker {
       };
       return this.#ended.set(key, outcome, this.#host.now());
     }
-    if (member === undefined && this.#members.size >= MAX_MEMBERS) return refusal("unavailable", "Swarm is full");
+    if (member === undefined && this.#full) return refusal("unavailable", "Swarm is full");
     const now = this.#host.now();
     const token = member?.token ?? this.#host.newToken();
     const wish = wishOf(peerMode, request);
@@ -180,7 +186,7 @@ export class SwarmTracker {
     this.expire();
     const member = this.#members.get(entry.peerId);
     if (member?.token !== undefined) return "unauthorized";
-    if (member === undefined && this.#members.size >= MAX_MEMBERS) return "unavailable";
+    if (member === undefined && this.#full) return "unavailable";
     const now = this.#host.now();
     const { peerId, peerMode, address, asker } = entry;
     const since = member?.since ?? now;

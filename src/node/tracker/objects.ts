@@ -46,6 +46,7 @@ export class LocalObjects implements TrackerObjects {
   readonly #trackTimer: number;
   readonly #topology: Topology;
   readonly #swarmLimit: number;
+  readonly #memberLimit: number;
   readonly #peerLimit: number;
 
   constructor(parameters: Parameters, state: TrackerState, write: (line: string) => void) {
@@ -53,6 +54,7 @@ export class LocalObjects implements TrackerObjects {
     this.#trackTimer = parameters.number("TRACK_TIMER") * 1000;
     this.#topology = topologyOf(parameters);
     this.#swarmLimit = parameters.number("SWARM_LIMIT");
+    this.#memberLimit = parameters.number("MEMBER_LIMIT");
     this.#peerLimit = parameters.number("PEER_LIMIT");
     this.registry = new Registry({
       storage: {
@@ -159,6 +161,7 @@ export class LocalObjects implements TrackerObjects {
       swarmId,
       trackTimer: this.#trackTimer,
       topology: this.#topology,
+      capacity: this.#memberLimit,
       storage: this.#storage(state),
       emptied: () => {
         const ended = this.#swarms.get(swarmId);

@@ -15,6 +15,8 @@ export interface LocalSwarmOptions {
   /** Milliseconds. */
   readonly trackTimer: number;
   readonly topology: Topology;
+  /** Members that there is room for. */
+  readonly capacity: number;
   /** Called when nobody is left in it. */
   readonly emptied: () => void;
 }
@@ -36,13 +38,14 @@ export class LocalSwarm {
   #used = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ swarmId, storage, trackTimer, topology, emptied }: LocalSwarmOptions) {
+  constructor({ swarmId, storage, trackTimer, topology, capacity, emptied }: LocalSwarmOptions) {
     this.#emptied = emptied;
     this.desk = new SwarmDesk({
       swarmId,
       storage,
       trackTimer,
       topology,
+      capacity,
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),
       random,
