@@ -77,7 +77,7 @@ export class Swarm extends DurableObject<Environment> implements SwarmObjectPort
   }
 
   async find(peerId: string, asker: Asker, wish: Wish): Promise<Listing | undefined | Moved> {
-    return this.#part.find(peerId, asker, wish);
+    return this.#timed(this.#part.find(peerId, asker, wish));
   }
 
   async remove(peerId: string): Promise<void | Moved> {
@@ -89,7 +89,7 @@ export class Swarm extends DurableObject<Environment> implements SwarmObjectPort
     stat: StreamStatistics | undefined,
     properties: PeerProperties | undefined,
   ): Promise<void | Moved> {
-    return this.#part.note(peerId, stat, properties);
+    return this.#timed(this.#part.note(peerId, stat, properties));
   }
 
   async describe(): Promise<SwarmSummary> {

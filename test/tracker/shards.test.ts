@@ -1,9 +1,11 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { ConnectRequest, PeerMode } from "../../src/tracker/messages.ts";
 import type { Outcome } from "../../src/tracker/objects.ts";
+import { Outbox } from "../../src/tracker/shards/outbox.ts";
 import { partOf, shardName, shardOf } from "../../src/tracker/shards/names.ts";
 import { mixed, type Window } from "../../src/tracker/shards/windows.ts";
 import { type FakeSocket, GrownWorld } from "./grown.ts";
+import { register, tracker } from "./service.ts";
 
 const SWARM = "abcdef";
 const ASKER = { source: "192.0.2.1" };
@@ -315,4 +317,35 @@ describe("names of a grown swarm's objects", () => {
     expect(Math.min(...counts)).toBeGreaterThan(900);
     expect(Math.max(...counts)).toBeLessThan(1100);
   });
+});
+
+test("under Node a swarm is one object, of as many members as MEMBER_LIMIT says", async () => {
+  const { url } = await tracker({ parameters: { MEMBER_LIMIT: "2" } });
+  expect((await register(url, "first")).status).toBe(200);
+  expect((await register(url, "second")).status).toBe(200);
+  const third = await register(url, "third");
+  expect([third.status, third.headers.get("PPSP-Reason")]).toEqual([503, "Swarm is full"]);
+  // Another swarm has room of its own.
+  expect((await register(url, "third", { swarmId: "abcd" })).status).toBe(200);
+});
+
+test("signals to one object keep their order and gather while a call is on its way; what fails is not reached", async () => {
+  const calls: { texts: string[]; answer: (reached: readonly boolean[]) => void; fail: () => void }[] = [];
+  const outbox = new Outbox(
+    (signals) =>
+      new Promise((answer, reject) => {
+        calls.push({ texts: signals.map(({ text }) => text), answer, fail: () => reject(new Error("failed")) });
+      }),
+  );
+  const reached = ["a", "b", "c"].map((text) => outbox.put("peer", text));
+  expect(calls.map(({ texts }) => texts)).toEqual([["a"]]);
+  calls[0]?.answer([true]);
+  expect(await reached[0]).toBe(true);
+  await vi.waitFor(() => expect(calls).toHaveLength(2));
+  expect(calls[1]?.texts).toEqual(["b", "c"]);
+  calls[1]?.fail();
+  expect(await Promise.all(reached)).toEqual([true, false, false]);
+  // What is put too fast for the other object is not kept without end.
+  const flood = Array.from({ length: 3000 }, (_, index) => outbox.put("peer", String(index)));
+  expect(await flood.at(-1)).toBe(false);
 });

@@ -14,7 +14,6 @@ export default defineConfig({
         bindings: {
           METRICS_INTERVAL: "3600",
           MANAGE_TOKEN: "the-operators-own-token",
-          AUTH_SECRET: "",
           SHARD_MEMBERS: "8",
           SHARDS: "4",
           OPEN: "true",
@@ -22,5 +21,5 @@ export default defineConfig({
       },
     }),
   ],
-  test: { include: ["shards.test.ts"] },
+  test: { include: ["shards.test.ts"], testTimeout: 60_000 },
 });
