@@ -121,6 +121,7 @@ async function main() {
   await vitest("tracker-under-node", "--config", "test/workers/node.config.mts");
   if (!fast) {
     await vitest("workerd", "--config", "test/workers/vitest.config.mts");
+    await vitest("workerd-shards", "--config", "test/workers/shards.config.mts");
     await playwright("pages");
     await playwright("swarms");
   }

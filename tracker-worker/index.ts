@@ -4,7 +4,7 @@ import { refuse } from "../src/tracker/handler.ts";
 import type { RegistryPort } from "../src/tracker/manage/registry.ts";
 import type { Asker } from "../src/tracker/objects.ts";
 import { edgePlace } from "../src/tracker/place.ts";
-import { type Environment, parametersOf, registryOf } from "./environment.ts";
+import { type Environment, parametersOf, registryOf, routerOf } from "./environment.ts";
 
 export { PeerObject } from "./peer-object.ts";
 export { RegistryObject } from "./registry-object.ts";
@@ -34,13 +34,13 @@ function newFront(environment: Environment): TrackerFront {
   return new TrackerFront({
     parameters: parametersOf(environment),
     objects: {
-      swarm: (swarmId) => environment.SWARM.getByName(swarmId),
+      swarm: (swarmId) => routerOf(environment).swarm(swarmId),
       peer: (peerId) => environment.PEER.getByName(peerId),
     },
     registry: registryPort(environment),
     desk: (swarmId) => environment.SWARM.getByName(swarmId),
     mayEnrol: (source) => registryOf(environment).mayEnrol(source),
-    signal: (request, swarmId) => environment.SWARM.getByName(swarmId).fetch(request),
+    signal: (request, swarmId) => routerOf(environment).signal(request, swarmId),
     now: () => Date.now(),
     date: (at) => new Date(at),
   });

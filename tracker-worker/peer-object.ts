@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { ConnectRequest, FindRequest, StatReport } from "../src/tracker/messages.ts";
 import type { Asker, Outcome, PeerPort } from "../src/tracker/objects.ts";
 import { dueOf, type PeerRecord, PeerTracker } from "../src/tracker/peer.ts";
-import { type Environment, parametersOf, trackTimer } from "./environment.ts";
+import { type Environment, parametersOf, routerOf, trackTimer } from "./environment.ts";
 
 const KEY = "peer";
 
@@ -27,7 +27,7 @@ export class PeerObject extends DurableObject<Environment> implements PeerPort {
         this.#alarm = undefined;
         void storage.deleteAll();
       },
-      swarm: (swarmId) => environment.SWARM.getByName(swarmId),
+      swarm: (swarmId) => routerOf(environment).swarm(swarmId),
       trackTimer: trackTimer(environment),
       limits,
       now: () => Date.now(),

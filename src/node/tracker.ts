@@ -83,7 +83,7 @@ export async function startTracker(options: TrackerOptions): Promise<RunningTrac
     desk: (swarmId) => objects.desk(swarmId),
     mayEnrol: async (source) => enrolments.take(source, Date.now()),
     signal: async (request, swarmId) =>
-      objects.local(swarmId)?.desk.poll(request) ?? refuse("forbidden", "Peer not registered"),
+      objects.local(swarmId)?.desk.signals.poll(request) ?? refuse("forbidden", "Peer not registered"),
     collect: () => objects.collect(),
     now: () => Date.now(),
     date: (at) => new Date(at),

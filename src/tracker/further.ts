@@ -72,7 +72,10 @@ export function checkFurther<M extends Located>(
 }
 
 /** Where a member is, as a peer at `source` is told. */
-export const addressesFor = ({ address, checked = [] }: Located, source: string): readonly PeerAddress[] =>
+export const addressesFor = (
+  { address, checked = [] }: Pick<Located, "address" | "checked">,
+  source: string,
+): readonly PeerAddress[] =>
   checked.length === 0 ? [address] : [address, ...checked.filter(({ ip }) => mayShow(ip, source))];
 
 /** Whether an address may be shown to a peer at `other`, as in PEX (RFC 7574 §8.13): private ones among private peers only. */

@@ -49,7 +49,7 @@ export const BODY_TIMEOUT = 10_000;
 export const MIN_GZIP = 1024;
 /** Peers in the answer to a leecher that sends no PeerNum. */
 export const DEFAULT_PEERS = 20;
-/** Members of one swarm object: about 1 KiB each, and an object has 128 MiB. */
+/** Members of one swarm object: about 1 KiB each, and a Durable Object has 128 MiB (a hot swarm is several objects). */
 export const MAX_MEMBERS = 50_000;
 /** Signals that one socket may send at once: offers and candidates for a whole peer list. */
 export const SIGNAL_BURST = 300;

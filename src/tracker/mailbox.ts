@@ -20,10 +20,8 @@ export interface MailboxHost {
   opened(peerId: string): readonly string[];
   /** A member has not asked for so long that it can no longer be reached this way. */
   lapsed(peerId: string): void;
-  /** Whether what a member says may be relayed at all. */
-  relays(from: string, payload: string): boolean;
-  /** Hands a message to a member that has a socket; false when it has none. */
-  deliver(to: string, message: SignalMessage): boolean;
+  /** Hands what a member says to another one of the swarm; calls `gone`, now or later, when it cannot be. */
+  send(from: string, signal: Signal, gone: () => void): void;
   /** Milliseconds since 1970. */
   now(): number;
   /** An unguessable name. */
@@ -143,11 +141,9 @@ export class Mailboxes {
     return box;
   }
 
-  #relay(from: string, box: Mailbox, { to, payload }: Signal): void {
+  #relay(from: string, box: Mailbox, signal: Signal): void {
     if (!box.allowance.take(this.#host.now())) throw new TrackerError("unavailable", "Too many signals");
-    const message = { from, payload };
-    if (this.#host.relays(from, payload) && (this.#host.deliver(to, message) || this.put(to, message))) return;
-    this.put(from, { gone: to });
+    this.#host.send(from, signal, () => this.put(from, { gone: signal.to }));
   }
 
   /** Forgets what the member has received, so that an answer that got lost is given again. */

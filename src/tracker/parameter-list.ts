@@ -78,6 +78,20 @@ export const PARAMETERS = {
     unit: "JSON (docs/PROTOCOL.md, peer lists)",
     meaning: "Where networks are and what traffic between them costs, for peer lists of neighbours.",
   },
+  SHARD_MEMBERS: {
+    default: "16384",
+    unit: "members",
+    meaning: "Members of a swarm from which on it becomes several objects (docs/adr/0011-shards.md). 0: never.",
+    range: [0, 40_000],
+    runtime: "Workers",
+  },
+  SHARDS: {
+    default: "16",
+    unit: "objects",
+    meaning: "Objects that such a swarm becomes, with room for 50,000 members each.",
+    range: [2, 64],
+    runtime: "Workers",
+  },
   REQUEST_RATE: {
     default: "200",
     unit: "requests/s",
@@ -176,9 +190,9 @@ export const PARAMETERS = {
     range: [0, 100],
   },
   MEMBER_LIMIT: {
-    default: String(MAX_MEMBERS),
+    default: "200000",
     unit: "peers",
-    meaning: "Members of one swarm, about 1 KiB of memory each; one more gets 503.",
+    meaning: `Members of one swarm, about 1 KiB of memory each; one more gets 503. On Workers of each of its objects, at most ${MAX_MEMBERS}.`,
     range: [1, 1_000_000],
   },
   PEER_SWARMS: {

@@ -22,6 +22,8 @@ export const CLOSE = {
   tooMany: 1013,
   /** The same peer opened another socket. */
   replaced: 4001,
+  /** The swarm has grown, and the member is at another object from now on: it comes back to find that. */
+  moved: 4002,
   /** Its registration has ended. */
   ended: 4003,
 } as const;

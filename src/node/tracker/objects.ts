@@ -5,7 +5,7 @@ import { Registry } from "../../tracker/manage/registry.ts";
 import { type Outcome, type PeerPort, refusal, type SwarmPort, type TrackerObjects } from "../../tracker/objects.ts";
 import type { Parameters } from "../../tracker/parameters.ts";
 import { type PeerRecord, PeerTracker } from "../../tracker/peer.ts";
-import type { Member } from "../../tracker/swarm.ts";
+import type { Member } from "../../tracker/member.ts";
 import { AddressChecks } from "./address-checks.ts";
 import { LocalSwarm } from "./swarm.ts";
 

@@ -2,9 +2,10 @@ import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
 import type { CheckAddress } from "../../tracker/further.ts";
 import { jsonSignals } from "../../tracker/json/signal.ts";
-import { type DeskSocket, type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
+import { type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
 import type { Parameters } from "../../tracker/parameters.ts";
 import { CLOSE, PING, PONG, type SignalCodec } from "../../tracker/signal.ts";
+import type { SignalSocket } from "../../tracker/switchboard.ts";
 
 /** What a swarm in this process needs. */
 export interface LocalSwarmOptions {
@@ -33,7 +34,7 @@ export class LocalSwarm {
   /** Bytes that may wait in a socket: a member that reads nothing does not fill the tracker's memory. */
   readonly #queue: number;
   readonly #connections = new Map<string, Connection>();
-  readonly #encodings = new WeakMap<DeskSocket, SignalCodec>();
+  readonly #encodings = new WeakMap<SignalSocket, SignalCodec>();
   /** It had members: a repeated request about their end is to be answered as the first was. */
   #used = false;
   #timer: NodeJS.Timeout | undefined;
@@ -98,7 +99,7 @@ export class LocalSwarm {
       connection.heard = Date.now();
       const text = binary ? undefined : data.toString("utf8");
       if (text === PING) socket.send(PONG);
-      else this.desk.receive(socket, peerId, text);
+      else this.desk.signals.receive(socket, peerId, text);
       if (socket.bufferedAmount > this.#queue) socket.terminate();
     });
     // What ws finds wrong (too big, bad UTF-8) it answers with the right close code itself.
@@ -106,9 +107,9 @@ export class LocalSwarm {
     socket.on("close", () => {
       if (this.#connections.get(peerId) !== connection) return;
       this.#connections.delete(peerId);
-      this.desk.closed(peerId);
+      this.desk.signals.closed(peerId);
     });
-    socket.send(this.desk.opened(peerId, codec));
+    socket.send(this.desk.signals.opened(peerId, codec));
   }
 
   /** Ends timer and sockets; members stay. */
