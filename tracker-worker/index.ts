@@ -1,6 +1,6 @@
 import { waitUntil } from "cloudflare:workers";
 import { TrackerFront } from "../src/tracker/front.ts";
-import { refuse } from "../src/tracker/handler.ts";
+import { refuse } from "../src/tracker/exchange.ts";
 import type { RegistryPort } from "../src/tracker/manage/registry.ts";
 import type { Asker } from "../src/tracker/objects.ts";
 import { edgePlace } from "../src/tracker/place.ts";

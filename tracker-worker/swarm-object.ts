@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import { refuse } from "../src/tracker/handler.ts";
+import { refuse } from "../src/tracker/exchange.ts";
 import { type DeskPort, type PolicyChange, SwarmDesk } from "../src/tracker/manage/desk.ts";
 import type { MemberSummary, SwarmSummary } from "../src/tracker/manage/summary.ts";
 import type {

@@ -1,4 +1,5 @@
 import { malformed, TrackerError } from "./errors.ts";
+import type { Inquiry } from "./exchange.ts";
 import { BODY_TIMEOUT, MAX_BODY, MIN_GZIP } from "./limits.ts";
 
 /**
@@ -7,23 +8,33 @@ import { BODY_TIMEOUT, MAX_BODY, MIN_GZIP } from "./limits.ts";
  * @param timeout - milliseconds that the peer may take to send it
  * @throws TrackerError "malformed", "length" or "timeout".
  */
-export async function readBody(request: Request, timeout = BODY_TIMEOUT): Promise<string> {
-  const encoding = request.headers.get("Content-Encoding")?.trim().toLowerCase();
+export async function readBody(inquiry: Inquiry, timeout = BODY_TIMEOUT): Promise<string> {
+  const encoding = inquiry.header("content-encoding")?.trim().toLowerCase();
   if (encoding !== undefined && encoding !== "gzip") throw malformed("Content-Encoding is not gzip");
-  const length = request.headers.get("Content-Length");
-  if (length === null || !/^\d{1,10}$/u.test(length)) throw new TrackerError("length", "Missing Content-Length");
+  const length = inquiry.header("content-length");
+  if (length === undefined || !/^\d{1,10}$/u.test(length)) throw new TrackerError("length", "Missing Content-Length");
   if (Number(length) > MAX_BODY) throw malformed("Message body too large");
   if (Number(length) === 0) throw malformed("Missing message body");
-  const received = await receive(request, Number(length), timeout);
+  const received = await inquiry.body(Number(length), timeout);
   const bytes = encoding === undefined ? received : await gunzip(received, MAX_BODY);
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return UTF8.decode(bytes);
   } catch (error) {
     throw new TrackerError("malformed", "Message body is not UTF-8", { cause: error });
   }
 }
 
-async function receive(request: Request, length: number, timeout: number): Promise<Uint8Array<ArrayBuffer>> {
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
+/** A body is as long as its Content-Length says, or it is refused. */
+export const LENGTH_MISMATCH = "Content-Length does not match";
+
+/**
+ * All octets of the body of a Request; see Inquiry.
+ *
+ * @throws TrackerError "length" or "timeout".
+ */
+export async function receive(request: Request, length: number, timeout: number): Promise<Uint8Array<ArrayBuffer>> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new TrackerError("timeout", "Message body not received in time")), timeout);
@@ -39,7 +50,7 @@ async function receive(request: Request, length: number, timeout: number): Promi
     clearTimeout(timer);
     void reader?.cancel().catch(() => undefined);
   }
-  throw new TrackerError("length", "Content-Length does not match");
+  throw new TrackerError("length", LENGTH_MISMATCH);
 }
 
 /** All bytes of a stream; undefined when there are more than `limit`. */
@@ -90,7 +101,7 @@ export async function gzip(text: string): Promise<ArrayBuffer | undefined> {
 }
 
 /** Whether Accept-Encoding takes gzip (RFC 9110 §12.5.3). */
-export function takesGzip(headers: Headers): boolean {
-  const codings = headers.get("Accept-Encoding")?.toLowerCase().split(",") ?? [];
+export function takesGzip(accepted: string): boolean {
+  const codings = accepted.toLowerCase().split(",");
   return codings.some((coding) => /^\s*(?:x-)?gzip\s*(?:;\s*q=(?:1(?:\.0*)?|0?\.\d*[1-9]\d*)\s*)?$/u.test(coding));
 }

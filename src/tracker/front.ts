@@ -1,6 +1,7 @@
 import { Authority } from "./auth/authority.ts";
 import { enrol } from "./auth/enrol.ts";
-import { handleTracker, refuse } from "./handler.ts";
+import { type Answer, type Inquiry, refusalAnswer, refuse, toResponse } from "./exchange.ts";
+import { answerTracker, inquiryOf } from "./handler.ts";
 import { withIceServers } from "./ice.ts";
 import { answerManagement } from "./manage/api.ts";
 import type { DeskPort } from "./manage/desk.ts";
@@ -50,6 +51,8 @@ export class TrackerFront {
   readonly #origins: readonly string[] | undefined;
   readonly #bodyTimeout: number;
   #counts: Record<string, number> = {};
+  /** Requests by type and status: their series have long names, which are made when somebody asks. */
+  #tallies = new Map<string, Map<number, { requests: number; ms: number }>>();
   #flood = -Infinity;
   #flushed = 0;
 
@@ -76,15 +79,34 @@ export class TrackerFront {
    */
   async serve(request: Request, asker: Asker, admitted = false): Promise<Response> {
     const refused = admitted ? undefined : this.admit(asker.source);
-    const at = request.url.indexOf("/", request.url.indexOf("//") + 2);
+    const inquiry = inquiryOf(request);
     // The common case needs no URL object.
-    if (refused === undefined && request.url.length === at + 1) return this.#track(request, asker);
-    const special = refused ?? (await this.#special(request, asker));
-    return special === undefined ? this.#track(request, asker) : this.#restrict(special, request.headers.get("Origin"));
+    if (refused === undefined && inquiry.target === "/") return toResponse(await this.track(inquiry, asker));
+    const special = refused === undefined ? await this.#special(request, asker) : toResponse(refused);
+    if (special === undefined) return toResponse(await this.track(inquiry, asker));
+    return this.#restrict(special, request.headers.get("Origin"));
+  }
+
+  /** Answers a request for PPSP-TP itself, which went through `admit` already. Never rejects. */
+  async track(inquiry: Inquiry, asker: Asker): Promise<Answer> {
+    let method = "none";
+    const authority = this.#authority;
+    const started = this.#host.now();
+    const answer = await answerTracker(inquiry, asker, this.#objects, {
+      serves: this.#serves,
+      bodyTimeout: this.#bodyTimeout,
+      ...(this.#origins !== undefined && { origins: this.#origins }),
+      authorize: async (authorization: string | null, message: TrackerRequest, from: Asker): Promise<Grant> => {
+        method = message.method;
+        return authority === undefined ? { ok: true, asker: from } : authority.authorize(authorization, message, from);
+      },
+    });
+    this.#tally(method, answer.status, this.#host.now() - started);
+    return answer;
   }
 
   /** Takes one request of this address; the refusal when it had its share (503, as T75 has it). */
-  admit(source: string): Response | undefined {
+  admit(source: string): Answer | undefined {
     const now = this.#host.now();
     if (this.#limiter.take(source, now)) return undefined;
     this.count(`rejections_total{cause="rate"}`);
@@ -92,14 +114,14 @@ export class TrackerFront {
       this.#flood = now;
       void this.#host.registry.log({ event: "flood", level: "warning", detail: "an address asks too often" });
     }
-    return refuse("unavailable", "Too many requests");
+    return refusalAnswer("unavailable", "Too many requests");
   }
 
   /** Why a signalling socket to this swarm is not opened; undefined when it may be. */
-  signalRefusal(upgrade: string | null, swarmId: string): Response | undefined {
-    if (upgrade?.toLowerCase() !== "websocket") return refuse("malformed", "Not a WebSocket");
-    if (swarmId === "") return refuse("malformed", "Missing swarm");
-    return this.#serves(swarmId) ? undefined : refuse("forbidden", "Swarm not served here");
+  signalRefusal(upgrade: string | null, swarmId: string): Answer | undefined {
+    if (upgrade?.toLowerCase() !== "websocket") return refusalAnswer("malformed", "Not a WebSocket");
+    if (swarmId === "") return refusalAnswer("malformed", "Missing swarm");
+    return this.#serves(swarmId) ? undefined : refusalAnswer("forbidden", "Swarm not served here");
   }
 
   /** Counts something for /metrics. */
@@ -112,6 +134,13 @@ export class TrackerFront {
     const now = this.#host.now();
     if (now - this.#flushed < interval) return;
     this.#flushed = now;
+    for (const [type, tallies] of this.#tallies) {
+      for (const [status, { requests, ms }] of tallies) {
+        this.count(`requests_total{type="${type}",status="${status}"}`, requests);
+        this.count(`request_seconds_total{type="${type}"}`, ms / 1000);
+      }
+    }
+    this.#tallies = new Map();
     const counts: Counts = this.#counts;
     this.#counts = {};
     const limits = await this.#host.registry.add(counts);
@@ -122,6 +151,17 @@ export class TrackerFront {
   limit({ requestRate, requestBurst }: RateLimits): void {
     this.#limiter.rate = requestRate;
     this.#limiter.burst = requestBurst;
+  }
+
+  #tally(type: string, status: number, ms: number): void {
+    const tallies = this.#tallies.get(type) ?? new Map<number, { requests: number; ms: number }>();
+    this.#tallies.set(type, tallies);
+    const tally = tallies.get(status);
+    if (tally === undefined) tallies.set(status, { requests: 1, ms });
+    else {
+      tally.requests += 1;
+      tally.ms += ms;
+    }
   }
 
   /** Resources beside PPSP-TP; undefined for what is none of them. Never rejects. */
@@ -142,7 +182,8 @@ export class TrackerFront {
         const swarmId = url.searchParams.get("swarm") ?? "";
         if (request.method === "OPTIONS") return json({});
         const upgrade = url.pathname === POLL_PATH ? "websocket" : request.headers.get("Upgrade");
-        return this.signalRefusal(upgrade, swarmId) ?? host.signal(request, swarmId);
+        const refused = this.signalRefusal(upgrade, swarmId);
+        return refused === undefined ? host.signal(request, swarmId) : toResponse(refused);
       }
       case "/healthz":
         return json({ status: "ok" });
@@ -163,25 +204,6 @@ export class TrackerFront {
       desk: (swarmId) => host.desk(swarmId),
       limit: (limits) => this.limit(limits),
     });
-  }
-
-  /** PPSP-TP itself. */
-  async #track(request: Request, asker: Asker): Promise<Response> {
-    let method = "none";
-    const authority = this.#authority;
-    const started = this.#host.now();
-    const response = await handleTracker(request, asker, this.#objects, {
-      serves: this.#serves,
-      bodyTimeout: this.#bodyTimeout,
-      ...(this.#origins !== undefined && { origins: this.#origins }),
-      authorize: async (authorization: string | null, message: TrackerRequest, from: Asker): Promise<Grant> => {
-        method = message.method;
-        return authority === undefined ? { ok: true, asker: from } : authority.authorize(authorization, message, from);
-      },
-    });
-    this.count(`requests_total{type="${method}",status="${response.status}"}`);
-    this.count(`request_seconds_total{type="${method}"}`, (this.#host.now() - started) / 1000);
-    return response;
   }
 
   async #metrics(request: Request): Promise<Response> {

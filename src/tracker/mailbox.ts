@@ -1,5 +1,5 @@
 import { malformed, TrackerError } from "./errors.ts";
-import { refuse } from "./handler.ts";
+import { refuse } from "./exchange.ts";
 import { MAX_BODY } from "./limits.ts";
 import { readSignal, SignalAllowance } from "./signal.ts";
 
