@@ -60,12 +60,7 @@ export async function answerTracker(
   return restrict(answered, inquiry.header("origin"), policy.origins);
 }
 
-async function answer(
-  inquiry: Inquiry,
-  asker: Asker,
-  objects: TrackerObjects,
-  policy: TrackerPolicy,
-): Promise<Answer> {
+async function answer(inquiry: Inquiry, asker: Asker, objects: TrackerObjects, policy: TrackerPolicy): Promise<Answer> {
   let codec: Codec | undefined;
   let transactionId: string | undefined;
   try {
@@ -158,14 +153,16 @@ async function dispatch(
   objects: TrackerObjects,
   policy: TrackerPolicy,
 ): Promise<Outcome> {
-  const swarmIds = new Set(swarmsOf(request));
+  const swarmIds = swarmsOf(request);
   for (const swarmId of swarmIds) {
-    if (!(await policy.serves(swarmId))) return refusal("forbidden", "Swarm not served here");
+    const served = policy.serves(swarmId);
+    if (!(typeof served === "boolean" ? served : await served)) return refusal("forbidden", "Swarm not served here");
   }
   if (request.registration === undefined) return ask(objects.peer(request.peerId), request, asker);
-  const [swarmId, ...others] = swarmIds;
-  if (swarmId === undefined || others.length > 0) throw malformed("Registration is for one swarm");
-  return ask(objects.swarm(swarmId), request, asker);
+  const [first] = swarmIds;
+  if (first === undefined || swarmIds.some((swarmId) => swarmId !== first))
+    throw malformed("Registration is for one swarm");
+  return ask(objects.swarm(first), request, asker);
 }
 
 /** SwarmIDs that a request names. */
