@@ -25,7 +25,7 @@ export default {
     }
     fronts.set(environment, front);
     const response = await front.serve(request, askerOf(request));
-    waitUntil(tell(front, parametersOf(environment).number("METRICS_INTERVAL") * 1000));
+    if (front.due(parametersOf(environment).number("METRICS_INTERVAL") * 1000)) waitUntil(tell(front));
     return response;
   },
 } satisfies ExportedHandler<Environment>;
@@ -65,9 +65,9 @@ const askerOf = (request: Request<unknown, IncomingRequestCfProperties>): Asker 
 });
 
 /** Counts go to the registry from time to time, after the response and never in its way. */
-async function tell(front: TrackerFront, interval: number): Promise<void> {
+async function tell(front: TrackerFront): Promise<void> {
   try {
-    await front.flush(interval);
+    await front.flush();
   } catch (error) {
     console.error("tracker: the registry does not answer", error);
   }

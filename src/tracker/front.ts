@@ -129,11 +129,14 @@ export class TrackerFront {
     this.#counts[series] = (this.#counts[series] ?? 0) + by;
   }
 
-  /** Tells the registry what was counted, and hears from it which limits hold; at most so often, in ms. */
-  async flush(interval = 0): Promise<void> {
-    const now = this.#host.now();
-    if (now - this.#flushed < interval) return;
-    this.#flushed = now;
+  /** Whether the registry was last told so long ago, in ms. */
+  due(interval: number): boolean {
+    return this.#host.now() - this.#flushed >= interval;
+  }
+
+  /** Tells the registry what was counted, and hears from it which limits hold. */
+  async flush(): Promise<void> {
+    this.#flushed = this.#host.now();
     for (const [type, tallies] of this.#tallies) {
       for (const [status, { requests, ms }] of tallies) {
         this.count(`requests_total{type="${type}",status="${status}"}`, requests);

@@ -147,12 +147,7 @@ export class SwarmTracker {
     const now = this.#host.now();
     const token = member?.token ?? this.#host.newToken();
     const wish = wishOf(peerMode, request);
-    const since = member?.since ?? now;
-    const { superNode: _superNode, place: _place, ...before } = member ?? {};
-    const standing = this.#standing(asker);
     this.#store({
-      ...before,
-      ...standing,
       // The text that is a key already, not one more of the same.
       peerId: member?.peerId ?? peerId,
       peerMode,
@@ -160,8 +155,11 @@ export class SwarmTracker {
       address,
       transactionId,
       wish,
-      since,
+      since: member?.since ?? now,
       seen: now,
+      ...this.#standing(asker),
+      ...(member?.stat !== undefined && { stat: member.stat }),
+      ...(member?.properties !== undefined && { properties: member.properties }),
     });
     const peers = [self, ...this.#list(swarmId, peerId, wish)];
     const registration = { token, trackTimer: Math.ceil(this.#host.trackTimer / 1000) };
