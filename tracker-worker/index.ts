@@ -40,6 +40,7 @@ function newFront(environment: Environment): TrackerFront {
     registry: registryPort(environment),
     desk: (swarmId) => environment.SWARM.getByName(swarmId),
     mayEnrol: (source) => registryOf(environment).mayEnrol(source),
+    endsBodies: true,
     signal: (request, swarmId) => environment.SWARM.getByName(swarmId).fetch(request),
     now: () => Date.now(),
     date: (at) => new Date(at),

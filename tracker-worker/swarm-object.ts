@@ -10,6 +10,7 @@ import type {
   StreamStatistics,
 } from "../src/tracker/messages.ts";
 import type { Asker, Entry, Listing, Outcome, SwarmPort, Wish } from "../src/tracker/objects.ts";
+import { randomNumber } from "../src/tracker/random.ts";
 import { CLOSE, PING, POLL_PATH, PONG, SIGNAL_PROTOCOL, TOKEN_PREFIX } from "../src/tracker/signal.ts";
 import { topologyOf } from "../src/tracker/parameters.ts";
 import { type Environment, parametersOf, registryOf } from "./environment.ts";
@@ -39,7 +40,7 @@ export class Swarm extends DurableObject<Environment> implements SwarmPort, Desk
       topology: topologyOf(parameters),
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),
-      random: () => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32,
+      random: randomNumber,
       newToken,
       heard: (peerId) => Math.max(0, ...state.getWebSockets(peerId).map((socket) => this.#heard(socket))),
       sockets: (peerId) => this.#open(peerId),

@@ -9,7 +9,7 @@ import { METRICS_TYPE, metricsText } from "./manage/metrics.ts";
 import type { Counts, RateLimits, RegistryPort } from "./manage/registry.ts";
 import { bearer, json } from "./manage/respond.ts";
 import type { TrackerRequest } from "./messages.ts";
-import type { Asker, Grant, TrackerObjects } from "./objects.ts";
+import type { Asker, TrackerObjects } from "./objects.ts";
 import { iceServersOf, type Parameters, servedSwarms } from "./parameters.ts";
 import { POLL_PATH, SIGNAL_PATH } from "./signal.ts";
 import { SourceLimiter } from "./sources.ts";
@@ -25,6 +25,8 @@ export interface FrontHost {
   mayEnrol(source: string): Promise<boolean>;
   /** Answers a poll for signals, and opens a signalling socket where the runtime does so with a Response. */
   signal(request: Request, swarmId: string): Promise<Response>;
+  /** The runtime itself ends a request's body at its Content-Length. */
+  readonly endsBodies?: boolean;
   /** Tells the registry of all swarms, where that costs little. */
   collect?(): Promise<void>;
   /** Milliseconds since 1970. */
@@ -79,7 +81,7 @@ export class TrackerFront {
    */
   async serve(request: Request, asker: Asker, admitted = false): Promise<Response> {
     const refused = admitted ? undefined : this.admit(asker.source);
-    const inquiry = inquiryOf(request);
+    const inquiry = inquiryOf(request, this.#host.endsBodies);
     // The common case needs no URL object.
     if (refused === undefined && inquiry.target === "/") return toResponse(await this.track(inquiry, asker));
     const special = refused === undefined ? await this.#special(request, asker) : toResponse(refused);
@@ -96,10 +98,13 @@ export class TrackerFront {
       serves: this.#serves,
       bodyTimeout: this.#bodyTimeout,
       ...(this.#origins !== undefined && { origins: this.#origins }),
-      authorize: async (authorization: string | null, message: TrackerRequest, from: Asker): Promise<Grant> => {
-        method = message.method;
-        return authority === undefined ? { ok: true, asker: from } : authority.authorize(authorization, message, from);
+      decoded: (request) => {
+        method = request.method;
       },
+      ...(authority !== undefined && {
+        authorize: (authorization: string | null, request: TrackerRequest, from: Asker) =>
+          authority.authorize(authorization, request, from),
+      }),
     });
     this.#tally(method, answer.status, this.#host.now() - started);
     return answer;

@@ -2,7 +2,7 @@ import { gzip, readBody, receive, takesGzip } from "./body.ts";
 import { malformed, type RefusalCode, STATUS, TrackerError } from "./errors.ts";
 import { type Answer, CORS, type Inquiry, refusalAnswer, toResponse } from "./exchange.ts";
 import { jsonCodec } from "./json/codec.ts";
-import { MAX_URI } from "./limits.ts";
+import { MAX_URI, MIN_GZIP } from "./limits.ts";
 import type { Codec, TrackerRequest } from "./messages.ts";
 import {
   type Asker,
@@ -41,12 +41,12 @@ export async function handleTracker(
   return toResponse(await answerTracker(inquiryOf(request), asker, objects, policy));
 }
 
-/** A Request as PPSP-TP reads it. */
-export const inquiryOf = (request: Request): Inquiry => ({
+/** A Request as PPSP-TP reads it. @param whole - see `receive` */
+export const inquiryOf = (request: Request, whole = false): Inquiry => ({
   method: request.method,
   target: request.url.slice(request.url.indexOf("/", request.url.indexOf("//") + 2)),
   header: (name) => request.headers.get(name) ?? undefined,
-  body: (length, timeout) => receive(request, length, timeout),
+  body: (length, timeout) => receive(request, length, timeout, whole),
 });
 
 /** The same where the runtime has no Request or Response, or pays much for them. */
@@ -57,7 +57,8 @@ export async function answerTracker(
   policy: TrackerPolicy,
 ): Promise<Answer> {
   const answered = inquiry.method === "OPTIONS" ? preflight() : await answer(inquiry, asker, objects, policy);
-  return restrict(answered, inquiry.header("origin"), policy.origins);
+  // A header field that is asked for costs a call out of the engine on some platforms.
+  return policy.origins === undefined ? answered : restrict(answered, inquiry.header("origin"), policy.origins);
 }
 
 async function answer(inquiry: Inquiry, asker: Asker, objects: TrackerObjects, policy: TrackerPolicy): Promise<Answer> {
@@ -72,15 +73,12 @@ async function answer(inquiry: Inquiry, asker: Asker, objects: TrackerObjects, p
     codec ??= /^\s*\{/u.test(text) ? jsonCodec : xmlCodec;
     const message = codec.decodeRequest(text);
     ({ transactionId } = message);
-    const grant = await authorize(inquiry.header("authorization") ?? null, message, asker, policy);
+    policy.decoded?.(message);
+    const grant = await authorize(inquiry, message, asker, policy);
     if (!grant.ok) return challenge(refusalAnswer(grant.code, grant.reason, codec, transactionId), grant.challenge);
     const outcome = await dispatch(message, grant.asker, objects, policy);
     if (!outcome.ok) return challenge(refusalAnswer(outcome.code, outcome.reason, codec, transactionId));
-    return await respond(
-      codec.encodeResponse(outcome.response, message),
-      codec.contentType,
-      inquiry.header("accept-encoding"),
-    );
+    return await respond(codec.encodeResponse(outcome.response, message), codec.contentType, inquiry);
   } catch (error) {
     if (error instanceof TrackerError && error.code in STATUS) {
       return refusalAnswer(error.code as RefusalCode, error.message, codec, transactionId);
@@ -104,8 +102,7 @@ function preflight(): Answer {
 }
 
 /** Lets only the pages of some origins read an answer. */
-function restrict(answered: Answer, origin: string | undefined, origins: readonly string[] | undefined): Answer {
-  if (origins === undefined) return answered;
+function restrict(answered: Answer, origin: string | undefined, origins: readonly string[]): Answer {
   const { "Access-Control-Allow-Origin": _, Vary: vary, ...headers } = answered.headers;
   if (origin !== undefined && origins.includes(origin)) headers["Access-Control-Allow-Origin"] = origin;
   headers["Vary"] = vary === undefined ? "Origin" : `${vary}, Origin`;
@@ -138,12 +135,13 @@ function mediaType(type: string | undefined): { readonly essence: string; readon
 }
 
 async function authorize(
-  authorization: string | null,
+  inquiry: Inquiry,
   request: TrackerRequest,
   asker: Asker,
-  policy: TrackerPolicy,
+  { authorize: check }: TrackerPolicy,
 ): Promise<Grant> {
-  return (await policy.authorize?.(authorization, request, asker)) ?? { ok: true, asker };
+  if (check === undefined) return { ok: true, asker };
+  return await check(inquiry.header("authorization") ?? null, request, asker);
 }
 
 /** Finds the one object that answers: the swarm for peers with Registration, the Peer-ID's own for all others. */
@@ -194,15 +192,15 @@ function challenge(refused: Answer, scheme = REGISTRATION_CHALLENGE): Answer {
   return refused;
 }
 
-async function respond(text: string, contentType: string, accepted: string | undefined): Promise<Answer> {
+async function respond(text: string, contentType: string, inquiry: Inquiry): Promise<Answer> {
   const headers: Record<string, string> = {
     ...CORS,
     "Content-Type": contentType,
     "Cache-Control": "no-store",
     Vary: "Accept-Encoding",
   };
-  const compressed = accepted !== undefined && takesGzip(accepted) ? await gzip(text) : undefined;
-  if (compressed === undefined) return { status: 200, reason: "", headers, body: text };
+  const pays = text.length >= MIN_GZIP && takesGzip(inquiry.header("accept-encoding"));
+  if (!pays) return { status: 200, reason: "", headers, body: text };
   headers["Content-Encoding"] = "gzip";
-  return { status: 200, reason: "", headers, body: compressed };
+  return { status: 200, reason: "", headers, body: await gzip(text) };
 }

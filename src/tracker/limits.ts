@@ -4,8 +4,11 @@
 export const MAX_BODY = 64 * 1024;
 /** Milliseconds that a peer may take to send its request body. */
 export const BODY_TIMEOUT = 10_000;
-/** Characters from which on a response is worth compressing: below, it fits in one packet anyway. */
-export const MIN_GZIP = 1024;
+/**
+ * Characters from which on a response is worth compressing, which costs half of what all else costs that is done for a
+ * request: below, it would save one packet of two that arrive together.
+ */
+export const MIN_GZIP = 2048;
 /** Characters of a Request-URI; ours are short, and signalling names a swarm and a peer in it. */
 export const MAX_URI = 2048;
 /** Nesting of XML elements: the deepest of the schema is 4, extensions may go a little further. */

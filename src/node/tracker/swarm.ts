@@ -3,6 +3,7 @@ import type { WebSocket } from "ws";
 import { type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
 import { RETRY_WINDOW } from "../../tracker/limits.ts";
 import type { Topology } from "../../tracker/place.ts";
+import { randomNumber } from "../../tracker/random.ts";
 import { CLOSE, PING, PONG } from "../../tracker/signal.ts";
 
 /** Bytes that may wait in a socket: a member that reads nothing does not fill the tracker's memory. */
@@ -45,7 +46,7 @@ export class LocalSwarm {
       topology,
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),
-      random,
+      random: randomNumber,
       newToken: () => randomBytes(16).toString("hex"),
       heard: (peerId) => this.#connections.get(peerId)?.heard ?? 0,
       sockets: (peerId) => {
@@ -107,18 +108,3 @@ export class LocalSwarm {
     for (const { socket } of this.#connections.values()) socket.terminate();
   }
 }
-
-/** A number in [0, 1); a block of randomness at a time, for lists are drawn with many. */
-const random = (() => {
-  let block = new Uint32Array(0);
-  let at = 0;
-  return (): number => {
-    if (at === block.length) {
-      block = crypto.getRandomValues(new Uint32Array(1024));
-      at = 0;
-    }
-    const value = block[at] ?? 0;
-    at += 1;
-    return value / 2 ** 32;
-  };
-})();
