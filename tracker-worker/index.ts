@@ -40,7 +40,7 @@ function newFront(environment: Environment): TrackerFront {
     registry: registryPort(environment),
     desk: (swarmId) => environment.SWARM.getByName(swarmId),
     mayEnrol: (source) => registryOf(environment).mayEnrol(source),
-    endsBodies: true,
+    requests: { endsBodies: true, placeOf: (request) => edgePlace(request.cf) },
     signal: (request, swarmId) => environment.SWARM.getByName(swarmId).fetch(request),
     now: () => Date.now(),
     date: (at) => new Date(at),
@@ -60,10 +60,7 @@ const registryPort = (environment: Environment): RegistryPort => ({
 });
 
 /** Who asks, as the edge says it: it sets this field and drops one that a client sends. */
-const askerOf = (request: Request<unknown, IncomingRequestCfProperties>): Asker => ({
-  source: request.headers.get("CF-Connecting-IP") ?? "0.0.0.0",
-  ...edgePlace(request.cf),
-});
+const askerOf = (request: Request): Asker => ({ source: request.headers.get("CF-Connecting-IP") ?? "0.0.0.0" });
 
 /** Counts go to the registry from time to time, after the response and never in its way. */
 async function tell(front: TrackerFront): Promise<void> {

@@ -1,5 +1,6 @@
 import { type RefusalCode, STATUS } from "./errors.ts";
 import type { Codec } from "./messages.ts";
+import type { Asker } from "./objects.ts";
 
 /** Requests and answers as plain values: what a runtime makes of a request of its own, and of our answer, is its business. */
 
@@ -18,6 +19,8 @@ export interface Inquiry {
    * @throws TrackerError "length" where there are not as many, "timeout".
    */
   body(length: number, timeout: number): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
+  /** Where an edge says that the request came from; only lists need it, and it is costly to ask. */
+  place?(): Pick<Asker, "asn" | "country">;
 }
 
 /** What is answered. */

@@ -1,7 +1,7 @@
 import { Authority } from "./auth/authority.ts";
 import { enrol } from "./auth/enrol.ts";
 import { type Answer, type Inquiry, refusalAnswer, refuse, toResponse } from "./exchange.ts";
-import { answerTracker, inquiryOf } from "./handler.ts";
+import { answerTracker, inquiryOf, type RequestTraits } from "./handler.ts";
 import { withIceServers } from "./ice.ts";
 import { answerManagement } from "./manage/api.ts";
 import type { DeskPort } from "./manage/desk.ts";
@@ -25,8 +25,7 @@ export interface FrontHost {
   mayEnrol(source: string): Promise<boolean>;
   /** Answers a poll for signals, and opens a signalling socket where the runtime does so with a Response. */
   signal(request: Request, swarmId: string): Promise<Response>;
-  /** The runtime itself ends a request's body at its Content-Length. */
-  readonly endsBodies?: boolean;
+  readonly requests?: RequestTraits;
   /** Tells the registry of all swarms, where that costs little. */
   collect?(): Promise<void>;
   /** Milliseconds since 1970. */
@@ -81,7 +80,7 @@ export class TrackerFront {
    */
   async serve(request: Request, asker: Asker, admitted = false): Promise<Response> {
     const refused = admitted ? undefined : this.admit(asker.source);
-    const inquiry = inquiryOf(request, this.#host.endsBodies);
+    const inquiry = inquiryOf(request, this.#host.requests);
     // The common case needs no URL object.
     if (refused === undefined && inquiry.target === "/") return toResponse(await this.track(inquiry, asker));
     const special = refused === undefined ? await this.#special(request, asker) : toResponse(refused);

@@ -41,12 +41,21 @@ export async function handleTracker(
   return toResponse(await answerTracker(inquiryOf(request), asker, objects, policy));
 }
 
-/** A Request as PPSP-TP reads it. @param whole - see `receive` */
-export const inquiryOf = (request: Request, whole = false): Inquiry => ({
+/** What a host knows of its own Requests beyond the standard. */
+export interface RequestTraits {
+  /** The runtime itself ends a body at its Content-Length. */
+  readonly endsBodies?: boolean;
+  /** See Inquiry. */
+  placeOf?(request: Request): Pick<Asker, "asn" | "country">;
+}
+
+/** A Request as PPSP-TP reads it. */
+export const inquiryOf = (request: Request, { endsBodies = false, placeOf }: RequestTraits = {}): Inquiry => ({
   method: request.method,
   target: request.url.slice(request.url.indexOf("/", request.url.indexOf("//") + 2)),
   header: (name) => request.headers.get(name) ?? undefined,
-  body: (length, timeout) => receive(request, length, timeout, whole),
+  body: (length, timeout) => receive(request, length, timeout, endsBodies),
+  ...(placeOf !== undefined && { place: () => placeOf(request) }),
 });
 
 /** The same where the runtime has no Request or Response, or pays much for them. */
@@ -74,7 +83,8 @@ async function answer(inquiry: Inquiry, asker: Asker, objects: TrackerObjects, p
     const message = codec.decodeRequest(text);
     ({ transactionId } = message);
     policy.decoded?.(message);
-    const grant = await authorize(inquiry, message, asker, policy);
+    const located = message.method === "CONNECT" ? { ...asker, ...inquiry.place?.() } : asker;
+    const grant = await authorize(inquiry, message, located, policy);
     if (!grant.ok) return challenge(refusalAnswer(grant.code, grant.reason, codec, transactionId), grant.challenge);
     const outcome = await dispatch(message, grant.asker, objects, policy);
     if (!outcome.ok) return challenge(refusalAnswer(outcome.code, outcome.reason, codec, transactionId));
