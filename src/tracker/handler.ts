@@ -46,7 +46,7 @@ export interface RequestTraits {
   /** The runtime itself ends a body at its Content-Length. */
   readonly endsBodies?: boolean;
   /** See Inquiry. */
-  placeOf?(request: Request): Pick<Asker, "asn" | "country">;
+  readonly placeOf?: (request: Request) => Pick<Asker, "asn" | "country">;
 }
 
 /** A Request as PPSP-TP reads it. */
@@ -148,10 +148,10 @@ async function authorize(
   inquiry: Inquiry,
   request: TrackerRequest,
   asker: Asker,
-  { authorize: check }: TrackerPolicy,
+  policy: TrackerPolicy,
 ): Promise<Grant> {
-  if (check === undefined) return { ok: true, asker };
-  return await check(inquiry.header("authorization") ?? null, request, asker);
+  if (policy.authorize === undefined) return { ok: true, asker };
+  return await policy.authorize(inquiry.header("authorization") ?? null, request, asker);
 }
 
 /** Finds the one object that answers: the swarm for peers with Registration, the Peer-ID's own for all others. */
