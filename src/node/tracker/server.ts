@@ -130,12 +130,14 @@ const toAnswer = async (response: Response): Promise<Answer> => ({
 
 function write(response: ServerResponse, { status, reason, headers, body }: Answer, complete: boolean): void {
   const content = typeof body === "object" ? Buffer.from(body) : body;
-  if (status !== 204) headers["Content-Length"] = String(content === undefined ? 0 : Buffer.byteLength(content));
+  const length = content === undefined ? 0 : Buffer.byteLength(content);
+  if (status !== 204) headers["Content-Length"] = String(length);
   // What is still to come of a request that was refused is not read.
   if (!complete) headers["Connection"] = "close";
   if (reason === "") response.writeHead(status, headers);
   else response.writeHead(status, reason, headers);
-  response.end(content);
+  // Text that is all ASCII is written without being converted.
+  response.end(content, length === content?.length ? "latin1" : "utf8");
 }
 
 /** The peer's address: its connection's, or what the proxy in front of the tracker says. */
