@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Voucher } from "../src/tracker/auth/grant.ts";
 import { readSubprotocols, SIGNAL_CODECS } from "../src/tracker/encodings.ts";
-import { refuse } from "../src/tracker/handler.ts";
+import { refuse } from "../src/tracker/exchange.ts";
 import { jsonSignals } from "../src/tracker/json/signal.ts";
 import { MAX_MEMBERS } from "../src/tracker/limits.ts";
 import type { PolicyChange } from "../src/tracker/manage/desk.ts";
@@ -15,6 +15,7 @@ import type {
   StreamStatistics,
 } from "../src/tracker/messages.ts";
 import type { Asker, Entry, Listing, Outcome, Wish } from "../src/tracker/objects.ts";
+import { randomNumber } from "../src/tracker/random.ts";
 import { partOf } from "../src/tracker/shards/names.ts";
 import { SwarmPart } from "../src/tracker/shards/part.ts";
 import type { Exchange, Moved, Page, PassedSignal, SwarmObjectPort } from "../src/tracker/shards/port.ts";
@@ -58,7 +59,7 @@ export class Swarm extends DurableObject<Environment> implements SwarmObjectPort
       shards: parameters.number("SHARDS"),
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),
-      random: () => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32,
+      random: randomNumber,
       newToken,
       heard: (peerId) => Math.max(0, ...state.getWebSockets(peerId).map((socket) => this.#heard(socket))),
       sockets: (peerId) => this.#open(peerId),

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { TrackerFront } from "../tracker/front.ts";
-import { refuse } from "../tracker/handler.ts";
+import { refuse } from "../tracker/exchange.ts";
 import { type ParameterName, PARAMETERS } from "../tracker/parameter-list.ts";
 import { Parameters, type ParameterTexts, parameterTexts } from "../tracker/parameters.ts";
 import { SourceLimiter } from "../tracker/sources.ts";

@@ -45,8 +45,11 @@ export const MAX_SIGNAL = 16 * 1024;
 export const MAX_BODY = 64 * 1024;
 /** Milliseconds that a peer may take to send its request body. */
 export const BODY_TIMEOUT = 10_000;
-/** Characters from which on a response is worth compressing: below, it fits in one packet anyway. */
-export const MIN_GZIP = 1024;
+/**
+ * Characters from which on a response is worth compressing, which costs half of what all else costs that is done for a
+ * request: below, it would save one packet of two that arrive together.
+ */
+export const MIN_GZIP = 2048;
 /** Peers in the answer to a leecher that sends no PeerNum. */
 export const DEFAULT_PEERS = 20;
 /** Members of one swarm object: about 1 KiB each, and a Durable Object has 128 MiB (a hot swarm is several objects). */

@@ -1,6 +1,6 @@
 import { pollCodec } from "./encodings.ts";
 import { malformed, TrackerError } from "./errors.ts";
-import { refuse } from "./handler.ts";
+import { refuse } from "./exchange.ts";
 import type { Limits } from "./limits.ts";
 import { type Signal, SignalAllowance, type SignalCodec, type SignalMessage } from "./signal.ts";
 

@@ -62,6 +62,8 @@ export interface TrackerPolicy {
    * @param authorization - the header field of that name
    */
   authorize?(authorization: string | null, request: TrackerRequest, asker: Asker): Promise<Grant>;
+  /** Hears of each request that could be read. */
+  decoded?(request: TrackerRequest): void;
   /** Origins of web pages that may ask; absent: all. */
   readonly origins?: readonly string[];
   /**

@@ -55,6 +55,7 @@ export class Topology {
 
   /** What is known about this address; what the edge says of it comes before configuration. */
   placeOf(ip: string, edge: Place = {}): Place {
+    if (this.#tables.length === 0) return edge;
     const bits = addressBits(ip);
     let place: Place = {};
     if (bits !== undefined) {

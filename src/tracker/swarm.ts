@@ -117,15 +117,17 @@ export class SwarmTracker {
     const { peerId, transactionId } = request;
     const swarmId = request.actions[0]?.swarmId ?? "";
     const member = this.#members.get(peerId);
-    const key = JSON.stringify([source, request]);
-    const answered = member === undefined ? this.#ended.get(key, this.#host.now()) : undefined;
+    // Most requests neither begin nor end a registration.
+    const key = (): string => JSON.stringify([source, request]);
+    const answered = member === undefined ? this.#ended.get(key(), this.#host.now()) : undefined;
     if (answered !== undefined) return answered;
     const repeated = member?.transactionId === transactionId && member.source === source;
     if (member !== undefined && !repeated && !holds(member, request.registration?.token)) return NOT_YOURS;
     const joined = new Map(member === undefined ? [] : [[swarmId, member.peerMode]]);
     const verdict = judge(request.actions, joined, true);
     if (verdict.state === "TERMINATE") this.#forget(peerId);
-    if (!verdict.valid) return member === undefined ? NOT_ALLOWED : this.#ended.set(key, NOT_ALLOWED, this.#host.now());
+    if (!verdict.valid)
+      return member === undefined ? NOT_ALLOWED : this.#ended.set(key(), NOT_ALLOWED, this.#host.now());
     const results = request.actions.map((action) => action.transactionId);
     const address = reflexiveAddress(source, request.addresses);
     const self: PeerInfo = { peerId, addresses: [address] };
@@ -135,27 +137,28 @@ export class SwarmTracker {
         ok: true,
         response: { response: "SUCCESSFUL", transactionId, results, peers: [self] },
       };
-      return this.#ended.set(key, outcome, this.#host.now());
+      return this.#ended.set(key(), outcome, this.#host.now());
     }
     if (member === undefined && this.#full) return refusal("unavailable", "Swarm is full");
     const now = this.#host.now();
     const token = member?.token ?? this.#host.newToken();
     const wish = wishOf(peerMode, request, this.#limits);
-    const since = member?.since ?? now;
-    const { superNode: _superNode, place: _place, relayOnly: _relayOnly, ...before } = member ?? {};
-    const standing = this.#standing(asker);
     this.#store({
-      ...before,
-      ...standing,
-      ...(request.registration?.relayOnly && { relayOnly: true }),
-      peerId,
+      // The text that is a key already, not one more of the same.
+      peerId: member?.peerId ?? peerId,
       peerMode,
       token,
       address,
       transactionId,
       wish,
-      since,
+      since: member?.since ?? now,
       seen: now,
+      ...this.#standing(asker),
+      ...(request.registration?.relayOnly && { relayOnly: true }),
+      ...(member?.further !== undefined && { further: member.further }),
+      ...(member?.checked !== undefined && { checked: member.checked }),
+      ...(member?.stat !== undefined && { stat: member.stat }),
+      ...(member?.properties !== undefined && { properties: member.properties }),
     });
     this.#check(swarmId, peerId, furtherAddresses(request.addresses, address));
     const peers = [self, ...this.#list(swarmId, peerId, wish)];

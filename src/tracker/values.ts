@@ -56,6 +56,7 @@ export function contentMap(swarmId: string, ranges: readonly (readonly [number, 
 
 /** Properties without those that are undefined, which exact optional types do not take. */
 export function defined<T extends object>(properties: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const entries = Object.entries(properties).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  const kept: { [K in keyof T]?: T[K] } = {};
+  for (const name in properties) if (properties[name] !== undefined) kept[name] = properties[name];
+  return kept as { [K in keyof T]?: Exclude<T[K], undefined> };
 }

@@ -4,6 +4,7 @@ import type { CheckAddress } from "../../tracker/further.ts";
 import { jsonSignals } from "../../tracker/json/signal.ts";
 import { type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
 import type { Parameters } from "../../tracker/parameters.ts";
+import { randomNumber } from "../../tracker/random.ts";
 import { CLOSE, PING, PONG, type SignalCodec } from "../../tracker/signal.ts";
 import type { SignalSocket } from "../../tracker/switchboard.ts";
 
@@ -54,7 +55,7 @@ export class LocalSwarm {
       checkAddress,
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),
-      random,
+      random: randomNumber,
       newToken: () => randomBytes(16).toString("hex"),
       heard: (peerId) => this.#connections.get(peerId)?.heard ?? 0,
       sockets: (peerId) => {
@@ -118,18 +119,3 @@ export class LocalSwarm {
     for (const { socket } of this.#connections.values()) socket.terminate();
   }
 }
-
-/** A number in [0, 1); a block of randomness at a time, for lists are drawn with many. */
-const random = (() => {
-  let block = new Uint32Array(0);
-  let at = 0;
-  return (): number => {
-    if (at === block.length) {
-      block = crypto.getRandomValues(new Uint32Array(1024));
-      at = 0;
-    }
-    const value = block[at] ?? 0;
-    at += 1;
-    return value / 2 ** 32;
-  };
-})();

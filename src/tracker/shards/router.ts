@@ -1,5 +1,5 @@
 import { TrackerError } from "../errors.ts";
-import { refuse } from "../handler.ts";
+import { refuse } from "../exchange.ts";
 import type { SwarmPort } from "../objects.ts";
 import { isSwarmName, shardName, shardOf } from "./names.ts";
 import { type Asked, isMoved, type Moved } from "./port.ts";

@@ -88,7 +88,7 @@ function document(content: string, { registration, grants = [] }: Extended): str
   return `<?xml version="1.0" encoding="UTF-8"?>\n${root}`;
 }
 
-const textElement = (name: string, text: string): string => writeElement(name, {}, escapeXml(text));
+const textElement = (name: string, text: string): string => `<${name}>${escapeXml(text)}</${name}>`;
 
 const address = (value: PeerAddress): string => writeElement("PeerAddress", { ...value }, "");
 
