@@ -51,36 +51,39 @@ function cells(row: Figure | Gap): string[] {
   return [
     name,
     note === undefined ? what : `${what}: ${note}`,
-    `${three(value)} ${unit}${range}`,
+    `${three(value)}${unit === "" ? "" : ` ${unit}`}${range}`,
     bound,
     met === undefined ? "" : met ? "met" : "missed",
   ];
 }
 
 const HEADINGS = ["row", "what", "figure", "target", ""];
-const machine = `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? "?"}, ${process.platform}`;
+/** When and on what. */
+export const machine = `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? "?"}, ${process.platform}`;
 
 /** A table as Prettier has it. */
-function table(lines: readonly string[][]): string {
-  const all = [HEADINGS, ...lines];
-  const widths = HEADINGS.map((_, column) => Math.max(3, ...all.map((line) => line[column]!.length)));
+export function markdownTable(headings: readonly string[], lines: readonly (readonly string[])[]): string {
+  const all = [headings, ...lines];
+  const widths = headings.map((_, column) => Math.max(3, ...all.map((line) => line[column]!.length)));
   const row = (line: readonly string[]): string =>
     `| ${line.map((cell, i) => cell + " ".repeat(widths[i]! - cell.length)).join(" | ")} |`;
   const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
-  return [row(HEADINGS), rule, ...lines.map(row)].join("\n");
+  return [row(headings), rule, ...lines.map(row)].join("\n");
 }
 
-/** Replaces the section of RESULTS.md that shows this benchmark. */
-async function write(name: string, measured: readonly (Figure | Gap)[]): Promise<void> {
+/** Figures with their targets, and whether they are met. */
+export const figureTable = (rows: readonly (Figure | Gap)[]): string => markdownTable(HEADINGS, rows.map(cells));
+
+/** Puts `body` into RESULTS.md, under the heading of what `npm run bench -- COMMAND` measures, instead of what is there. */
+export async function writeSection(command: string, body: string): Promise<void> {
   const path = fileURLToPath(new URL("../../bench/RESULTS.md", import.meta.url));
   const text = await readFile(path, "utf8");
-  const heading = `## ${name} (\`npm run bench -- ${name}\`)`;
+  const heading = `## ${command.split(" ")[0]} (\`npm run bench -- ${command}\`)`;
+  const section = `${heading}\n\n${body}\n`;
   const start = text.indexOf(heading);
-  if (start < 0) throw new Error(`bench/RESULTS.md has no section "${heading}"`);
+  if (start < 0) return writeFile(path, `${text}\n${section}`);
   const next = text.indexOf("\n## ", start);
-  const end = next < 0 ? text.length : next + 1;
-  const section = `${heading}\n\n${machine}. bench/${name}.ts says how each is measured.\n\n${table(measured.map(cells))}\n`;
-  await writeFile(path, text.slice(0, start) + section + (next < 0 ? "" : `\n${text.slice(end)}`));
+  await writeFile(path, text.slice(0, start) + section + (next < 0 ? "" : text.slice(next)));
 }
 
 /** Runs what `--only` names, or everything; prints a table, or with `--json` one line for each row; `--write` keeps it. */
@@ -108,6 +111,10 @@ export async function runBenchmark(scenario: string, rows: Rows): Promise<void> 
       else if (process.stderr.isTTY) console.error(cells(row).join("  "));
     }
   }
-  if (!values.json) console.log(table(measured.map(cells)));
-  if (values.write) await write(scenario, measured);
+  if (!values.json) console.log(figureTable(measured));
+  if (!values.write) return;
+  await writeSection(
+    scenario,
+    `${machine}. bench/${scenario}.ts says how each is measured.\n\n${figureTable(measured)}`,
+  );
 }

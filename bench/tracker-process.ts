@@ -8,8 +8,8 @@ import { type CodecName, Population } from "./tracker-population.ts";
 
 /** What the process can be asked to do. */
 export type Order =
-  /** Our tracker, on a free port. */
-  | { readonly type: "ours" }
+  /** Our tracker, on a free port; `usual`: with the limits that it has for users. */
+  | { readonly type: "ours"; readonly usual?: boolean }
   /** bittorrent-tracker with room for so many peers in a swarm, on a free port. */
   | { readonly type: "bittorrent"; readonly room: number }
   /** A swarm of so many peers, in this process. */
@@ -81,7 +81,9 @@ async function run(ms: number): Promise<Report> {
 async function obey(order: Order): Promise<Report> {
   switch (order.type) {
     case "ours":
-      return { port: (await startTracker({ port: 0, open: true, parameters: UNLIMITED })).port };
+      return {
+        port: (await startTracker({ port: 0, open: true, parameters: order.usual === true ? {} : UNLIMITED })).port,
+      };
     case "bittorrent":
       return await bittorrent(order.room);
     case "fill":

@@ -1,21 +1,27 @@
-/** `npm run bench -- NAME [--json]`: builds what is missing and runs a benchmark of bench/. */
+/** `npm run bench -- NAME [options]`: builds what is missing and runs a benchmark of bench/. */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { ensureBrowsers } from "./browsers.mjs";
 import { installMissing, root } from "./install.mjs";
 
-/** What the tracker is compared with has a package.json of its own, so that nobody else installs it. */
+/** What ours is compared with has a package.json of its own, so that nobody else installs it. */
 function installOthers() {
-  if (existsSync(`${root}bench/node_modules/bittorrent-tracker`)) return;
-  console.error("Installing bittorrent-tracker for the comparison (once, without install scripts) ...");
+  const { dependencies } = JSON.parse(readFileSync(`${root}bench/package.json`, "utf8"));
+  if (Object.keys(dependencies).every((name) => existsSync(`${root}bench/node_modules/${name}`))) return;
+  console.error(`Installing ${Object.keys(dependencies).join(", ")} (once, without install scripts) ...`);
   const args = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
   const { status } = spawnSync("npm", args, { cwd: `${root}bench`, stdio: ["ignore", 2, 2] });
   if (status !== 0) console.error("It could not be installed: rows that compare with it will say so.");
 }
 
+/** Scenarios that browsers play; the others have a file each. */
+const SCENARIOS = ["swarm", "pair", "seek", "abr", "slow-peer", "switch"];
+
 const [first = "--"] = process.argv.slice(2);
 const name = first.startsWith("--") ? "ppspp" : first;
-if (!/^[a-z]+$/.test(name) || !existsSync(`${root}bench/${name}.ts`)) {
-  console.error(`There is no benchmark "${name}": see the files in bench/.`);
+const file = SCENARIOS.includes(name) ? "browser/main" : name;
+if (!/^[a-z/]+$/.test(file) || !existsSync(`${root}bench/${file}.ts`)) {
+  console.error(`There is no benchmark "${name}": see bench/README.md.`);
   process.exit(2);
 }
 installMissing();
@@ -25,4 +31,11 @@ if (name === "tracker") {
   installOthers();
   await bundle(["tracker"]);
 }
-await import(`${root}build/bench/${name}.js`);
+if (file === "browser/main") {
+  installOthers();
+  await bundle(["element"]);
+  await ensureBrowsers(["chromium"]);
+  const { build } = await import("vite");
+  await build({ configFile: `${root}bench/vite.config.ts`, logLevel: "error" });
+}
+await import(`${root}build/bench/${file}.js`);

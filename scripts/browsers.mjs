@@ -26,11 +26,33 @@ export function systemBrowser(kind) {
   return names[kind].flatMap(inPath).find(answers);
 }
 
-async function missing() {
+/**
+ * How Playwright launches a Chromium whose pages can be peers of each other: the system's one, else its own. As released it hides
+ * host addresses behind mDNS names, which nothing here may resolve.
+ */
+export function chromiumOptions(asReleased = false) {
+  const executablePath = systemBrowser("chromium");
+  return {
+    ...(executablePath === undefined ? {} : { executablePath }),
+    args: [
+      // Chromium's sandbox refuses to run as root, as tests in containers do.
+      ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+      ...(asReleased ? [] : ["--disable-features=WebRtcHideLocalIpsWithMdns"]),
+      // Peers on one machine without a network between them: loopback addresses as candidates.
+      "--allow-loopback-in-peer-connection",
+      "--autoplay-policy=no-user-gesture-required",
+      "--disable-quic",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--no-first-run",
+    ],
+  };
+}
+
+async function missing(kinds) {
   const playwright = await import("@playwright/test");
-  return Object.keys(names).filter(
-    (kind) => systemBrowser(kind) === undefined && !existsSync(playwright[kind].executablePath()),
-  );
+  return kinds.filter((kind) => systemBrowser(kind) === undefined && !existsSync(playwright[kind].executablePath()));
 }
 
 /** The path of a system's TURN server (coturn); undefined where there is none. */
@@ -55,12 +77,12 @@ export function ensureTurnServer() {
     console.log("No TURN server was found: tests of relayed links are skipped. Install coturn to run them.");
 }
 
-/** Makes sure that there is a Chromium and a Firefox. Throws with what to do when there is not. */
-export async function ensureBrowsers() {
-  let lacking = await missing();
+/** Makes sure that there is a Chromium and a Firefox, or only one of them. Throws with what to do when there is not. */
+export async function ensureBrowsers(kinds = Object.keys(names)) {
+  let lacking = await missing(kinds);
   if (lacking.length === 0) return;
   install(lacking.map((kind) => names[kind][0]));
-  lacking = await missing();
+  lacking = await missing(kinds);
   if (lacking.length > 0)
     throw new Error(
       `No ${lacking.join(" and no ")} was found. Install ${lacking.length > 1 ? "them" : "it"}, or run: npx playwright install --with-deps ${lacking.join(" ")}`,
