@@ -1,17 +1,28 @@
 import react from "@vitejs/plugin-react";
-import { defineConfig, type UserConfig } from "vite";
+import { defineConfig, type Plugin, type Rolldown, type UserConfig } from "vite";
+import { alias } from "./scripts/alias.mjs";
 
-/** The npm build of simple-peer needs Node polyfills; its own browser bundle needs none. */
-const alias = { "simple-peer": "simple-peer/simplepeer.min.js" };
+/** Lets the watch page load hls.js together with its own script, instead of when that one asks for it. */
+const preloadHls: Plugin = {
+  name: "preload-hls",
+  transformIndexHtml: {
+    order: "post",
+    handler: (_html, { path, bundle = {} }) =>
+      Object.values(bundle)
+        .filter((file) => path === "/index.html" && file.type === "chunk" && file.name === "hls")
+        .map(({ fileName }) => ({
+          tag: "link" as const,
+          injectTo: "head" as const,
+          attrs: { rel: "modulepreload", crossorigin: true, href: `./${fileName}` },
+        })),
+  },
+};
 
-/** One script without a hash in its name, so that pages and registrations can name it. */
-function script(
-  entry: string,
-  outDir: string,
-  name: string,
-  format: "es" | "iife",
-  external: string[] = [],
-): UserConfig {
+/**
+ * One script without a hash in its name, so that pages and registrations can name it. What it loads later lies beside it, in
+ * files `SCRIPT-*.js`, or else is in it.
+ */
+function script(entry: string, outDir: string, name: string, output: Rolldown.OutputOptions): UserConfig {
   return {
     resolve: { alias },
     publicDir: false,
@@ -21,8 +32,13 @@ function script(
       emptyOutDir: false,
       target: "es2023",
       sourcemap: true,
-      lib: { entry, formats: [format], name: "ppsp", fileName: () => name },
-      rolldownOptions: { external, output: { codeSplitting: false, minify: false } },
+      lib: { entry, formats: [output.format === "iife" ? "iife" : "es"], name: "ppsp", fileName: () => `${name}.js` },
+      rolldownOptions: {
+        external: ["cloudflare:workers"],
+        // What the script shares with a later file stays in the script: at the start there is one file to wait for.
+        preserveEntrySignatures: "allow-extension",
+        output: { minify: true, chunkFileNames: `${name}-[name].js`, ...output },
+      },
     },
   };
 }
@@ -32,7 +48,7 @@ const targets: Readonly<Record<string, UserConfig>> = {
   page: {
     base: "./",
     resolve: { alias },
-    plugins: [react()],
+    plugins: [react(), preloadHls],
     build: {
       outDir: "dist",
       emptyOutDir: false,
@@ -42,9 +58,10 @@ const targets: Readonly<Record<string, UserConfig>> = {
       rolldownOptions: { input: ["index.html", "dashboard.html"] },
     },
   },
-  worker: script("src/sw/sw.ts", "dist", "ppsp-sw.js", "iife"),
-  element: script("src/video/index.ts", "dist", "ppsp-player.js", "es"),
-  tracker: script("tracker-worker/index.ts", "build", "tracker-worker.js", "es", ["cloudflare:workers"]),
+  worker: script("src/sw/sw.ts", "dist", "ppsp-sw", { format: "iife", codeSplitting: false }),
+  element: script("src/video/index.ts", "dist", "ppsp-player", { format: "es" }),
+  engine: script("src/video/engine.ts", "dist", "ppsp-engine", { format: "es" }),
+  tracker: script("tracker-worker/index.ts", "build", "tracker-worker", { format: "es", codeSplitting: false }),
 };
 
 export default defineConfig(({ mode }) => targets[mode] ?? { ...targets["page"] });

@@ -1,4 +1,7 @@
-/** Finds the browsers that the tests drive: the system's, else Playwright's own, else Debian's packages, else a clear message. */
+/**
+ * Finds the programs that the tests drive: browsers (the system's, else Playwright's own, else Debian's packages, else a clear
+ * message) and a TURN server (the system's, else Debian's package, else a clear message).
+ */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -23,16 +26,19 @@ export function systemBrowser(kind) {
   return names[kind].flatMap(inPath).find(answers);
 }
 
-/** How Playwright launches a Chromium whose pages can be peers of each other: the system's one, else its own. */
-export function chromiumOptions() {
+/**
+ * How Playwright launches a Chromium whose pages can be peers of each other: the system's one, else its own. As released it hides
+ * host addresses behind mDNS names, which nothing here may resolve.
+ */
+export function chromiumOptions(asReleased = false) {
   const executablePath = systemBrowser("chromium");
   return {
     ...(executablePath === undefined ? {} : { executablePath }),
     args: [
       // Chromium's sandbox refuses to run as root, as tests in containers do.
       ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
-      // Peers on one machine without a network between them: plain loopback addresses as candidates.
-      "--disable-features=WebRtcHideLocalIpsWithMdns",
+      ...(asReleased ? [] : ["--disable-features=WebRtcHideLocalIpsWithMdns"]),
+      // Peers on one machine without a network between them: loopback addresses as candidates.
       "--allow-loopback-in-peer-connection",
       "--autoplay-policy=no-user-gesture-required",
       "--disable-quic",
@@ -49,19 +55,34 @@ async function missing(kinds) {
   return kinds.filter((kind) => systemBrowser(kind) === undefined && !existsSync(playwright[kind].executablePath()));
 }
 
+/** The path of a system's TURN server (coturn); undefined where there is none. */
+export function systemTurnServer() {
+  return inPath("turnserver").find(answers);
+}
+
+/** Installs Debian's packages where that is possible: on Debian, as root. */
+function install(packages) {
+  if (process.getuid?.() !== 0 || !existsSync("/etc/debian_version")) return;
+  console.log(`Installing ${packages.join(" and ")} ...`);
+  const apt = (...args) =>
+    spawnSync("apt-get", args, { stdio: "inherit", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } })
+      .status === 0;
+  if (apt("update")) apt("install", "-y", "--no-install-recommends", ...packages);
+}
+
+/** Makes sure that there is a TURN server, or says what is not tested without one. */
+export function ensureTurnServer() {
+  if (systemTurnServer() === undefined) install(["coturn"]);
+  if (systemTurnServer() === undefined)
+    console.log("No TURN server was found: tests of relayed links are skipped. Install coturn to run them.");
+}
+
 /** Makes sure that there is a Chromium and a Firefox, or only one of them. Throws with what to do when there is not. */
 export async function ensureBrowsers(kinds = Object.keys(names)) {
   let lacking = await missing(kinds);
   if (lacking.length === 0) return;
-  if (process.getuid?.() === 0 && existsSync("/etc/debian_version")) {
-    const packages = lacking.map((kind) => names[kind][0]);
-    console.log(`Installing ${packages.join(" and ")} ...`);
-    const apt = (...args) =>
-      spawnSync("apt-get", args, { stdio: "inherit", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } })
-        .status === 0;
-    if (apt("update")) apt("install", "-y", "--no-install-recommends", ...packages);
-    lacking = await missing(kinds);
-  }
+  install(lacking.map((kind) => names[kind][0]));
+  lacking = await missing(kinds);
   if (lacking.length > 0)
     throw new Error(
       `No ${lacking.join(" and no ")} was found. Install ${lacking.length > 1 ? "them" : "it"}, or run: npx playwright install --with-deps ${lacking.join(" ")}`,

@@ -6,7 +6,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { installMissing, root } from "./install.mjs";
 
 const inputs = [
@@ -16,6 +16,7 @@ const inputs = [
   "index.html",
   "dashboard.html",
   "vite.config.ts",
+  "scripts/alias.mjs",
   "package-lock.json",
   "tsconfig.base.json",
 ];
@@ -26,6 +27,7 @@ const targets = [
   { mode: "page", entry: "index.html", output: "dist/index.html", title: "watch page" },
   { mode: "worker", entry: "src/sw/sw.ts", output: "dist/ppsp-sw.js", title: "Service Worker" },
   { mode: "element", entry: "src/video/index.ts", output: "dist/ppsp-player.js", title: "player element" },
+  { mode: "engine", entry: "src/video/engine.ts", output: "dist/ppsp-engine.js", title: "engine" },
   { mode: "tracker", entry: "tracker-worker/index.ts", output: "build/tracker-worker.js", title: "tracker Worker" },
 ];
 
@@ -52,6 +54,13 @@ async function step(name, title, reads, output, work) {
   process.stdout.write(` ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
 }
 
+/** Removes what an earlier build of a script gave it to load later (vite.config.ts). */
+function removeParts(script) {
+  const [folder, part] = [dirname(root + script), `${basename(script, ".js")}-`];
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) if (name.startsWith(part)) rmSync(join(folder, name));
+}
+
 /** Checks every type and writes build/, as far as it is not up to date. Throws when TypeScript found errors. */
 export function compile() {
   const { status } = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-b"], {
@@ -69,6 +78,7 @@ export async function bundle(modes = targets.map(({ mode }) => mode)) {
     await step(mode, title, inputs, output, async () => {
       const { build: viteBuild } = await import("vite");
       if (mode === "page") rmSync(`${root}dist/assets`, { recursive: true, force: true });
+      else removeParts(output);
       await viteBuild({ root, mode, configFile: `${root}vite.config.ts`, logLevel: "warn" });
     });
   }

@@ -1,4 +1,4 @@
-/** `npm run conformance`: writes docs/CONFORMANCE.md from test/conformance/musts.json and tracker-musts.json. */
+/** `npm run conformance`: writes docs/CONFORMANCE.md from the lists in test/conformance. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { format } from "prettier";
 import { root } from "./install.mjs";
@@ -56,7 +56,7 @@ export async function conformance() {
   const text = `# Conformance
 
 Every MUST of both protocols and their important SHOULDs, with the test that shows it or the reason why there is none. Written by
-\`npm run conformance\` from \`test/conformance/musts.json\` and \`tracker-musts.json\`; \`npm test\` fails where a row has neither,
+\`npm run conformance\` from \`musts.json\`, \`tracker-musts.json\` and \`requirement-musts.json\` in \`test/conformance\`; \`npm test\` fails where a row has neither,
 names a test that does not run, or this page is not up to date. \`rule\` is what a text states as a fact without a keyword.
 
 ## RFC 7574
@@ -70,7 +70,13 @@ ${table("musts", files)}
 Sections and words are those of draft-ietf-ppsp-base-tracker-protocol-00. T114 and the rows behind it are our decisions on what its
 Table 8 leaves open.
 
-${table("tracker-musts", files)}`;
+${table("tracker-musts", files)}
+## Operation, management and the tracker
+
+What RFC 6972 and the twelfth draft before it demand of the protocols' operation (PPSP.OAM) and of the tracker protocol (PPSP.TP); the two
+number their rows differently.
+
+${table("requirement-musts", files)}`;
   return format(text, { ...JSON.parse(readFileSync(`${root}.prettierrc.json`, "utf8")), parser: "markdown" });
 }
 

@@ -105,17 +105,23 @@ async function main() {
   installMissing();
   mkdirSync(reports, { recursive: true });
   const { compile, bundle } = await import("./build.mjs");
-  const { ensureBrowsers } = await import("./browsers.mjs");
+  const { size } = await import("./size.mjs");
+  const { ensureBrowsers, ensureTurnServer } = await import("./browsers.mjs");
   // First of all, because without browsers there is no answer that is worth minutes of waiting.
-  if (!fast) await ensureBrowsers();
+  if (!fast) {
+    await ensureBrowsers();
+    ensureTurnServer();
+  }
   await step("types", compile);
   await step("lint", () => run("oxlint/bin/oxlint", []));
   await step("format", () => run("prettier/bin/prettier.cjs", ["--check", "--log-level=warn", "."]));
   await step("build", bundle);
+  await step("size", size);
   await vitest("tests");
   await vitest("tracker-under-node", "--config", "test/workers/node.config.mts");
   if (!fast) {
     await vitest("workerd", "--config", "test/workers/vitest.config.mts");
+    await vitest("workerd-shards", "--config", "test/workers/shards.config.mts");
     await playwright("pages");
     await playwright("swarms");
   }

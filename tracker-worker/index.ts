@@ -1,10 +1,10 @@
 import { waitUntil } from "cloudflare:workers";
 import { TrackerFront } from "../src/tracker/front.ts";
-import { refuse } from "../src/tracker/handler.ts";
+import { refuse } from "../src/tracker/exchange.ts";
 import type { RegistryPort } from "../src/tracker/manage/registry.ts";
 import type { Asker } from "../src/tracker/objects.ts";
 import { edgePlace } from "../src/tracker/place.ts";
-import { type Environment, parametersOf, registryOf } from "./environment.ts";
+import { type Environment, parametersOf, registryOf, routerOf } from "./environment.ts";
 
 export { PeerObject } from "./peer-object.ts";
 export { RegistryObject } from "./registry-object.ts";
@@ -25,7 +25,7 @@ export default {
     }
     fronts.set(environment, front);
     const response = await front.serve(request, askerOf(request));
-    waitUntil(tell(front, parametersOf(environment).number("METRICS_INTERVAL") * 1000));
+    if (front.due(parametersOf(environment).number("METRICS_INTERVAL") * 1000)) waitUntil(tell(front));
     return response;
   },
 } satisfies ExportedHandler<Environment>;
@@ -34,13 +34,14 @@ function newFront(environment: Environment): TrackerFront {
   return new TrackerFront({
     parameters: parametersOf(environment),
     objects: {
-      swarm: (swarmId) => environment.SWARM.getByName(swarmId),
+      swarm: (swarmId) => routerOf(environment).swarm(swarmId),
       peer: (peerId) => environment.PEER.getByName(peerId),
     },
     registry: registryPort(environment),
     desk: (swarmId) => environment.SWARM.getByName(swarmId),
     mayEnrol: (source) => registryOf(environment).mayEnrol(source),
-    signal: (request, swarmId) => environment.SWARM.getByName(swarmId).fetch(request),
+    requests: { endsBodies: true, placeOf: (request) => edgePlace(request.cf) },
+    signal: (request, swarmId) => routerOf(environment).signal(request, swarmId),
     now: () => Date.now(),
     date: (at) => new Date(at),
   });
@@ -59,15 +60,12 @@ const registryPort = (environment: Environment): RegistryPort => ({
 });
 
 /** Who asks, as the edge says it: it sets this field and drops one that a client sends. */
-const askerOf = (request: Request<unknown, IncomingRequestCfProperties>): Asker => ({
-  source: request.headers.get("CF-Connecting-IP") ?? "0.0.0.0",
-  ...edgePlace(request.cf),
-});
+const askerOf = (request: Request): Asker => ({ source: request.headers.get("CF-Connecting-IP") ?? "0.0.0.0" });
 
 /** Counts go to the registry from time to time, after the response and never in its way. */
-async function tell(front: TrackerFront, interval: number): Promise<void> {
+async function tell(front: TrackerFront): Promise<void> {
   try {
-    await front.flush(interval);
+    await front.flush();
   } catch (error) {
     console.error("tracker: the registry does not answer", error);
   }

@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { ConnectRequest, FindRequest, StatReport } from "../src/tracker/messages.ts";
 import type { Asker, Outcome, PeerPort } from "../src/tracker/objects.ts";
 import { dueOf, type PeerRecord, PeerTracker } from "../src/tracker/peer.ts";
-import { type Environment, trackTimer } from "./environment.ts";
+import { type Environment, parametersOf, routerOf, trackTimer } from "./environment.ts";
 
 const KEY = "peer";
 
@@ -14,20 +14,22 @@ export class PeerObject extends DurableObject<Environment> implements PeerPort {
   constructor(state: DurableObjectState, environment: Environment) {
     super(state, environment);
     const { storage } = state;
+    const { limits } = parametersOf(environment);
     this.#peer = new PeerTracker({
       load: () => storage.kv.get<PeerRecord>(KEY),
       save: (record) => {
         if (record !== undefined) {
           storage.kv.put(KEY, record);
-          this.#arm(dueOf(record, trackTimer(environment)));
+          this.#arm(dueOf(record, trackTimer(environment), limits));
           return;
         }
         // Nothing is left behind, not even the alarm; replies wait for it as for every write.
         this.#alarm = undefined;
         void storage.deleteAll();
       },
-      swarm: (swarmId) => environment.SWARM.getByName(swarmId),
+      swarm: (swarmId) => routerOf(environment).swarm(swarmId),
       trackTimer: trackTimer(environment),
+      limits,
       now: () => Date.now(),
     });
   }

@@ -1,16 +1,17 @@
-import type { DeskStorage } from "../src/tracker/manage/desk.ts";
 import type { SwarmPolicy } from "../src/tracker/manage/policy.ts";
 import type { SwarmTotals } from "../src/tracker/manage/summary.ts";
-import type { Member } from "../src/tracker/swarm.ts";
+import type { Member } from "../src/tracker/member.ts";
+import type { PartState, PartStorage } from "../src/tracker/shards/port.ts";
 
 const POLICY = "policy";
 const DEPARTED = "departed";
+const PART = "part";
 
 /**
  * Members in an object's SQLite, one row each, as JSON: only ever read all at once, when the object wakes. The table
  * exists only while there is something in it, so that swarms that are over cost nothing.
  */
-export class SqlMembers implements DeskStorage {
+export class SqlMembers implements PartStorage {
   readonly #storage: DurableObjectStorage;
   #table: boolean;
 
@@ -52,6 +53,15 @@ export class SqlMembers implements DeskStorage {
   savePolicy(policy: SwarmPolicy | undefined): void {
     if (policy === undefined) this.#storage.kv.delete(POLICY);
     else this.#storage.kv.put(POLICY, policy);
+  }
+
+  loadPart(): PartState | undefined {
+    return this.#storage.kv.get<PartState>(PART);
+  }
+
+  savePart(state: PartState | undefined): void {
+    if (state === undefined) this.#storage.kv.delete(PART);
+    else this.#storage.kv.put(PART, state);
   }
 
   /** Leaves nothing behind, once all members are gone. */

@@ -161,6 +161,7 @@ export class Engine implements DeliveryContext {
     this.#membership?.leave();
     this.#options.store.clear();
     this.stats.neighbours = 0;
+    this.#emitter.emit("close", undefined);
   }
 
   // What deliveries need.

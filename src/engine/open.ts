@@ -3,6 +3,7 @@ import { parsePresentation, type Presentation } from "../core/content/presentati
 import { presentationMismatch, type SwarmUrl } from "../core/content/url.ts";
 import type { Choker } from "../core/swarm/choker.ts";
 import type { Picker } from "../core/swarm/picker.ts";
+import { readDocument } from "./document.ts";
 import { Engine } from "./engine.ts";
 import { PlaybackError } from "./errors.ts";
 import type { ChunkStore, EvictionPolicy, Rendezvous } from "./ports.ts";
@@ -63,29 +64,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
 }
 
 async function readJson(url: string, signal: AbortSignal | undefined): Promise<unknown> {
-  let text = "";
-  try {
-    const response = await fetch(url, signal === undefined ? {} : { signal });
-    if (!response.ok || response.body === null) {
-      throw new PlaybackError("presentation", `${url} answered ${response.status}`);
-    }
-    const reader = response.body.getReader();
-    const decoder = new TextDecoder();
-    for (let size = 0; ;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      size += value.length;
-      if (size > MAX_PRESENTATION_BYTES) {
-        void reader.cancel();
-        throw new PlaybackError("presentation", `${url} is too large`);
-      }
-      text += decoder.decode(value, { stream: true });
-    }
-    text += decoder.decode();
-  } catch (error) {
-    if (error instanceof PlaybackError) throw error;
-    throw new PlaybackError("presentation", `${url} could not be read`, { cause: error });
-  }
+  const { text } = await readDocument(url, MAX_PRESENTATION_BYTES, signal);
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -39,4 +39,6 @@ export interface EngineEvents {
   /** One line for the console. */
   warning: string;
   statschange: EngineStats;
+  /** It was closed: nothing follows. */
+  close: undefined;
 }

@@ -2,10 +2,11 @@ import { type AccessToken, authorizedFetch } from "./access-token.ts";
 import type { Membership, Rendezvous, RendezvousEvents } from "../engine/ports.ts";
 import { Neighbourhood, type LinkOptions, type SignalledLink } from "./neighbourhood.ts";
 import { Condition } from "./condition.ts";
+import type { EncodingName } from "./encoding.ts";
 import { NatProbe } from "./nat.ts";
 import { TrackerClient } from "./tracker-client.ts";
 import { type Registered, Trackers } from "./trackers.ts";
-import { hasWebRtc, WebRtcLink, type IceServer } from "./webrtc.ts";
+import { hasWebRtc, type IceOptions, WebRtcLink, type IceServer } from "./webrtc.ts";
 
 /** How to meet others. */
 export interface RendezvousOptions {
@@ -13,6 +14,11 @@ export interface RendezvousOptions {
   readonly trackers: readonly (readonly string[])[];
   /** Empty: no third party is asked for addresses. "tracker": those that the tracker names, if it names any. */
   readonly iceServers: readonly IceServer[] | "tracker";
+  /**
+   * Meet others at a relay (TURN) of the ICE servers only, so that they never learn this peer's address. Without such a
+   * relay there are no neighbours. @defaultValue false
+   */
+  readonly relayOnly?: boolean;
   /** @defaultValue a random UUID for each membership */
   readonly peerId?: string;
   /** Most links of one membership. @defaultValue 8: more cost each neighbour upload slots and gain little */
@@ -22,6 +28,10 @@ export interface RendezvousOptions {
    * the bytes need not come from the origin; more spares the viewers of quiet videos their connections
    */
   readonly minViewers?: number;
+  /** How to write to trackers. @defaultValue json: a page then loads no XML parser */
+  readonly encoding?: EncodingName;
+  /** Grant of the publisher as in ppsp.json. @defaultValue none */
+  readonly grant?: string | undefined;
   /** For trackers that ask for one. @defaultValue none */
   readonly accessToken?: AccessToken;
   /** One line for the console. */
@@ -31,7 +41,7 @@ export interface RendezvousOptions {
 /** What a membership stands on: the real tracker and WebRTC, or a table in memory. */
 export interface Surroundings {
   readonly tracker: (options: ConstructorParameters<typeof TrackerClient>[0]) => Registered;
-  readonly link: (options: LinkOptions, iceServers: readonly IceServer[]) => SignalledLink;
+  readonly link: (options: LinkOptions, ice: IceOptions) => SignalledLink;
 }
 
 type State = Parameters<RendezvousEvents["state"]>[0];
@@ -43,6 +53,9 @@ const FEW_LINKS = 3;
 /** Before the tracker is asked for more peers, ms; doubled each time, up to the second, as long as that brings no link. */
 const REFRESH_MS = 30_000;
 const REFRESH_MAX_MS = 480_000;
+/** Said when others are to be met at a relay only, and there is none. */
+const UNRELAYED =
+  "No relay (TURN server) could be used, and only relayed links are wanted: no bytes from other viewers.";
 /** Members to ask the tracker for. */
 const PEER_NUM = 20;
 
@@ -64,7 +77,7 @@ export const createRendezvous = (options: RendezvousOptions): Rendezvous | undef
           ? client
           : { ...client, fetch: authorizedFetch((url, init) => fetch(url, init), client.url, accessToken) },
       ),
-    link: (link, iceServers) => new WebRtcLink({ ...link, iceServers }),
+    link: (link, ice) => new WebRtcLink({ ...link, ...ice }),
   };
   return { join: (swarmId, events) => new SwarmMembership(options, surroundings, swarmId, events) };
 };
@@ -94,7 +107,7 @@ export class SwarmMembership implements Membership {
   #left = false;
 
   constructor(options: RendezvousOptions, surroundings: Surroundings, swarmId: Uint8Array, events: RendezvousEvents) {
-    const { iceServers, minViewers = 2, maxNeighbours = 8, peerId = randomPeerId() } = options;
+    const { iceServers, relayOnly = false, minViewers = 2, maxNeighbours = 8, peerId = randomPeerId() } = options;
     this.#events = events;
     this.#minViewers = minViewers;
     this.#iceServers = iceServers === "tracker" ? [] : iceServers;
@@ -105,7 +118,8 @@ export class SwarmMembership implements Membership {
         this.#nat.note(payload);
         return this.#trackers.signal(to, payload);
       },
-      connect: (link) => surroundings.link(link, this.#iceServers),
+      connect: (link) =>
+        surroundings.link(link, { iceServers: this.#iceServers, relayOnly, unrelayed: () => this.#warn(UNRELAYED) }),
       link: (link, initiator) => {
         this.#refreshMs = REFRESH_MS;
         events.link(link, initiator);
@@ -121,6 +135,9 @@ export class SwarmMembership implements Membership {
           swarmId: toHex(swarmId),
           peerNum: PEER_NUM,
           mode: "LEECH",
+          relayOnly,
+          ...(options.encoding !== undefined && { encoding: options.encoding }),
+          grant: options.grant,
           events: trackerEvents,
         }),
       linked: (id) => this.#neighbourhood.isLinked(id),

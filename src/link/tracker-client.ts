@@ -1,19 +1,21 @@
 import type { SwarmReport } from "../engine/ports.ts";
 import { TrackerError } from "../tracker/errors.ts";
-import { jsonCodec } from "../tracker/json/codec.ts";
 import { DEFAULT_TRACK_TIMER } from "../tracker/limits.ts";
+import { jsonSignals } from "../tracker/json/signal.ts";
 import type {
-  Codec,
-  ConnectRequest,
   IceServer,
+  PeerAddress,
+  PeerInfo,
   PeerMode,
   PeerProperties,
   TrackerRequest,
   TrackerResponse,
 } from "../tracker/messages.ts";
-import { TOKEN_PREFIX } from "../tracker/signal.ts";
+import { type Encoding, TOKEN_PREFIX } from "../tracker/signal.ts";
+import { type EncodingName, loadEncoding } from "./encoding.ts";
 import { askTracker, type Fetch } from "./tracker-http.ts";
 import { PollSocket } from "./tracker-poll.ts";
+import { connectRequest, findRequest, Reporter } from "./tracker-requests.ts";
 import { type OpenSocket, SignalSocket, type SignalSocketEvents } from "./tracker-socket.ts";
 
 /** Longest wait between two attempts to reach a tracker, ms. */
@@ -27,12 +29,16 @@ const TOKEN = /^[\w.-]{1,128}$/u;
 export interface TrackerClientEvents {
   /** Members of the swarm that can be signalled, never oneself; again after each reconnection. */
   peers(peerIds: readonly string[]): void;
+  /** Members of the swarm with their addresses, for a peer that stated its own; what a tracker says, unchecked. */
+  listed?(peers: readonly PeerInfo[]): void;
   /** Another member sent this; any JSON value, at most 16 KiB. */
   signal(from: string, payload: unknown): void;
   /** A signal to this member could not be delivered. */
   gone?(peerId: string): void;
   /** offline: neither list nor signals can be had now; the client keeps trying. */
   state(state: "connecting" | "open" | "offline"): void;
+  /** The tracker does not serve this swarm: nothing more comes from it. */
+  refused?(): void;
   /** One line for the console, once per kind of trouble. */
   warning(message: string): void;
   /** How many members the swarm has, oneself included; with each answer. */
@@ -53,12 +59,23 @@ export interface TrackerClientOptions {
   readonly peerId: string;
   /** Lower-case hex. */
   readonly swarmId: string;
-  /** Peers wanted at a time. */
+  /** Peers wanted at a time; 0: none, for a seeder that waits to be found. */
   readonly peerNum: number;
   readonly mode: PeerMode;
+  /** Our own address is to be shown to nobody. @defaultValue false */
+  readonly relayOnly?: boolean;
+  /** The publisher's word for the swarm, for trackers that ask for it. @defaultValue none */
+  readonly grant?: string | undefined;
   readonly events: TrackerClientEvents;
-  /** @defaultValue JSON: a page then loads no XML parser */
-  readonly codec?: Codec;
+  /**
+   * Where this peer takes connections. It then registers as the base protocol has it, bound to the address that its
+   * requests come from, without token and signalling. @defaultValue none: it is reached by signalling
+   */
+  readonly addresses?: readonly PeerAddress[];
+  /** @defaultValue json: a page then loads no XML parser */
+  readonly encoding?: EncodingName;
+  /** Of the tracker, s, as long as it does not tell its own. @defaultValue 120 */
+  readonly trackTimer?: number;
   /** @defaultValue the host's fetch */
   readonly fetch?: Fetch;
   /** @defaultValue the host's WebSocket; Node 20 has none, and polls */
@@ -74,19 +91,28 @@ export class TrackerClient {
   readonly #openSocket: OpenSocket;
   readonly #warned = new Set<string>();
   #socket: SignalSocket | undefined;
+  readonly #reporter: Reporter;
+  /** Of the base protocol: no token, no signalling. */
+  readonly #base: boolean;
+  #encoding: Encoding | undefined;
   #token: string | undefined;
-  #trackTimerMs = DEFAULT_TRACK_TIMER * 1000;
+  /** The tracker may know us: it was asked to register us. */
+  #asked = false;
+  /** It has said so. */
+  #joined = false;
+  #trackTimerMs: number;
   #state: State | undefined;
-  /** The ContentMap that the tracker has, as text. */
-  #contentMap = "[]";
-  #startedAt = 0;
   #started = false;
   #left = false;
+  #goodbye: Promise<void> = Promise.resolve();
   /** Ends the current wait. */
   #wake: () => void = () => undefined;
 
   constructor(options: TrackerClientOptions) {
     this.#options = options;
+    this.#base = options.addresses !== undefined;
+    this.#reporter = new Reporter(options);
+    this.#trackTimerMs = (options.trackTimer ?? DEFAULT_TRACK_TIMER) * 1000;
     this.#fetch = options.fetch ?? ((url, init) => fetch(url, init));
     const open = options.openSocket ?? ((url, protocols) => new WebSocket(url, protocols));
     this.#openSocket = (url, protocols) => open(url.replace(/^http/u, "ws"), protocols);
@@ -96,7 +122,7 @@ export class TrackerClient {
   start(): void {
     if (this.#started) throw new RangeError("already started");
     this.#started = true;
-    this.#startedAt = performance.now();
+    this.#reporter.begin();
     void this.#run();
   }
 
@@ -105,25 +131,13 @@ export class TrackerClient {
     return this.#socket?.send(to, payload) ?? false;
   }
 
-  /** Asks for more peers (FIND); `peers` follows if there are any. Nothing happens while the tracker cannot be used. */
+  /** Asks for more peers (FIND); a list follows if there are any. Nothing happens while the tracker cannot be used. */
   refresh(): void {
-    if (this.#left || this.#token === undefined || this.#state !== "open") return;
-    const { peerId, swarmId, peerNum, events } = this.#options;
-    const { position } = events.report();
-    const find = this.#ask({
-      method: "FIND",
-      transactionId: newTransactionId(),
-      peerId,
-      swarmId,
-      peerNum: { count: peerNum },
-      registration: { token: this.#token },
-      ...(position !== undefined && { position }),
-    });
-    find.then(
+    if (this.#left || this.#state !== "open") return;
+    this.#ask(findRequest(this.#options, this.#registration)).then(
       (answer) => {
-        const others = (answer.peers ?? []).flatMap((peer) => (peer.peerId === peerId ? [] : peer.peerId));
         this.#heed(answer);
-        if (!this.#left) events.peers(others);
+        this.#list(answer);
       },
       (error: unknown) => this.#doubt(error),
     );
@@ -135,20 +149,22 @@ export class TrackerClient {
     this.#left = true;
     this.#wake();
     // In this order: Firefox sends nothing more from a page that closed a WebSocket in its pagehide.
-    this.#sayGoodbye();
+    this.#goodbye = this.#sayGoodbye();
     this.#socket?.close();
+  }
+
+  /** After `leave`: resolves when the tracker knows, or cannot be told. */
+  get goodbye(): Promise<void> {
+    return this.#goodbye;
   }
 
   async #run(): Promise<void> {
     this.#enter("connecting");
     for (let failures = 0; !this.#left; failures += 1) {
       try {
+        this.#encoding ??= await loadEncoding(this.#options.encoding ?? "json");
         await this.#register();
-        let lived = await this.#signalling("signal", this.#openSocket);
-        // Some networks let no WebSocket through.
-        if (lived === 0) lived = await this.#signalling("signal/poll", this.#openPoll);
-        if (lived > STABLE_MS) failures = 0;
-        if (lived === 0) throw new TrackerError("unreachable", "signalling cannot be reached");
+        if ((this.#base ? await this.#reporting() : await this.#reachable()) > STABLE_MS) failures = 0;
         this.#enter("connecting");
       } catch (error) {
         this.#enter("offline");
@@ -165,6 +181,7 @@ export class TrackerClient {
     const { url } = this.#options;
     if (error.code === "forbidden") {
       this.#warn("forbidden", `Tracker ${url} does not serve this video (${error.message}): no peers from there.`);
+      if (!this.#left) this.#options.events.refused?.();
       return false;
     }
     this.#warn("offline", `Tracker ${url} does not answer (${error.message}): trying again from time to time.`);
@@ -173,29 +190,60 @@ export class TrackerClient {
 
   /** CONNECT, with the token of an earlier registration if there is one: the tracker then renews it or gives another. */
   async #register(): Promise<void> {
-    const shown = this.#token;
+    const before = this.#base ? this.#asked : this.#token !== undefined;
+    this.#asked = true;
     try {
-      const answer = await this.#ask(this.#connect("JOIN", shown));
+      const answer = await this.#ask(connectRequest("JOIN", this.#options, this.#registration));
       const { token, trackTimer } = answer.registration ?? {};
-      if (token === undefined || !TOKEN.test(token)) {
+      if (!this.#base && (token === undefined || !TOKEN.test(token))) {
         throw new TrackerError("bad-response", "the tracker gives no token");
       }
       this.#token = token;
-      this.#contentMap = "[]";
+      this.#joined = true;
+      this.#reporter.forget();
       this.#heed(answer);
       if (trackTimer !== undefined && trackTimer > 0) this.#trackTimerMs = trackTimer * 1000;
+      if (this.#base) this.#list(answer);
     } catch (error) {
-      if (shown === undefined || !isForgotten(error)) throw error;
+      if (!before || !isForgotten(error)) throw error;
+      // What the tracker knew of us is void now (Table 8: a seeder that joins twice is thrown out).
+      this.#asked = this.#joined = false;
       this.#token = undefined;
       await this.#register();
     }
-    if (this.#left) this.#sayGoodbye();
+    if (this.#left) await this.#sayGoodbye();
+  }
+
+  /** Stays in the swarm by reports alone, until the tracker has forgotten this peer; for how long, ms. */
+  async #reporting(): Promise<number> {
+    const since = performance.now();
+    this.#enter("open");
+    try {
+      for (;;) {
+        await this.#wait(this.#reportMs);
+        if (this.#left) break;
+        await this.#report();
+      }
+    } catch (error) {
+      if (!isForgotten(error)) throw error;
+    }
+    return performance.now() - since;
+  }
+
+  /** Stays in the swarm while it can be signalled; for how long, ms. */
+  async #reachable(): Promise<number> {
+    let lived = await this.#signalling("signal", this.#openSocket);
+    // Some networks let no WebSocket through.
+    if (lived === 0) lived = await this.#signalling("signal/poll", this.#openPoll);
+    if (lived === 0) throw new TrackerError("unreachable", "signalling cannot be reached");
+    return lived;
   }
 
   /** Holds the signalling socket and reports meanwhile, until it closes; for how long it was open, ms. */
   async #signalling(path: string, open: OpenSocket): Promise<number> {
     const token = this.#token;
-    if (this.#left || token === undefined) return 0;
+    const signals = this.#encoding?.signals;
+    if (this.#left || token === undefined || signals === undefined) return 0;
     const { url, peerId, swarmId, events } = this.#options;
     const address = new URL(path, url);
     address.search = new URLSearchParams({ swarm: swarmId, peer: peerId }).toString();
@@ -205,7 +253,9 @@ export class TrackerClient {
       const socketEvents: SignalSocketEvents = {
         peers: (peerIds) => {
           opened ??= performance.now();
-          reports ??= setInterval(() => void this.#report(), Math.max(1000, this.#trackTimerMs / 3));
+          reports ??= setInterval(() => {
+            this.#report().catch((error: unknown) => this.#doubt(error));
+          }, this.#reportMs);
           this.#enter("open");
           if (!this.#left) events.peers(peerIds.filter((other) => other !== peerId));
         },
@@ -218,7 +268,7 @@ export class TrackerClient {
         closed,
       };
       try {
-        this.#socket = new SignalSocket(open, address.href, token, socketEvents);
+        this.#socket = new SignalSocket(open, address.href, token, signals, socketEvents);
       } catch {
         // No WebSocket here, or not to this address.
         closed();
@@ -229,36 +279,32 @@ export class TrackerClient {
     return opened === undefined ? 0 : Math.max(1, performance.now() - opened);
   }
 
-  /** STAT_REPORT; when the tracker has forgotten this peer, the socket is closed, and `#run` registers again. */
-  async #report(): Promise<void> {
-    const { peerId, swarmId, events } = this.#options;
-    const { uploadedBytes, downloadedBytes, availBandwidth, held, playback, nat, access, power } = events.report();
-    const stat = { swarmId, uploadedBytes, downloadedBytes, availBandwidth };
-    const ranges = (held ?? []).map(({ start, end }) => [start, end] as const);
-    const contentMap = JSON.stringify(ranges);
-    const properties: PeerProperties = {
-      onlineTime: Math.floor((performance.now() - this.#startedAt) / 1000),
-      ...(contentMap !== this.#contentMap && { contentMap: [{ swarmId, ranges }] }),
-      ...(playback !== undefined && { playback }),
-      ...(nat !== undefined && { nat }),
-      ...(access !== undefined && { access }),
-      ...(power !== undefined && { power }),
-    };
-    const registration = { ...(this.#token !== undefined && { token: this.#token }) };
-    try {
-      const answer = await this.#ask({
-        method: "STAT_REPORT",
-        transactionId: newTransactionId(),
-        peerId,
-        stats: [stat],
-        properties,
-        registration,
-      });
-      this.#contentMap = contentMap;
-      this.#heed(answer);
-    } catch (error) {
-      this.#doubt(error);
-    }
+  /** Milliseconds between two reports: two of them may get lost. */
+  get #reportMs(): number {
+    return Math.max(1000, this.#trackTimerMs / 3);
+  }
+
+  /** What shows that the registration is ours; undefined in the base protocol. */
+  get #registration(): { readonly token?: string } | undefined {
+    if (this.#base) return undefined;
+    return this.#token === undefined ? {} : { token: this.#token };
+  }
+
+  /** STAT_REPORT. @throws TrackerError */
+  async #report(last = false): Promise<void> {
+    const [request, done] = this.#reporter.next(this.#registration);
+    const answer = await this.#ask(request, last);
+    done();
+    this.#heed(answer);
+  }
+
+  /** Tells a peer list, without ourselves. */
+  #list({ peers = [] }: TrackerResponse): void {
+    if (this.#left) return;
+    const { peerId, events } = this.#options;
+    const others = peers.filter((peer) => peer.peerId !== peerId);
+    events.peers(others.map((peer) => peer.peerId));
+    if (this.#base) events.listed?.(others);
   }
 
   /** Tells what an answer says beside its peer list. */
@@ -272,41 +318,34 @@ export class TrackerClient {
 
   /** After a request failed: who has been forgotten registers again. */
   #doubt(error: unknown): void {
-    // Anything else is the socket's affair: while it works, so does the tracker.
-    if (isForgotten(error)) this.#socket?.close();
+    // Anything else is the socket's affair, or the next report's: while they work, so does the tracker.
+    if (!isForgotten(error)) return;
+    this.#socket?.close();
+    if (this.#base) this.#wake();
   }
 
-  #sayGoodbye(): void {
-    if (this.#token === undefined) return;
-    const token = this.#token;
+  /** LEAVE; in the base protocol, where nothing else outlives this peer, with a last report before it. Never rejects. */
+  async #sayGoodbye(): Promise<void> {
+    if (!this.#joined) return;
+    const leave = connectRequest("LEAVE", this.#options, this.#registration);
+    this.#joined = false;
     this.#token = undefined;
-    this.#ask(this.#connect("LEAVE", token), true).catch(() => undefined);
-  }
-
-  #connect(action: "JOIN" | "LEAVE", token: string | undefined): ConnectRequest {
-    const { peerId, swarmId, mode, peerNum, events } = this.#options;
-    const transactionId = newTransactionId();
-    const { position } = action === "JOIN" ? events.report() : {};
-    return {
-      method: "CONNECT",
-      transactionId,
-      peerId,
-      actions: [{ swarmId, action, peerMode: mode, transactionId: `${transactionId}.1` }],
-      addresses: [],
-      registration: token === undefined ? {} : { token },
-      ...(action === "JOIN" && { peerNum: { count: peerNum } }),
-      ...(position !== undefined && { position }),
-    };
+    try {
+      if (this.#base) await this.#report(true).catch(unlessGone);
+      await this.#ask(leave, true);
+    } catch {
+      // The track timer says it.
+    }
   }
 
   readonly #openPoll: OpenSocket = (url, protocols) => {
     const token = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length) ?? "";
-    return new PollSocket(this.#fetch, url, token);
+    return new PollSocket(this.#fetch, url, token, this.#encoding?.signals ?? jsonSignals);
   };
 
-  #ask(request: TrackerRequest, keepalive = false): ReturnType<typeof askTracker> {
-    const { url, codec = jsonCodec } = this.#options;
-    return askTracker(this.#fetch, url, codec, request, keepalive);
+  #ask(request: TrackerRequest, keepalive = false): Promise<TrackerResponse> {
+    if (this.#encoding === undefined) throw new RangeError("asked before the encoding is there");
+    return askTracker(this.#fetch, this.#options.url, this.#encoding.codec, request, keepalive);
   }
 
   #enter(state: State): void {
@@ -338,9 +377,10 @@ export class TrackerClient {
 const isForgotten = (error: unknown): boolean =>
   error instanceof TrackerError && (error.code === "forbidden" || error.code === "unauthorized");
 
+/** Passes on what shows that a LEAVE would be in vain. @throws unknown what it was given */
+function unlessGone(error: unknown): void {
+  if (isForgotten(error) || (error instanceof TrackerError && error.code === "unreachable")) throw error;
+}
+
 /** A number in [0, 1). */
 const random = (): number => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32;
-
-/** Unguessable, because a repeated CONNECT is recognised by it. */
-const newTransactionId = (): string =>
-  [...crypto.getRandomValues(new Uint32Array(4))].map((word) => word.toString(16).padStart(8, "0")).join("");

@@ -1,4 +1,4 @@
-import { PING, PONG } from "../tracker/signal.ts";
+import { PING, type Poll, type PollAnswer, PONG, type Signal, type SignalCodec } from "../tracker/signal.ts";
 import { type Fetch, readText } from "./tracker-http.ts";
 import type { MessageSocket } from "./tracker-socket.ts";
 
@@ -7,9 +7,11 @@ const WAIT_S = 25;
 /** A poll that is not answered by then is lost, ms. */
 const TIMEOUT_MS = WAIT_S * 1000 + 10_000;
 /** Bytes of an answer. */
-const MAX_ANSWER = 512 * 1024;
+const MAX_ANSWER = 1024 * 1024;
 /** Characters of signals in one request: the tracker takes 64 KiB. */
 const MAX_BATCH = 48 * 1024;
+/** Signals in one request: the tracker takes no more. */
+const MAX_SIGNALS = 64;
 /** Signals that wait for a request. */
 const MAX_OUTBOX = 256;
 
@@ -18,17 +20,19 @@ export class PollSocket implements MessageSocket {
   readonly #fetch: Fetch;
   readonly #url: string;
   readonly #token: string;
+  readonly #codec: SignalCodec;
   readonly #target = new EventTarget();
   readonly #ended = new AbortController();
-  readonly #outbox: string[] = [];
+  readonly #outbox: Signal[] = [];
   #session: string | undefined;
   #received = 0;
   #sending = false;
 
-  constructor(fetch: Fetch, url: string, token: string) {
+  constructor(fetch: Fetch, url: string, token: string, codec: SignalCodec) {
     this.#fetch = fetch;
     this.#url = url;
     this.#token = token;
+    this.#codec = codec;
     void this.#listen();
   }
 
@@ -48,7 +52,7 @@ export class PollSocket implements MessageSocket {
       queueMicrotask(() => this.#tell(PONG));
       return;
     }
-    if (this.#outbox.length < MAX_OUTBOX) this.#outbox.push(text);
+    if (this.#outbox.length < MAX_OUTBOX) this.#outbox.push(this.#codec.readSignal(text));
     void this.#flush();
   }
 
@@ -60,7 +64,7 @@ export class PollSocket implements MessageSocket {
 
   async #listen(): Promise<void> {
     for (let failures = 0; !this.#ended.signal.aborted;) {
-      const answer = await this.#post({ received: this.#received, wait: WAIT_S });
+      const answer = await this.#post({ received: this.#received, signals: [], wait: WAIT_S });
       if (answer === undefined) {
         // What was in an answer that got lost is given again: one failure does no harm.
         if (this.#session === undefined || ++failures > 1) this.close();
@@ -69,7 +73,7 @@ export class PollSocket implements MessageSocket {
       failures = 0;
       this.#session = answer.session;
       this.#received += answer.messages.length;
-      for (const message of answer.messages) this.#tell(JSON.stringify(message));
+      for (const message of answer.messages) if (message) this.#tell(this.#codec.writeMessage(message));
       void this.#flush();
     }
   }
@@ -79,20 +83,23 @@ export class PollSocket implements MessageSocket {
     if (this.#sending || this.#session === undefined) return;
     this.#sending = true;
     while (this.#outbox.length > 0 && !this.#ended.signal.aborted) {
-      const batch = [this.#outbox.shift() ?? ""];
-      let size = batch[0]?.length ?? 0;
-      while (this.#outbox[0] !== undefined && size + this.#outbox[0].length <= MAX_BATCH && batch.length < 64) {
-        size += this.#outbox[0].length;
-        batch.push(this.#outbox.shift() ?? "");
+      const signals: Signal[] = [];
+      let size = 0;
+      for (let next = this.#outbox[0]; next !== undefined && signals.length < MAX_SIGNALS; next = this.#outbox[0]) {
+        size += this.#codec.writeSignal(next).length;
+        if (size > MAX_BATCH && signals.length > 0) break;
+        signals.push(next);
+        this.#outbox.shift();
       }
-      const signals = batch.map((text): unknown => JSON.parse(text));
-      if ((await this.#post({ signals, wait: 0 })) === undefined) this.close();
+      if ((await this.#post({ received: 0, signals, wait: 0 })) === undefined) this.close();
     }
     this.#sending = false;
   }
 
   /** One request; undefined when nothing useful comes back. */
-  async #post(poll: object): Promise<{ session: string; messages: readonly unknown[] } | undefined> {
+  async #post(rest: Pick<Poll, "received" | "signals" | "wait">): Promise<PollAnswer | undefined> {
+    const session = this.#session;
+    const poll = { token: this.#token, ...(session !== undefined && { session }), ...rest };
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
     const end = (): void => abort.abort();
@@ -100,7 +107,7 @@ export class PollSocket implements MessageSocket {
     try {
       const response = await this.#fetch(this.#url, {
         method: "POST",
-        body: JSON.stringify({ token: this.#token, session: this.#session, ...poll }),
+        body: this.#codec.writePoll(poll),
         // A simple request: browsers ask no permission first (CORS preflight).
         headers: { "Content-Type": "text/plain; charset=utf-8" },
         signal: abort.signal,
@@ -113,9 +120,7 @@ export class PollSocket implements MessageSocket {
         this.close();
         return undefined;
       }
-      const answer: unknown = JSON.parse(await readText(response, MAX_ANSWER));
-      const { session, messages } = (answer ?? {}) as { session?: unknown; messages?: unknown };
-      return typeof session === "string" && Array.isArray(messages) ? { session, messages } : undefined;
+      return this.#codec.readAnswer(await readText(response, MAX_ANSWER));
     } catch {
       return undefined;
     } finally {

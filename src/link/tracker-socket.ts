@@ -1,12 +1,12 @@
-import { MAX_ID, MAX_PEERS, MAX_SIGNAL } from "../tracker/limits.ts";
-import { PING, PONG, SIGNAL_PROTOCOL, TOKEN_PREFIX } from "../tracker/signal.ts";
+import { MAX_ID, MAX_SIGNAL } from "../tracker/limits.ts";
+import { PING, PONG, type SignalCodec, type SignalMessage, TOKEN_PREFIX } from "../tracker/signal.ts";
 
 /** A socket that has not opened by then never will, ms. */
 const OPEN_MS = 10_000;
 /** Between two pings; a ping that is not answered before the next ends the socket, ms. */
 const PING_MS = 25_000;
-/** Characters of a message: a signal, and the sender's name around it. */
-const MAX_MESSAGE = MAX_SIGNAL + MAX_ID + 64;
+/** Characters of a message: a signal, each of whose characters may be an entity in XML, and the sender's name around it. */
+const MAX_MESSAGE = 6 * MAX_SIGNAL + MAX_ID + 256;
 
 /** The part of WebSocket that signalling needs. */
 export interface MessageSocket {
@@ -34,6 +34,7 @@ export interface SignalSocketEvents {
 /** A member's signalling socket to its tracker (docs/PROTOCOL.md, signalling). */
 export class SignalSocket {
   readonly #socket: MessageSocket;
+  readonly #codec: SignalCodec;
   readonly #events: SignalSocketEvents;
   #timer: ReturnType<typeof setTimeout>;
   #answered = true;
@@ -41,9 +42,10 @@ export class SignalSocket {
   #closed = false;
 
   /** @throws DOMException when the URL or the token cannot be used for a WebSocket. */
-  constructor(open: OpenSocket, url: string, token: string, events: SignalSocketEvents) {
+  constructor(open: OpenSocket, url: string, token: string, codec: SignalCodec, events: SignalSocketEvents) {
     this.#events = events;
-    this.#socket = open(url, [SIGNAL_PROTOCOL, TOKEN_PREFIX + token]);
+    this.#codec = codec;
+    this.#socket = open(url, [codec.subprotocol, TOKEN_PREFIX + token]);
     this.#timer = setTimeout(() => this.close(), OPEN_MS);
     this.#socket.addEventListener("message", ({ data }) => this.#receive(data));
     this.#socket.addEventListener("close", () => this.close());
@@ -52,7 +54,7 @@ export class SignalSocket {
 
   /** Hands a payload to the tracker; false if that is not possible now or it is too big. */
   send(to: string, payload: unknown): boolean {
-    const text = JSON.stringify({ to, payload });
+    const text = this.#codec.writeSignal({ to, payload: JSON.stringify(payload) ?? "null" });
     if (!this.#open || this.#socket.readyState !== 1 || text.length > MAX_SIGNAL) return false;
     this.#socket.send(text);
     return true;
@@ -74,16 +76,29 @@ export class SignalSocket {
       this.#answered = true;
       return;
     }
-    const message = parse(data);
-    if (message === undefined) {
-      this.close();
-    } else if (isPeers(message["peers"])) {
+    const message = this.#read(data);
+    if (message === "malformed") this.close();
+    else if (message !== undefined) this.#heed(message);
+  }
+
+  /** Undefined: of a kind that is not known. */
+  #read(data: unknown): SignalMessage | "malformed" | undefined {
+    if (typeof data !== "string" || data.length > MAX_MESSAGE) return "malformed";
+    try {
+      return this.#codec.readMessage(data);
+    } catch {
+      return "malformed";
+    }
+  }
+
+  #heed(message: SignalMessage): void {
+    if ("peers" in message) {
       if (!this.#open) this.#opened();
-      this.#events.peers(message["peers"]);
-    } else if (isPeerId(message["from"])) {
-      this.#events.signal(message["from"], message["payload"]);
-    } else if (isPeerId(message["gone"])) {
-      this.#events.gone(message["gone"]);
+      this.#events.peers(message.peers);
+    } else if ("from" in message) {
+      this.#events.signal(message.from, JSON.parse(message.payload));
+    } else {
+      this.#events.gone(message.gone);
     }
   }
 
@@ -105,20 +120,3 @@ export class SignalSocket {
     }, PING_MS);
   }
 }
-
-/** A JSON object of bounded size; undefined for anything else. */
-function parse(data: unknown): Readonly<Record<string, unknown>> | undefined {
-  if (typeof data !== "string" || data.length > MAX_MESSAGE) return undefined;
-  try {
-    const value: unknown = JSON.parse(data);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const isPeerId = (value: unknown): value is string =>
-  typeof value === "string" && value.length > 0 && value.length <= MAX_ID;
-
-const isPeers = (value: unknown): value is string[] =>
-  Array.isArray(value) && value.length <= MAX_PEERS && value.every(isPeerId);

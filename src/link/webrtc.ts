@@ -1,6 +1,7 @@
 import SimplePeer from "simple-peer";
 import { BaseLink, join } from "./base.ts";
 import { SendQueue } from "./send-queue.ts";
+import { isRelayed, relayedOnly } from "./relay-only.ts";
 import { parseSignal, type Signal } from "./signal.ts";
 
 /** Label of the one data channel (docs/PROTOCOL.md, "PPSPP over WebRTC"). */
@@ -19,14 +20,22 @@ export interface IceServer {
   readonly credential?: string;
 }
 
+/** How a link gets through NAT. */
+export interface IceOptions {
+  /** Empty: host candidates only, no third party is asked. */
+  readonly iceServers: readonly IceServer[];
+  /** Use relayed candidates only, so that the neighbour learns the relay's address instead of ours. @defaultValue false */
+  readonly relayOnly?: boolean;
+  /** Called, before the link ends, when it is to be relayed and no relay could be had. */
+  readonly unrelayed?: () => void;
+}
+
 /** How to make one link. */
-export interface WebRtcOptions {
+export interface WebRtcOptions extends IceOptions {
   /** The neighbour's Peer-ID. */
   readonly id: string;
   /** Whether this side makes the offer. */
   readonly initiator: boolean;
-  /** Empty: host candidates only, no third party is asked. */
-  readonly iceServers: readonly IceServer[];
   /** Called with what the neighbour must be told. */
   readonly signal: (signal: Signal) => void;
   /** Called once when datagrams can travel. */
@@ -39,6 +48,8 @@ export interface WebRtcOptions {
 interface Watched {
   connection?: RTCPeerConnection;
   channel?: RTCDataChannel;
+  /** Called when all candidates of ours are known. */
+  readonly gathered: () => void;
 }
 
 /**
@@ -53,6 +64,9 @@ const watchedRtc = (watched: Watched): SimplePeerRtc => ({
     constructor(configuration?: RTCConfiguration) {
       super(configuration);
       watched.connection = this;
+      this.addEventListener("icegatheringstatechange", () => {
+        if (this.iceGatheringState === "complete") watched.gathered();
+      });
       // Registered before simple-peer's own handler, hence called before it.
       this.addEventListener("datachannel", (event) => {
         if (!watched.channel && event.channel.label === LABEL) {
@@ -77,13 +91,15 @@ export const hasWebRtc = (): boolean => typeof RTCPeerConnection === "function";
 /** One neighbour over one unordered RTCDataChannel; one message is one datagram. */
 export class WebRtcLink extends BaseLink {
   readonly #options: WebRtcOptions;
-  readonly #watched: Watched = {};
+  readonly #watched: Watched = { gathered: () => this.#gathered() };
   readonly #peer: SimplePeer;
   #queue: SendQueue | undefined;
   readonly reliable = true;
   #maxDatagram = DATAGRAM_MAX;
   #described = false;
   #candidates = 0;
+  /** A candidate of ours is at a relay. */
+  #relayed = false;
 
   constructor(options: WebRtcOptions) {
     super(options.id);
@@ -99,6 +115,7 @@ export class WebRtcLink extends BaseLink {
           ...rest,
           urls: typeof urls === "string" ? urls : [...urls],
         })),
+        ...(options.relayOnly && { iceTransportPolicy: "relay" }),
       },
       wrtc: watchedRtc(this.#watched),
       objectMode: true,
@@ -150,8 +167,17 @@ export class WebRtcLink extends BaseLink {
     // simple-peer's signals have the payload's form but for its name; others than these three are not made here.
     const signal = parseSignal({ ...(data as object), attempt: "00000000" });
     if (!signal || signal.type === "refuse") return;
-    if (signal.type === "candidate") this.#options.signal({ type: signal.type, candidate: signal.candidate });
-    else this.#options.signal({ type: signal.type, sdp: signal.sdp });
+    const { attempt: _, ...all } = signal;
+    this.#relayed ||= isRelayed(all.type === "candidate" ? all.candidate.candidate : all.sdp);
+    const said = this.#options.relayOnly ? relayedOnly(all) : all;
+    if (said !== undefined) this.#options.signal(said);
+  }
+
+  /** Without a relay nothing comes of a link that is to be relayed: the neighbour need not wait for it. */
+  #gathered(): void {
+    if (!this.#options.relayOnly || this.#relayed || this.closed) return;
+    this.#options.unrelayed?.();
+    this.close();
   }
 
   #open(): void {

@@ -2,14 +2,9 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { TrackerFront } from "../tracker/front.ts";
-import { refuse } from "../tracker/handler.ts";
-import {
-  type ParameterName,
-  PARAMETERS,
-  Parameters,
-  type ParameterTexts,
-  parameterTexts,
-} from "../tracker/parameters.ts";
+import { refuse } from "../tracker/exchange.ts";
+import { type ParameterName, PARAMETERS } from "../tracker/parameter-list.ts";
+import { Parameters, type ParameterTexts, parameterTexts } from "../tracker/parameters.ts";
 import { SourceLimiter } from "../tracker/sources.ts";
 import { CommandError } from "./publish/command-error.ts";
 import { LocalObjects, TrackerState } from "./tracker/objects.ts";
@@ -18,11 +13,13 @@ import { loadState, saveState } from "./tracker/state.ts";
 
 const HELP = `ppsp tracker: run a PPSP-TP tracker with WebRTC signalling
 
-  ppsp tracker [--open | --swarm ID...] [--port N] [--host H] [--tls-cert FILE --tls-key FILE]
+  ppsp tracker [--open | --swarm ID... | --publisher KEY...] [--port N] [--host H] [--tls-cert FILE --tls-key FILE]
                [--state FILE] [--set NAME=VALUE...]
 
   --open            serve every swarm that a peer names
   --swarm ID        serve only this swarm (its id as in ppsp.json); may be given several times
+  --publisher KEY   serve the swarms that this publisher vouches for (its public text, as
+                    ppsp publish --new-key prints it); may be given several times
   --port N          port to listen on, 0 for a free one (8090)
   --host H          address to listen on (127.0.0.1)
   --tls-cert FILE   certificate chain in PEM: the tracker then speaks HTTPS
@@ -44,13 +41,15 @@ export interface TrackerOptions {
   readonly open?: boolean;
   /** SwarmIDs that are served, lower-case hex. @defaultValue none */
   readonly swarms?: readonly string[];
+  /** Public keys of publishers whose swarms are served. @defaultValue none */
+  readonly publishers?: readonly string[];
   /** Seconds of silence after which a peer is forgotten. @defaultValue 120 */
   readonly trackTimer?: number;
   /** File in which members survive a restart. @defaultValue none */
   readonly state?: string;
   /** PEM. @defaultValue none: HTTP */
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
-  /** Further parameters (src/tracker/parameters.ts). */
+  /** Further parameters (src/tracker/parameter-list.ts). */
   readonly parameters?: ParameterTexts;
   /** Takes log lines, one JSON text each. @defaultValue nobody */
   readonly log?: (line: string) => void;
@@ -84,7 +83,7 @@ export async function startTracker(options: TrackerOptions): Promise<RunningTrac
     desk: (swarmId) => objects.desk(swarmId),
     mayEnrol: async (source) => enrolments.take(source, Date.now()),
     signal: async (request, swarmId) =>
-      objects.local(swarmId)?.desk.poll(request) ?? refuse("forbidden", "Peer not registered"),
+      objects.local(swarmId)?.desk.signals.poll(request) ?? refuse("forbidden", "Peer not registered"),
     collect: () => objects.collect(),
     now: () => Date.now(),
     date: (at) => new Date(at),
@@ -119,6 +118,7 @@ export async function trackerCommand(args: readonly string[]): Promise<number> {
       host: { type: "string", default: "127.0.0.1" },
       open: { type: "boolean", default: false },
       swarm: { type: "string", multiple: true, default: [] },
+      publisher: { type: "string", multiple: true, default: [] },
       "tls-cert": { type: "string" },
       "tls-key": { type: "string" },
       state: { type: "string" },
@@ -136,6 +136,7 @@ export async function trackerCommand(args: readonly string[]): Promise<number> {
   const swarms = values.swarm.map((swarm) => swarm.toLowerCase());
   const bad = swarms.find((swarm) => !/^(?:[0-9a-f]{2})+$/u.test(swarm));
   if (bad !== undefined) throw new CommandError(`a swarm id is hexadecimal, not ${bad}`);
+  const publishers = values.publisher.map((key) => key.toLowerCase());
   const tls = tlsOf(values["tls-cert"], values["tls-key"]);
   const parameters = { ...fromEnvironment(), ...Object.fromEntries(values.set.map(setting)) };
   const ended = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
@@ -144,13 +145,17 @@ export async function trackerCommand(args: readonly string[]): Promise<number> {
     host: values.host,
     ...(values.open && { open: true }),
     ...(swarms.length > 0 && { swarms }),
+    ...(publishers.length > 0 && { publishers }),
     ...(tls !== undefined && { tls }),
     ...(values.state !== undefined && { state: values.state }),
     parameters,
     log: (line) => void process.stderr.write(`${line}\n`),
   });
-  if (!values.open && swarms.length === 0 && parameters["OPEN"] !== "true" && !parameters["SWARMS"]) {
-    process.stderr.write("ppsp tracker: no swarm is served; name some with --swarm ID, or serve all with --open\n");
+  const named = swarms.length + publishers.length > 0 || parameters["SWARMS"] || parameters["PUBLISHERS"];
+  if (!values.open && !named && parameters["OPEN"] !== "true") {
+    process.stderr.write(
+      "ppsp tracker: no swarm is served; name some with --swarm ID or --publisher KEY, or serve all with --open\n",
+    );
   }
   process.stdout.write(`ready ${tracker.url}\n`);
   await ended;
@@ -159,12 +164,13 @@ export async function trackerCommand(args: readonly string[]): Promise<number> {
 }
 
 /** @throws CommandError */
-function parametersOf({ open, swarms, trackTimer, parameters }: TrackerOptions): Parameters {
+function parametersOf({ open, swarms, publishers, trackTimer, parameters }: TrackerOptions): Parameters {
   try {
     return new Parameters({
       ...parameters,
       ...(open !== undefined && { OPEN: String(open) }),
       ...(swarms !== undefined && { SWARMS: swarms.join(" ") }),
+      ...(publishers !== undefined && { PUBLISHERS: publishers.join(" ") }),
       ...(trackTimer !== undefined && { TRACK_TIMER: String(trackTimer) }),
     });
   } catch (error) {
@@ -228,7 +234,7 @@ const listing = (): string =>
   new Parameters({})
     .list()
     .map(
-      ({ name, default: standard, unit, meaning }) =>
-        `${name} (${unit}; default ${standard || "empty"})\n  ${meaning}\n`,
+      ({ name, default: standard, unit, range, meaning }) =>
+        `${name} (${range === undefined ? unit : `${range[0]} to ${range[1]} ${unit}`}; default ${standard || "empty"})\n  ${meaning}\n`,
     )
     .join("");

@@ -1,15 +1,16 @@
 import { Authority } from "./auth/authority.ts";
 import { enrol } from "./auth/enrol.ts";
-import { handleTracker, refuse } from "./handler.ts";
+import { NOT_SERVED, Publishers } from "./auth/publishers.ts";
+import { type Answer, type Inquiry, refusalAnswer, refuse, toResponse } from "./exchange.ts";
+import { answerTracker, inquiryOf, type RequestTraits } from "./handler.ts";
 import { withIceServers } from "./ice.ts";
 import { answerManagement } from "./manage/api.ts";
 import type { DeskPort } from "./manage/desk.ts";
 import { METRICS_TYPE, metricsText } from "./manage/metrics.ts";
 import type { Counts, RateLimits, RegistryPort } from "./manage/registry.ts";
 import { bearer, json } from "./manage/respond.ts";
-import type { TrackerRequest } from "./messages.ts";
-import type { Asker, Grant, TrackerObjects } from "./objects.ts";
-import { iceServersOf, type Parameters, servedSwarms } from "./parameters.ts";
+import type { Asker, TrackerObjects, TrackerPolicy } from "./objects.ts";
+import type { Parameters } from "./parameters.ts";
 import { POLL_PATH, SIGNAL_PATH } from "./signal.ts";
 import { SourceLimiter } from "./sources.ts";
 
@@ -24,6 +25,7 @@ export interface FrontHost {
   mayEnrol(source: string): Promise<boolean>;
   /** Answers a poll for signals, and opens a signalling socket where the runtime does so with a Response. */
   signal(request: Request, swarmId: string): Promise<Response>;
+  readonly requests?: RequestTraits;
   /** Tells the registry of all swarms, where that costs little. */
   collect?(): Promise<void>;
   /** Milliseconds since 1970. */
@@ -32,8 +34,6 @@ export interface FrontHost {
   date(at: number): Date;
 }
 
-/** Swarms of which /metrics has lines. */
-const MAX_SWARM_LINES = 1000;
 /** How often a flood is logged, ms. */
 const FLOOD_MS = 60_000;
 
@@ -46,19 +46,27 @@ export class TrackerFront {
   readonly #objects: TrackerObjects;
   readonly #serves: (swarmId: string) => boolean;
   readonly #authority: Authority | undefined;
+  readonly #publishers: Publishers | undefined;
+  readonly #authorize: TrackerPolicy["authorize"];
   readonly #limiter: SourceLimiter;
   readonly #origins: readonly string[] | undefined;
   readonly #bodyTimeout: number;
   #counts: Record<string, number> = {};
+  /** Requests by type and status: their series have long names, which are made when somebody asks. */
+  #tallies = new Map<string, Map<number, { requests: number; ms: number }>>();
   #flood = -Infinity;
   #flushed = 0;
 
   constructor(host: FrontHost) {
     const { parameters } = host;
     this.#host = host;
-    this.#objects = withIceServers(host.objects, iceServersOf(parameters), () => host.now());
-    this.#serves = servedSwarms(parameters);
+    this.#objects = withIceServers(host.objects, parameters.iceServers, parameters.number("ICE_LIFE"), () =>
+      host.now(),
+    );
+    this.#serves = (swarmId) => parameters.names(swarmId);
     this.#authority = Authority.from(parameters, host);
+    this.#publishers = Publishers.from(parameters, host);
+    this.#authorize = this.#authorizer();
     this.#limiter = new SourceLimiter(
       parameters.number("REQUEST_RATE"),
       parameters.number("REQUEST_BURST"),
@@ -76,15 +84,34 @@ export class TrackerFront {
    */
   async serve(request: Request, asker: Asker, admitted = false): Promise<Response> {
     const refused = admitted ? undefined : this.admit(asker.source);
-    const at = request.url.indexOf("/", request.url.indexOf("//") + 2);
+    const inquiry = inquiryOf(request, this.#host.requests);
     // The common case needs no URL object.
-    if (refused === undefined && request.url.length === at + 1) return this.#track(request, asker);
-    const special = refused ?? (await this.#special(request, asker));
-    return special === undefined ? this.#track(request, asker) : this.#restrict(special, request.headers.get("Origin"));
+    if (refused === undefined && inquiry.target === "/") return toResponse(await this.track(inquiry, asker));
+    const special = refused === undefined ? await this.#special(request, asker) : toResponse(refused);
+    if (special === undefined) return toResponse(await this.track(inquiry, asker));
+    return this.#restrict(special, request.headers.get("Origin"));
+  }
+
+  /** Answers a request for PPSP-TP itself, which went through `admit` already. Never rejects. */
+  async track(inquiry: Inquiry, asker: Asker): Promise<Answer> {
+    let method = "none";
+    const started = this.#host.now();
+    const answer = await answerTracker(inquiry, asker, this.#objects, {
+      serves: (swarmId) => this.#mayServe(swarmId),
+      bodyTimeout: this.#bodyTimeout,
+      limits: this.#host.parameters.limits,
+      ...(this.#origins !== undefined && { origins: this.#origins }),
+      decoded: (request) => {
+        method = request.method;
+      },
+      ...(this.#authorize !== undefined && { authorize: this.#authorize }),
+    });
+    this.#tally(method, answer.status, this.#host.now() - started);
+    return answer;
   }
 
   /** Takes one request of this address; the refusal when it had its share (503, as T75 has it). */
-  admit(source: string): Response | undefined {
+  admit(source: string): Answer | undefined {
     const now = this.#host.now();
     if (this.#limiter.take(source, now)) return undefined;
     this.count(`rejections_total{cause="rate"}`);
@@ -92,14 +119,14 @@ export class TrackerFront {
       this.#flood = now;
       void this.#host.registry.log({ event: "flood", level: "warning", detail: "an address asks too often" });
     }
-    return refuse("unavailable", "Too many requests");
+    return refusalAnswer("unavailable", "Too many requests");
   }
 
   /** Why a signalling socket to this swarm is not opened; undefined when it may be. */
-  signalRefusal(upgrade: string | null, swarmId: string): Response | undefined {
-    if (upgrade?.toLowerCase() !== "websocket") return refuse("malformed", "Not a WebSocket");
-    if (swarmId === "") return refuse("malformed", "Missing swarm");
-    return this.#serves(swarmId) ? undefined : refuse("forbidden", "Swarm not served here");
+  signalRefusal(upgrade: string | null, swarmId: string): Answer | undefined {
+    if (upgrade?.toLowerCase() !== "websocket") return refusalAnswer("malformed", "Not a WebSocket");
+    if (swarmId === "") return refusalAnswer("malformed", "Missing swarm");
+    return this.#mayServe(swarmId) ? undefined : refusalAnswer("forbidden", NOT_SERVED);
   }
 
   /** Counts something for /metrics. */
@@ -107,11 +134,21 @@ export class TrackerFront {
     this.#counts[series] = (this.#counts[series] ?? 0) + by;
   }
 
-  /** Tells the registry what was counted, and hears from it which limits hold; at most so often, in ms. */
-  async flush(interval = 0): Promise<void> {
-    const now = this.#host.now();
-    if (now - this.#flushed < interval) return;
-    this.#flushed = now;
+  /** Whether the registry was last told so long ago, in ms. */
+  due(interval: number): boolean {
+    return this.#host.now() - this.#flushed >= interval;
+  }
+
+  /** Tells the registry what was counted, and hears from it which limits hold. */
+  async flush(): Promise<void> {
+    this.#flushed = this.#host.now();
+    for (const [type, tallies] of this.#tallies) {
+      for (const [status, { requests, ms }] of tallies) {
+        this.count(`requests_total{type="${type}",status="${status}"}`, requests);
+        this.count(`request_seconds_total{type="${type}"}`, ms / 1000);
+      }
+    }
+    this.#tallies = new Map();
     const counts: Counts = this.#counts;
     this.#counts = {};
     const limits = await this.#host.registry.add(counts);
@@ -122,6 +159,17 @@ export class TrackerFront {
   limit({ requestRate, requestBurst }: RateLimits): void {
     this.#limiter.rate = requestRate;
     this.#limiter.burst = requestBurst;
+  }
+
+  #tally(type: string, status: number, ms: number): void {
+    const tallies = this.#tallies.get(type) ?? new Map<number, { requests: number; ms: number }>();
+    this.#tallies.set(type, tallies);
+    const tally = tallies.get(status);
+    if (tally === undefined) tallies.set(status, { requests: 1, ms });
+    else {
+      tally.requests += 1;
+      tally.ms += ms;
+    }
   }
 
   /** Resources beside PPSP-TP; undefined for what is none of them. Never rejects. */
@@ -142,7 +190,8 @@ export class TrackerFront {
         const swarmId = url.searchParams.get("swarm") ?? "";
         if (request.method === "OPTIONS") return json({});
         const upgrade = url.pathname === POLL_PATH ? "websocket" : request.headers.get("Upgrade");
-        return this.signalRefusal(upgrade, swarmId) ?? host.signal(request, swarmId);
+        const refused = this.signalRefusal(upgrade, swarmId);
+        return refused === undefined ? host.signal(request, swarmId) : toResponse(refused);
       }
       case "/healthz":
         return json({ status: "ok" });
@@ -165,23 +214,21 @@ export class TrackerFront {
     });
   }
 
-  /** PPSP-TP itself. */
-  async #track(request: Request, asker: Asker): Promise<Response> {
-    let method = "none";
-    const authority = this.#authority;
-    const started = this.#host.now();
-    const response = await handleTracker(request, asker, this.#objects, {
-      serves: this.#serves,
-      bodyTimeout: this.#bodyTimeout,
-      ...(this.#origins !== undefined && { origins: this.#origins }),
-      authorize: async (authorization: string | null, message: TrackerRequest, from: Asker): Promise<Grant> => {
-        method = message.method;
-        return authority === undefined ? { ok: true, asker: from } : authority.authorize(authorization, message, from);
-      },
-    });
-    this.count(`requests_total{type="${method}",status="${response.status}"}`);
-    this.count(`request_seconds_total{type="${method}"}`, (this.#host.now() - started) / 1000);
-    return response;
+  /** Of a swarm that a publisher may vouch for, the swarm itself knows best whether one does. */
+  #mayServe(swarmId: string): boolean {
+    return this.#publishers !== undefined || this.#serves(swarmId);
+  }
+
+  /** Finds out as whom a peer asks, from tokens and publishers' grants; undefined where neither matters. */
+  #authorizer(): TrackerPolicy["authorize"] {
+    const [authority, publishers] = [this.#authority, this.#publishers];
+    if (publishers === undefined) {
+      return authority && ((authorization, request, asker) => authority.authorize(authorization, request, asker));
+    }
+    return async (authorization, request, asker) => {
+      const grant = (await authority?.authorize(authorization, request, asker)) ?? { ok: true, asker };
+      return grant.ok ? { ok: true, asker: await publishers.vouch(request, grant.asker, this.#serves) } : grant;
+    };
   }
 
   async #metrics(request: Request): Promise<Response> {
@@ -190,7 +237,7 @@ export class TrackerFront {
     const known = bearer(request, tokens);
     if (!known && tokens[0] !== "") return json({ error: "unauthorized" }, 401);
     await this.#gather();
-    const swarms = known ? await registry.swarms("", MAX_SWARM_LINES) : [];
+    const swarms = known ? await registry.swarms("", parameters.number("METRICS_SWARMS")) : [];
     const headers = { "Content-Type": METRICS_TYPE, "Cache-Control": "no-store" };
     return new Response(metricsText(await registry.stats(), swarms), { headers });
   }

@@ -1,7 +1,8 @@
-import { gzip, readBody, takesGzip } from "./body.ts";
+import { gzip, readBody, receive, takesGzip } from "./body.ts";
 import { malformed, type RefusalCode, STATUS, TrackerError } from "./errors.ts";
+import { type Answer, CORS, type Inquiry, refusalAnswer, toResponse } from "./exchange.ts";
 import { jsonCodec } from "./json/codec.ts";
-import { MAX_URI } from "./limits.ts";
+import { DEFAULT_LIMITS, MAX_URI } from "./limits.ts";
 import type { Codec, TrackerRequest } from "./messages.ts";
 import {
   type Asker,
@@ -14,16 +15,8 @@ import {
 } from "./objects.ts";
 import { xmlCodec } from "./xml/codec.ts";
 
-/** Header that carries the reason of a refusal, which HTTP/2 has no status line for. */
-export const REASON_HEADER = "PPSP-Reason";
 /** What a 401 asks for where the operator asks for nothing else: our Registration extension. */
 const REGISTRATION_CHALLENGE = "PPSP-Registration";
-
-/** What browsers of any origin may do: PPSP-TP uses no cookies. */
-const CORS = {
-  "Access-Control-Allow-Origin": "*",
-  "Access-Control-Expose-Headers": REASON_HEADER,
-} as const;
 
 /** The codec of each media type. */
 const CODECS: ReadonlyMap<string, Codec> = new Map([
@@ -35,6 +28,9 @@ const CODECS: ReadonlyMap<string, Codec> = new Map([
 /** Spares a browser the CORS preflight; the first character tells which encoding it is. */
 const PLAIN = "text/plain";
 
+/** Media types as they are mostly written: what they mean need not be found out again. */
+const PLAINLY = new Map([...CODECS.keys(), PLAIN].map((essence) => [essence, { essence }]));
+
 /** Answers one PPSP-TP request over HTTP (§4, Appendix B). Never rejects: what goes wrong inside becomes a 500. */
 export async function handleTracker(
   request: Request,
@@ -42,88 +38,102 @@ export async function handleTracker(
   objects: TrackerObjects,
   policy: TrackerPolicy,
 ): Promise<Response> {
-  const response = request.method === "OPTIONS" ? preflight() : await answer(request, asker, objects, policy);
-  return restrict(response, request.headers.get("Origin"), policy.origins);
+  return toResponse(await answerTracker(inquiryOf(request), asker, objects, policy));
 }
 
-/** A response to what could not even be read: without body (§4.3), unless it is JSON. */
-export function refuse(code: RefusalCode, reason: string, codec?: Codec, transactionId?: string): Response {
-  // Reasons may quote the parser; header fields and status lines take no control characters.
-  const clean = reason.replace(/[^\x20-\x7e]/gu, " ").slice(0, 200);
-  const body = codec?.encodeRefusal(code, transactionId);
-  const headers = new Headers({ ...CORS, [REASON_HEADER]: clean });
-  if (body !== undefined && codec !== undefined) headers.set("Content-Type", codec.contentType);
-  return new Response(body ?? null, { status: STATUS[code], statusText: clean, headers });
+/** What a host knows of its own Requests beyond the standard. */
+export interface RequestTraits {
+  /** The runtime itself ends a body at its Content-Length. */
+  readonly endsBodies?: boolean;
+  /** See Inquiry. */
+  readonly placeOf?: (request: Request) => Pick<Asker, "asn" | "country">;
 }
 
-async function answer(
-  request: Request,
+/** A Request as PPSP-TP reads it. */
+export const inquiryOf = (request: Request, { endsBodies = false, placeOf }: RequestTraits = {}): Inquiry => ({
+  method: request.method,
+  target: request.url.slice(request.url.indexOf("/", request.url.indexOf("//") + 2)),
+  header: (name) => request.headers.get(name) ?? undefined,
+  body: (length, timeout) => receive(request, length, timeout, endsBodies),
+  ...(placeOf !== undefined && { place: () => placeOf(request) }),
+});
+
+/** The same where the runtime has no Request or Response, or pays much for them. */
+export async function answerTracker(
+  inquiry: Inquiry,
   asker: Asker,
   objects: TrackerObjects,
   policy: TrackerPolicy,
-): Promise<Response> {
+): Promise<Answer> {
+  const answered = inquiry.method === "OPTIONS" ? preflight() : await answer(inquiry, asker, objects, policy);
+  // A header field that is asked for costs a call out of the engine on some platforms.
+  return policy.origins === undefined ? answered : restrict(answered, inquiry.header("origin"), policy.origins);
+}
+
+async function answer(inquiry: Inquiry, asker: Asker, objects: TrackerObjects, policy: TrackerPolicy): Promise<Answer> {
+  const { limits = DEFAULT_LIMITS } = policy;
   let codec: Codec | undefined;
   let transactionId: string | undefined;
   try {
-    const type = mediaType(request.headers);
+    const type = mediaType(inquiry.header("content-type"));
     codec = CODECS.get(type.essence);
-    checkTarget(request);
+    checkTarget(inquiry);
     if (type.fault !== undefined) throw malformed(type.fault);
-    const text = await readBody(request, policy.bodyTimeout);
+    const text = await readBody(inquiry, policy.bodyTimeout, limits.body);
     codec ??= /^\s*\{/u.test(text) ? jsonCodec : xmlCodec;
     const message = codec.decodeRequest(text);
     ({ transactionId } = message);
-    const grant = await authorize(request.headers.get("Authorization"), message, asker, policy);
-    if (!grant.ok) return challenge(refuse(grant.code, grant.reason, codec, transactionId), grant.challenge);
+    policy.decoded?.(message);
+    const located = message.method === "CONNECT" ? { ...asker, ...inquiry.place?.() } : asker;
+    const grant = await authorize(inquiry, message, located, policy);
+    if (!grant.ok) return challenge(refusalAnswer(grant.code, grant.reason, codec, transactionId), grant.challenge);
     const outcome = await dispatch(message, grant.asker, objects, policy);
-    if (!outcome.ok) return challenge(refuse(outcome.code, outcome.reason, codec, transactionId));
-    return await respond(
-      codec.encodeResponse(outcome.response, message),
-      codec.contentType,
-      takesGzip(request.headers),
-    );
+    if (!outcome.ok) return challenge(refusalAnswer(outcome.code, outcome.reason, codec, transactionId));
+    return await respond(codec.encodeResponse(outcome.response, message), codec.contentType, inquiry, limits.gzipFrom);
   } catch (error) {
     if (error instanceof TrackerError && error.code in STATUS) {
-      return refuse(error.code as RefusalCode, error.message, codec, transactionId);
+      return refusalAnswer(error.code as RefusalCode, error.message, codec, transactionId);
     }
     // Set by the platform when an object cannot keep up.
     if (error instanceof Error && "overloaded" in error)
-      return refuse("unavailable", "Overloaded", codec, transactionId);
+      return refusalAnswer("unavailable", "Overloaded", codec, transactionId);
     console.error("tracker: unexpected condition", error);
-    return refuse("internal", "Unexpected condition", codec, transactionId);
+    return refusalAnswer("internal", "Unexpected condition", codec, transactionId);
   }
 }
 
-function preflight(): Response {
+function preflight(): Answer {
   const headers = {
     ...CORS,
     "Access-Control-Allow-Methods": "POST",
     "Access-Control-Allow-Headers": "Content-Type, Content-Encoding, Authorization",
     "Access-Control-Max-Age": "86400",
   };
-  return new Response(null, { status: 200, headers });
+  return { status: 200, reason: "", headers };
 }
 
-/** Lets only the pages of some origins read a response. */
-function restrict(response: Response, origin: string | null, origins: readonly string[] | undefined): Response {
-  if (origins === undefined) return response;
-  response.headers.delete("Access-Control-Allow-Origin");
-  if (origin !== null && origins.includes(origin)) response.headers.set("Access-Control-Allow-Origin", origin);
-  response.headers.append("Vary", "Origin");
-  return response;
+/** Lets only the pages of some origins read an answer. */
+function restrict(answered: Answer, origin: string | undefined, origins: readonly string[]): Answer {
+  const { "Access-Control-Allow-Origin": _, Vary: vary, ...headers } = answered.headers;
+  if (origin !== undefined && origins.includes(origin)) headers["Access-Control-Allow-Origin"] = origin;
+  headers["Vary"] = vary === undefined ? "Origin" : `${vary}, Origin`;
+  return { ...answered, headers };
 }
 
 /** Checks the request line (§4.3, Appendix B.2). @throws TrackerError */
-function checkTarget(request: Request): void {
-  if (request.url.length > MAX_URI) throw new TrackerError("uri-too-long", "Request-URI too long");
-  if (new URL(request.url).pathname !== "/") throw new TrackerError("not-found", "No such resource");
-  if (request.method !== "POST") throw malformed("Method is not POST");
+function checkTarget({ method, target }: Inquiry): void {
+  if (target.length > MAX_URI) throw new TrackerError("uri-too-long", "Request-URI too long");
+  // The common case needs no URL object.
+  if (target !== "/" && new URL(`http://tracker${target}`).pathname !== "/")
+    throw new TrackerError("not-found", "No such resource");
+  if (method !== "POST") throw malformed("Method is not POST");
 }
 
 /** What Content-Type says (Appendix B.1, B.3), and what is wrong with it. */
-function mediaType(headers: Headers): { readonly essence: string; readonly fault?: string } {
-  const type = headers.get("Content-Type");
-  if (type === null) return { essence: "", fault: "Missing Content-Type header field" };
+function mediaType(type: string | undefined): { readonly essence: string; readonly fault?: string } {
+  if (type === undefined) return { essence: "", fault: "Missing Content-Type header field" };
+  const plainly = PLAINLY.get(type);
+  if (plainly !== undefined) return plainly;
   const [essence = "", ...parameters] = type
     .toLowerCase()
     .split(";")
@@ -136,12 +146,13 @@ function mediaType(headers: Headers): { readonly essence: string; readonly fault
 }
 
 async function authorize(
-  authorization: string | null,
+  inquiry: Inquiry,
   request: TrackerRequest,
   asker: Asker,
   policy: TrackerPolicy,
 ): Promise<Grant> {
-  return (await policy.authorize?.(authorization, request, asker)) ?? { ok: true, asker };
+  if (policy.authorize === undefined) return { ok: true, asker };
+  return await policy.authorize(inquiry.header("authorization") ?? null, request, asker);
 }
 
 /** Finds the one object that answers: the swarm for peers with Registration, the Peer-ID's own for all others. */
@@ -151,14 +162,16 @@ async function dispatch(
   objects: TrackerObjects,
   policy: TrackerPolicy,
 ): Promise<Outcome> {
-  const swarmIds = new Set(swarmsOf(request));
+  const swarmIds = swarmsOf(request);
   for (const swarmId of swarmIds) {
-    if (!(await policy.serves(swarmId))) return refusal("forbidden", "Swarm not served here");
+    const served = policy.serves(swarmId);
+    if (!(typeof served === "boolean" ? served : await served)) return refusal("forbidden", "Swarm not served here");
   }
   if (request.registration === undefined) return ask(objects.peer(request.peerId), request, asker);
-  const [swarmId, ...others] = swarmIds;
-  if (swarmId === undefined || others.length > 0) throw malformed("Registration is for one swarm");
-  return ask(objects.swarm(swarmId), request, asker);
+  const [first] = swarmIds;
+  if (first === undefined || swarmIds.some((swarmId) => swarmId !== first))
+    throw malformed("Registration is for one swarm");
+  return ask(objects.swarm(first), request, asker);
 }
 
 /** SwarmIDs that a request names. */
@@ -185,18 +198,20 @@ function ask(port: PeerPort, request: TrackerRequest, asker: Asker): Promise<Out
 }
 
 /** A 401 says what it wants (RFC 9110 §11.6.1). */
-function challenge(response: Response, scheme = REGISTRATION_CHALLENGE): Response {
-  if (response.status === STATUS.unauthorized) response.headers.set("WWW-Authenticate", scheme);
-  return response;
+function challenge(refused: Answer, scheme = REGISTRATION_CHALLENGE): Answer {
+  if (refused.status === STATUS.unauthorized) refused.headers["WWW-Authenticate"] = scheme;
+  return refused;
 }
 
-async function respond(text: string, contentType: string, mayCompress: boolean): Promise<Response> {
-  const headers = new Headers({ ...CORS, "Content-Type": contentType, "Cache-Control": "no-store" });
-  headers.set("Vary", "Accept-Encoding");
-  const compressed = mayCompress ? await gzip(text) : undefined;
-  if (compressed === undefined) return new Response(text, { headers });
-  headers.set("Content-Encoding", "gzip");
-  // Workers would compress it once more, other platforms do not know the option.
-  const init: ResponseInit & { readonly encodeBody: "manual" } = { headers, encodeBody: "manual" };
-  return new Response(compressed, init);
+async function respond(text: string, contentType: string, inquiry: Inquiry, gzipFrom: number): Promise<Answer> {
+  const headers: Record<string, string> = {
+    ...CORS,
+    "Content-Type": contentType,
+    "Cache-Control": "no-store",
+    Vary: "Accept-Encoding",
+  };
+  const pays = text.length >= gzipFrom && takesGzip(inquiry.header("accept-encoding"));
+  if (!pays) return { status: 200, reason: "", headers, body: text };
+  headers["Content-Encoding"] = "gzip";
+  return { status: 200, reason: "", headers, body: await gzip(text) };
 }

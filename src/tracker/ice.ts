@@ -71,17 +71,19 @@ async function password(secret: string, username: string): Promise<string> {
  * The same tracker, whose answers to CONNECT and FIND of members with tokens also name STUN and TURN servers: those that
  * can be signalled are those that need them.
  *
+ * @param life - of a credential, seconds
  * @param now - milliseconds since 1970
  */
 export function withIceServers(
   objects: TrackerObjects,
   options: readonly IceServerOption[],
+  life: number,
   now: () => number,
 ): TrackerObjects {
   if (options.length === 0) return objects;
   const add = async (outcome: Outcome, peerId: string): Promise<Outcome> => {
     if (!outcome.ok) return outcome;
-    const iceServers = await iceServersFor(options, peerId, now());
+    const iceServers = await iceServersFor(options, peerId, now(), life);
     return { ok: true, response: { ...outcome.response, iceServers } };
   };
   return {

@@ -1,31 +1,27 @@
+import { pollCodec } from "./encodings.ts";
 import { malformed, TrackerError } from "./errors.ts";
-import { refuse } from "./handler.ts";
-import { MAX_BODY } from "./limits.ts";
-import { readSignal, SignalAllowance } from "./signal.ts";
+import { refuse } from "./exchange.ts";
+import type { Limits } from "./limits.ts";
+import { type Signal, SignalAllowance, type SignalCodec, type SignalMessage } from "./signal.ts";
 
-/** Longest time that a poll is held open, s: proxies end requests that are silent for 30 s. */
-export const MAX_POLL_WAIT = 25;
-/** A mailbox that nobody has asked for so long is closed, ms: one poll, and a slow way back. */
-const LAPSE_MS = 40_000;
+/** A mailbox that nobody has asked for one poll and so long is closed, ms: a slow way back. */
+const LAPSE_MS = 15_000;
 /** Messages that wait in one mailbox; an offer with its candidates is about ten. */
 const MAX_MESSAGES = 64;
 /** Characters that wait in one mailbox: session descriptions of a whole neighbourhood. */
 const MAX_WAITING = 128 * 1024;
-/** Characters that wait in all mailboxes of a swarm: an object has 128 MiB. */
-const MAX_TOTAL = 16 * 1024 * 1024;
-/** Signals in one request. */
-const MAX_SIGNALS = 64;
 
 /** What the mailboxes of a swarm need from their host. */
 export interface MailboxHost {
+  readonly limits: Limits;
   /** Whether this member may be signalled with this token. */
   admits(peerId: string, token: string): boolean;
   /** A member can be reached from now on; the members that it may signal. */
   opened(peerId: string): readonly string[];
   /** A member has not asked for so long that it can no longer be reached this way. */
   lapsed(peerId: string): void;
-  /** Hands a message to a member that has a socket; false when it has none. */
-  deliver(to: string, text: string): boolean;
+  /** Hands what a member says to another one of the swarm; calls `gone`, now or later, when it cannot be. */
+  send(from: string, signal: Signal, gone: () => void): void;
   /** Milliseconds since 1970. */
   now(): number;
   /** An unguessable name. */
@@ -36,7 +32,7 @@ interface Mailbox {
   readonly session: string;
   readonly allowance: SignalAllowance;
   /** Messages that the member has not said to have received, oldest first. */
-  readonly messages: string[];
+  readonly messages: SignalMessage[];
   /** Messages that it has received. */
   received: number;
   /** Characters of `messages`. */
@@ -45,16 +41,6 @@ interface Mailbox {
   heard: number;
   /** Ends the poll that is held open. */
   wake: () => void;
-}
-
-/** Body of a poll. */
-interface Poll {
-  readonly token: string;
-  readonly session?: string;
-  readonly received: number;
-  readonly signals: readonly unknown[];
-  /** Milliseconds; 0: only hands over signals. */
-  readonly waitMs: number;
 }
 
 /** Signalling for members whose network lets no WebSocket through: they ask again and again (docs/PROTOCOL.md). */
@@ -80,14 +66,15 @@ export class Mailboxes {
   }
 
   /** Keeps a message for a member; false when it has no mailbox, or no room in it. */
-  put(to: string, text: string): boolean {
+  put(to: string, message: SignalMessage): boolean {
     this.#expire();
     const box = this.#boxes.get(to);
     if (box === undefined || box.messages.length >= MAX_MESSAGES) return false;
-    if (box.size + text.length > MAX_WAITING || this.#total + text.length > MAX_TOTAL) return false;
-    box.messages.push(text);
-    box.size += text.length;
-    this.#total += text.length;
+    const length = lengthOf(message);
+    if (box.size + length > MAX_WAITING || this.#total + length > this.#host.limits.mailboxes) return false;
+    box.messages.push(message);
+    box.size += length;
+    this.#total += length;
     box.wake();
     return true;
   }
@@ -104,16 +91,19 @@ export class Mailboxes {
   /** Answers one request to `/signal/poll`. Never rejects. */
   async answer(request: Request): Promise<Response> {
     try {
+      const { limits } = this.#host;
       const peerId = new URL(request.url).searchParams.get("peer") ?? "";
-      const poll = readPoll(await readText(request));
+      const text = await readText(request, limits.body);
+      const codec = pollCodec(request.headers.get("Content-Type"), text);
+      const poll = codec.readPoll(text);
       if (!this.#host.admits(peerId, poll.token)) return refuse("forbidden", "Peer not registered");
       const box = this.#open(peerId, poll.session);
       if (box === undefined) return refuse("forbidden", "No such session");
       for (const signal of poll.signals) this.#relay(peerId, box, signal);
-      if (poll.waitMs === 0) return reply(box.session, []);
+      if (poll.wait === 0) return reply(codec, box.session, []);
       this.#drop(box, poll.received);
-      if (box.messages.length === 0) await held(box, poll.waitMs);
-      return reply(box.session, box.messages);
+      if (box.messages.length === 0) await held(box, Math.min(poll.wait, limits.pollWait) * 1000);
+      return reply(codec, box.session, box.messages);
     } catch (error) {
       if (!(error instanceof TrackerError)) {
         console.error("tracker: poll not answered", error);
@@ -133,7 +123,7 @@ export class Mailboxes {
       this.delete(peerId);
       box = {
         session: this.#host.newSession(),
-        allowance: new SignalAllowance(now),
+        allowance: new SignalAllowance(now, this.#host.limits),
         messages: [],
         received: 0,
         size: 0,
@@ -141,7 +131,7 @@ export class Mailboxes {
         wake: () => undefined,
       };
       this.#boxes.set(peerId, box);
-      this.put(peerId, JSON.stringify({ peers: this.#host.opened(peerId) }));
+      this.put(peerId, { peers: this.#host.opened(peerId) });
       return box;
     }
     if (box?.session !== session) return undefined;
@@ -151,18 +141,16 @@ export class Mailboxes {
     return box;
   }
 
-  #relay(from: string, box: Mailbox, signal: unknown): void {
+  #relay(from: string, box: Mailbox, signal: Signal): void {
     if (!box.allowance.take(this.#host.now())) throw new TrackerError("unavailable", "Too many signals");
-    const relay = readSignal(from, JSON.stringify(signal));
-    if (relay.kind === "close") throw malformed(relay.reason);
-    if (this.#host.deliver(relay.to, relay.text) || this.put(relay.to, relay.text)) return;
-    this.put(from, JSON.stringify({ gone: relay.to }));
+    this.#host.send(from, signal, () => this.put(from, { gone: signal.to }));
   }
 
   /** Forgets what the member has received, so that an answer that got lost is given again. */
   #drop(box: Mailbox, received: number): void {
     for (; box.received < received && box.messages.length > 0; box.received += 1) {
-      const { length } = box.messages.shift() ?? "";
+      const message = box.messages.shift();
+      const length = message === undefined ? 0 : lengthOf(message);
       box.size -= length;
       this.#total -= length;
     }
@@ -170,7 +158,7 @@ export class Mailboxes {
 
   #expire(): void {
     for (const [peerId, { heard: at }] of this.#boxes) {
-      if (at + LAPSE_MS > this.#host.now()) return;
+      if (at + this.#host.limits.pollWait * 1000 + LAPSE_MS > this.#host.now()) return;
       this.delete(peerId);
       this.#host.lapsed(peerId);
     }
@@ -189,44 +177,24 @@ function held(box: Mailbox, waitMs: number): Promise<void> {
   });
 }
 
-function reply(session: string, messages: readonly string[]): Response {
-  const body = `{"session":${JSON.stringify(session)},"messages":[${messages.join(",")}]}`;
-  return new Response(body, {
-    headers: { "Content-Type": "application/json", "Cache-Control": "no-store", "Access-Control-Allow-Origin": "*" },
+/** Characters that a message keeps, about. */
+function lengthOf(message: SignalMessage): number {
+  if ("from" in message) return message.from.length + message.payload.length;
+  return "gone" in message ? message.gone.length : message.peers.join().length;
+}
+
+function reply(codec: SignalCodec, session: string, messages: readonly SignalMessage[]): Response {
+  return new Response(codec.writeAnswer({ session, messages }), {
+    headers: { "Content-Type": codec.contentType, "Cache-Control": "no-store", "Access-Control-Allow-Origin": "*" },
   });
 }
 
 /** @throws TrackerError "malformed". */
-async function readText(request: Request): Promise<string> {
+async function readText(request: Request, limit: number): Promise<string> {
   if (request.method !== "POST") throw malformed("Method is not POST");
   const length = Number(request.headers.get("Content-Length") ?? "0");
-  if (!(length <= MAX_BODY)) throw malformed("Message body too large");
+  if (!(length <= limit)) throw malformed("Message body too large");
   const text = await request.text().catch(() => "");
-  if (text.length > MAX_BODY) throw malformed("Message body too large");
+  if (text.length > limit) throw malformed("Message body too large");
   return text;
-}
-
-/** @throws TrackerError "malformed". */
-function readPoll(text: string): Poll {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw malformed("Not JSON");
-  }
-  if (typeof value !== "object" || value === null) throw malformed("Not a poll");
-  const { token, session, received = 0, signals = [], wait = 0 } = value as Readonly<Record<string, unknown>>;
-  if (typeof token !== "string") throw malformed("Missing token");
-  if (session !== undefined && typeof session !== "string") throw malformed("Bad session");
-  if (!Number.isSafeInteger(received) || !Array.isArray(signals) || signals.length > MAX_SIGNALS) {
-    throw malformed("Not a poll");
-  }
-  if (typeof wait !== "number" || !(wait >= 0)) throw malformed("Bad wait");
-  return {
-    token,
-    ...(session !== undefined && { session }),
-    received: received as number,
-    signals: signals as unknown[],
-    waitMs: Math.min(wait, MAX_POLL_WAIT) * 1000,
-  };
 }

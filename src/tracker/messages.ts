@@ -119,6 +119,8 @@ export interface Registration {
   readonly token?: string;
   /** Seconds. */
   readonly trackTimer?: number;
+  /** In a request: others are not to be shown the address that it comes from. */
+  readonly relayOnly?: true;
 }
 
 /** Registers a peer, or changes which swarms it is in (§4.1). */
@@ -133,6 +135,8 @@ export interface ConnectRequest {
   /** Chunk at the asker's playhead (our Position extension). */
   readonly position?: number;
   readonly registration?: Registration;
+  /** What publishers say about the swarms of the request (our Grant extension). */
+  readonly grants?: readonly string[];
 }
 
 /** Asks for more peers of a swarm that the asker is in; its membership stays as it is (RFC 7846). */
@@ -145,6 +149,7 @@ export interface FindRequest {
   /** Chunk at the asker's playhead. */
   readonly position?: number;
   readonly registration?: Registration;
+  readonly grants?: readonly string[];
 }
 
 /** Sign of life of a registered peer, with or without numbers (§4.2). */
@@ -155,6 +160,7 @@ export interface StatReport {
   readonly stats: readonly StreamStatistics[];
   readonly properties?: PeerProperties;
   readonly registration?: Registration;
+  readonly grants?: readonly string[];
 }
 
 /** Table 6, and FIND of RFC 7846. */

@@ -1,4 +1,6 @@
+import type { Voucher } from "./auth/grant.ts";
 import type { RefusalCode } from "./errors.ts";
+import type { Limits } from "./limits.ts";
 import type {
   ConnectRequest,
   FindRequest,
@@ -30,6 +32,8 @@ export interface Asker {
   readonly subject?: string;
   /** It has authenticated as a super-node. */
   readonly superNode?: true;
+  /** Swarms that are served only by the word of a publisher: that word as the request shows it, or why it does not. */
+  readonly vouched?: ReadonlyMap<string, Voucher | string>;
 }
 
 /** What a peer wants of a peer list. */
@@ -58,6 +62,8 @@ export interface TrackerPolicy {
    * @param authorization - the header field of that name
    */
   authorize?(authorization: string | null, request: TrackerRequest, asker: Asker): Promise<Grant>;
+  /** Hears of each request that could be read. */
+  decoded?(request: TrackerRequest): void;
   /** Origins of web pages that may ask; absent: all. */
   readonly origins?: readonly string[];
   /**
@@ -66,6 +72,8 @@ export interface TrackerPolicy {
    * @defaultValue 10,000
    */
   readonly bodyTimeout?: number;
+  /** @defaultValue those of the parameters */
+  readonly limits?: Limits;
 }
 
 /** Whether a request may go on: as which asker, or how it is refused, with the challenge for WWW-Authenticate of a 401. */
@@ -79,6 +87,8 @@ export interface Entry {
   readonly peerMode: PeerMode;
   readonly asker: Asker;
   readonly address: PeerAddress;
+  /** What it states beside that one. */
+  readonly further?: readonly PeerAddress[];
 }
 
 /** One swarm: its roster, and the machines of the members that registered with a token. */

@@ -1,184 +1,8 @@
+import { type PublisherKey, readPublisher } from "./auth/grant.ts";
 import { type IceServerOption, parseIceServers } from "./ice.ts";
-import { DEFAULT_TRACK_TIMER } from "./limits.ts";
+import type { Limits } from "./limits.ts";
+import { type Parameter, type ParameterName, PARAMETERS } from "./parameter-list.ts";
 import { Topology, type TopologyDocument } from "./place.ts";
-
-/** One setting of a tracker, as text: a Worker's variable, an environment variable under Node. */
-export interface Parameter {
-  /** What holds when it is not set. */
-  readonly default: string;
-  /** What its text is: a unit for numbers, else the form. */
-  readonly unit: string;
-  readonly meaning: string;
-  /** Least and greatest value of a number. */
-  readonly range?: readonly [least: number, greatest: number];
-  /** Never shown again, and kept out of wrangler.jsonc: `wrangler secret put`. */
-  readonly secret?: true;
-  /** Has an effect only there. */
-  readonly runtime?: "Node" | "Workers";
-}
-
-const MAX_SECONDS = 86_400;
-
-/** Every setting of a tracker: the one place where its default, unit and meaning stand. */
-export const PARAMETERS = {
-  OPEN: { default: "false", unit: "true or false", meaning: "Serve any swarm that a peer names." },
-  SWARMS: {
-    default: "",
-    unit: "SwarmIDs in lower-case hex, separated by blanks",
-    meaning: "The swarms that are served when OPEN is false.",
-  },
-  TRACK_TIMER: {
-    default: String(DEFAULT_TRACK_TIMER),
-    unit: "s",
-    meaning: "Silence after which a peer is forgotten; peers report three times as often.",
-    range: [1, MAX_SECONDS],
-  },
-  ALLOW_ORIGIN: {
-    default: "*",
-    unit: "origins separated by blanks, or *",
-    meaning: "Pages that may ask from a browser (CORS), such as https://video.example.",
-  },
-  ICE_SERVERS: {
-    default: "",
-    unit: 'JSON: [{"urls": ["turn:turn.example:3478"], "secret": "…"}]',
-    meaning: "STUN and TURN servers that peers are told of, with credentials made from the secret of each.",
-    secret: true,
-  },
-  TOPOLOGY: {
-    default: "",
-    unit: "JSON (docs/PROTOCOL.md, peer lists)",
-    meaning: "Where networks are and what traffic between them costs, for peer lists of neighbours.",
-  },
-  REQUEST_RATE: {
-    default: "200",
-    unit: "requests/s",
-    meaning: "Requests that one address (IPv6: one /64) may send in the long run; more get 503. 0: no limit.",
-    range: [0, 1_000_000],
-  },
-  REQUEST_BURST: {
-    default: "2000",
-    unit: "requests",
-    meaning: "Requests that one address may send at once: many viewers behind one NAT come back together.",
-    range: [1, 1_000_000],
-  },
-  SOURCE_TABLE: {
-    default: "50000",
-    unit: "addresses",
-    meaning: "Addresses whose rate is remembered; the one that was silent longest is forgotten first.",
-    range: [1, 10_000_000],
-  },
-  AUTH_JWKS_URL: {
-    default: "",
-    unit: "https URL",
-    meaning: "Keys of the server that issues OAuth 2.0 access tokens (JWT). Set: a token is required.",
-  },
-  AUTH_SECRET: {
-    default: "",
-    unit: "32 characters or more",
-    meaning: "Shared secret of access tokens with HS256. Set: a token is required.",
-    secret: true,
-  },
-  AUTH_ISSUER: { default: "", unit: "text", meaning: "Required claim iss of access tokens. Empty: any." },
-  AUTH_AUDIENCE: { default: "", unit: "text", meaning: "Required claim aud of access tokens. Empty: any." },
-  ENROL: {
-    default: "false",
-    unit: "true or false",
-    meaning: "Serve POST /enrol, which gives anybody a Peer-ID and an access token for it. Needs AUTH_SECRET.",
-  },
-  ENROL_RATE: {
-    default: "60",
-    unit: "Peer-IDs/h",
-    meaning: "New Peer-IDs that one address (IPv6: one /64) gets in the long run, and at once.",
-    range: [1, 1_000_000],
-  },
-  ENROL_LIFE: {
-    default: "86400",
-    unit: "s",
-    meaning: "Life of an access token from POST /enrol.",
-    range: [60, 31_536_000],
-  },
-  MANAGE_TOKEN: {
-    default: "",
-    unit: "16 characters or more, no blanks",
-    meaning: "Bearer token of the management API at /manage. Empty: there is none.",
-    secret: true,
-  },
-  METRICS_TOKEN: {
-    default: "",
-    unit: "16 characters or more, no blanks",
-    meaning: "Bearer token of /metrics with a line for each swarm. Without it /metrics has totals only, for anybody.",
-    secret: true,
-  },
-  METRICS_INTERVAL: {
-    default: "60",
-    unit: "s",
-    meaning: "How often a swarm's object and the front tell the registry what they counted.",
-    range: [1, 3600],
-    runtime: "Workers",
-  },
-  EVENTS_KEPT: {
-    default: "1000",
-    unit: "events",
-    meaning: "Log events that the management API can still list.",
-    range: [0, 100_000],
-  },
-  ACCOUNT_TOLERANCE: {
-    default: "20",
-    unit: "%",
-    meaning: "By how much a swarm's sums of uploaded and downloaded bytes may differ before that is logged (§6.4).",
-    range: [0, 100],
-  },
-  SOURCE_HEADER: {
-    default: "",
-    unit: "header field name",
-    meaning: "Field in which a proxy states the peer's address, such as CF-Connecting-IP. Empty: the connection's own.",
-    runtime: "Node",
-  },
-  REQUEST_TIMEOUT: {
-    default: "10",
-    unit: "s",
-    meaning: "Time for a whole request to arrive, header and body; then 408.",
-    range: [1, 300],
-  },
-  IDLE_TIMEOUT: {
-    default: "60",
-    unit: "s",
-    meaning: "How long a connection without a request stays open.",
-    range: [1, 3600],
-    runtime: "Node",
-  },
-  SOCKET_LIMIT: {
-    default: "20000",
-    unit: "connections",
-    meaning: "Connections at a time, signalling sockets included; more are not accepted.",
-    range: [1, 1_000_000],
-    runtime: "Node",
-  },
-  SWARM_LIMIT: {
-    default: "100000",
-    unit: "swarms",
-    meaning: "Swarms with members at a time; a CONNECT to one more gets 503.",
-    range: [1, 10_000_000],
-    runtime: "Node",
-  },
-  PEER_LIMIT: {
-    default: "200000",
-    unit: "Peer-IDs",
-    meaning: "Peers of the base protocol (without Registration) at a time; one more gets 503.",
-    range: [1, 10_000_000],
-    runtime: "Node",
-  },
-  STATE_INTERVAL: {
-    default: "5",
-    unit: "s",
-    meaning: "How often changed state is written to the file of --state.",
-    range: [1, 3600],
-    runtime: "Node",
-  },
-} as const satisfies Record<string, Parameter>;
-
-/** Name of a setting. */
-export type ParameterName = keyof typeof PARAMETERS;
 
 /** Settings as their runtime has them: text by name, absent where the default holds. */
 export type ParameterTexts = Partial<Readonly<Record<ParameterName, string>>>;
@@ -186,6 +10,16 @@ export type ParameterTexts = Partial<Readonly<Record<ParameterName, string>>>;
 /** All settings of a tracker, read and checked. */
 export class Parameters {
   readonly #texts: ParameterTexts;
+  /** Swarms that are listed; undefined: all are served. */
+  readonly #named: ReadonlySet<string> | undefined;
+  /** STUN and TURN servers. */
+  readonly iceServers: readonly IceServerOption[];
+  /** Where networks are. */
+  readonly topology: Topology;
+  /** Publishers whose swarms are served, by the text of their public key. */
+  readonly publishers: ReadonlyMap<string, PublisherKey>;
+  /** What one swarm, one peer and one request may take. */
+  readonly limits: Limits;
 
   /** @throws RangeError that names the first setting whose text cannot be used. */
   constructor(texts: ParameterTexts) {
@@ -206,7 +40,42 @@ export class Parameters {
         throw new RangeError(`${name} takes ${unit}`);
       }
     }
+    this.iceServers = this.#read("ICE_SERVERS", (text) => (text === "" ? [] : parseIceServers(text)));
+    this.topology = this.#read("TOPOLOGY", readTopology);
+    this.publishers = this.#read(
+      "PUBLISHERS",
+      () => new Map(this.words("PUBLISHERS").map((key) => [key, readPublisher(key)])),
+    );
+    // A live swarm's SwarmID is the publisher's key.
+    const listed = [...this.words("SWARMS"), ...this.publishers.keys()];
+    this.#named = this.flag("OPEN") ? undefined : new Set(listed);
+    this.limits = {
+      body: this.number("BODY_LIMIT"),
+      gzipFrom: this.number("GZIP_FROM"),
+      members: this.number("MEMBER_LIMIT"),
+      peers: this.number("LIST_LIMIT"),
+      defaultPeers: this.number("LIST_DEFAULT"),
+      swarms: this.number("PEER_SWARMS"),
+      initTimerMs: this.number("INIT_TIMER") * 1000,
+      retryWindowMs: this.number("RETRY_WINDOW") * 1000,
+      retries: this.number("RETRIES_KEPT"),
+      bans: this.number("BANS_KEPT"),
+      signalBurst: this.number("SIGNAL_BURST"),
+      signalRate: this.number("SIGNAL_RATE"),
+      pollWait: this.number("POLL_WAIT"),
+      mailboxes: this.number("MAILBOX_LIMIT"),
+    };
+    const jwks = this.text("AUTH_JWKS_URL");
+    if (jwks !== "" && !URL.canParse(jwks)) throw new RangeError(`AUTH_JWKS_URL takes an https URL, not "${jwks}"`);
     if (this.flag("ENROL") && this.text("AUTH_SECRET") === "") throw new RangeError("ENROL needs AUTH_SECRET");
+  }
+
+  #read<T>(name: ParameterName, read: (text: string) => T): T {
+    try {
+      return read(this.text(name));
+    } catch (error) {
+      throw new RangeError(`${name}: ${(error as Error).message}`, { cause: error });
+    }
   }
 
   /** The text of a setting, its default included. */
@@ -232,6 +101,11 @@ export class Parameters {
     return this.text(name).match(/\S+/gu) ?? [];
   }
 
+  /** Whether the configuration alone says that a swarm is served: all in open mode, else those of the lists. */
+  names(swarmId: string): boolean {
+    return this.#named === undefined || this.#named.has(swarmId);
+  }
+
   /** Every setting with the value in effect; of secrets only whether they are set. */
   list(): readonly (Parameter & { readonly name: string; readonly value: string })[] {
     return (Object.keys(PARAMETERS) as ParameterName[]).map((name) => {
@@ -252,27 +126,12 @@ export function parameterTexts(environment: Readonly<Record<string, unknown>>): 
   return texts;
 }
 
-/** Which swarms the tracker is there for: all in open mode, else those of the list. */
-export function servedSwarms(parameters: Parameters): (swarmId: string) => boolean {
-  if (parameters.flag("OPEN")) return () => true;
-  const listed = new Set(parameters.words("SWARMS"));
-  return (swarmId) => listed.has(swarmId);
-}
-
-/** STUN and TURN servers of the configuration. @throws RangeError */
-export const iceServersOf = (parameters: Parameters): readonly IceServerOption[] => {
-  const text = parameters.text("ICE_SERVERS");
-  return text === "" ? [] : parseIceServers(text);
-};
-
-/** Networks of the configuration. @throws RangeError */
-export function topologyOf(parameters: Parameters): Topology {
-  const text = parameters.text("TOPOLOGY");
+function readTopology(text: string): Topology {
   let document: TopologyDocument;
   try {
     document = text === "" ? {} : (JSON.parse(text) as TopologyDocument);
   } catch (error) {
-    throw new RangeError("TOPOLOGY is not JSON", { cause: error });
+    throw new RangeError("not JSON", { cause: error });
   }
   return new Topology(document);
 }

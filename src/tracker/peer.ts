@@ -1,5 +1,6 @@
 import { reflexiveAddress } from "./address.ts";
-import { INIT_TIMER, MAX_SWARMS } from "./limits.ts";
+import { furtherAddresses } from "./further.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { judge, type PeerState } from "./machine.ts";
 import type { ConnectRequest, FindRequest, PeerInfo, PeerMode, StatReport, SwarmSize } from "./messages.ts";
 import {
@@ -12,7 +13,7 @@ import {
   type SwarmPort,
 } from "./objects.ts";
 import { RecentAnswers } from "./retries.ts";
-import { wishOf } from "./swarm.ts";
+import { wishOf } from "./wish.ts";
 
 /** What is kept of a Peer-ID of the base protocol; plain data, so that it can be stored. */
 export interface PeerRecord {
@@ -29,8 +30,8 @@ export interface PeerRecord {
 }
 
 /** When the record's init timer or track timer runs out, milliseconds since 1970. */
-export const dueOf = ({ state, seen }: PeerRecord, trackTimer: number): number =>
-  seen + (state === "TRACKING" ? trackTimer : Math.min(INIT_TIMER, trackTimer));
+export const dueOf = ({ state, seen }: PeerRecord, trackTimer: number, limits: Limits): number =>
+  seen + (state === "TRACKING" ? trackTimer : Math.min(limits.initTimerMs, trackTimer));
 
 /** What a Peer-ID's machine needs from its host. */
 export interface PeerHost {
@@ -40,6 +41,8 @@ export interface PeerHost {
   swarm(swarmId: string): SwarmPort;
   /** Milliseconds of silence after which the peer is forgotten. */
   readonly trackTimer: number;
+  /** @defaultValue those of the parameters */
+  readonly limits?: Limits;
   /** Milliseconds since 1970. */
   now(): number;
 }
@@ -57,12 +60,15 @@ const NOT_ENTERED = {
 export class PeerTracker {
   readonly #host: PeerHost;
   #record: PeerRecord | undefined;
-  readonly #ended = new RecentAnswers();
+  readonly #limits: Limits;
+  readonly #ended: RecentAnswers;
   /** Requests of one Peer-ID are handled one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(host: PeerHost) {
     this.#host = host;
+    this.#limits = host.limits ?? DEFAULT_LIMITS;
+    this.#ended = new RecentAnswers(this.#limits);
     this.#record = host.load();
   }
 
@@ -88,7 +94,7 @@ export class PeerTracker {
   expire(): Promise<number | undefined> {
     return this.#inTurn(async () => {
       if (this.#record === undefined) return undefined;
-      const due = dueOf(this.#record, this.#host.trackTimer);
+      const due = dueOf(this.#record, this.#host.trackTimer, this.#limits);
       if (due > this.#host.now()) return due;
       await this.#terminate(new Map(this.#record.swarms).keys(), this.#record.peerId);
       return undefined;
@@ -111,7 +117,7 @@ export class PeerTracker {
     const verdict = judge(wanted, joined, repeated);
     const after = new Map([...joined, ...verdict.join]);
     for (const swarmId of verdict.leave) after.delete(swarmId);
-    if (!verdict.valid || after.size > MAX_SWARMS) {
+    if (!verdict.valid || after.size > this.#limits.swarms) {
       await this.#terminate(joined.keys(), peerId);
       return record === undefined ? NOT_ALLOWED : this.#ended.set(key, NOT_ALLOWED, this.#host.now());
     }
@@ -120,10 +126,11 @@ export class PeerTracker {
     const state = record?.state ?? "PEER REGISTERED";
     this.#save({ peerId, state, source, transaction, swarms: [...joined, ...after], seen: now });
     const address = reflexiveAddress(source, request.addresses);
+    const further = furtherAddresses(request.addresses, address);
     const entered = await Promise.all(
       [...verdict.join].map(async ([swarmId, peerMode]) => {
-        const wish = wishOf(peerMode, request);
-        const list = await this.#host.swarm(swarmId).enter({ peerId, peerMode, asker, address }, wish);
+        const wish = wishOf(peerMode, request, this.#limits);
+        const list = await this.#host.swarm(swarmId).enter({ peerId, peerMode, asker, address, further }, wish);
         return { swarmId, list };
       }),
     );
@@ -140,7 +147,8 @@ export class PeerTracker {
         peerId,
       );
       this.#save(record);
-      return refusal(list, NOT_ENTERED[list]);
+      const word = list === "forbidden" ? asker.vouched?.get(swarmId) : undefined;
+      return refusal(list, typeof word === "string" ? word : NOT_ENTERED[list]);
     }
     await this.#remove(verdict.leave, peerId);
     const last = after.size === 0;
@@ -161,7 +169,7 @@ export class PeerTracker {
     if (record.source !== asker.source) return NOT_YOURS;
     this.#save({ ...record, seen: this.#host.now() });
     if (!new Map(record.swarms).has(swarmId)) return NOT_ALLOWED;
-    const list = await this.#host.swarm(swarmId).find(peerId, asker, wishOf("LEECH", request));
+    const list = await this.#host.swarm(swarmId).find(peerId, asker, wishOf("LEECH", request, this.#limits));
     if (list === undefined) return NOT_REGISTERED;
     const { peers, size } = list;
     return { ok: true, response: { response: "SUCCESSFUL", transactionId, peers, swarmSizes: [{ swarmId, size }] } };

@@ -55,6 +55,7 @@ export class Topology {
 
   /** What is known about this address; what the edge says of it comes before configuration. */
   placeOf(ip: string, edge: Place = {}): Place {
+    if (this.#tables.length === 0) return edge;
     const bits = addressBits(ip);
     let place: Place = {};
     if (bits !== undefined) {
@@ -90,7 +91,7 @@ function tablesOf(listed: readonly (readonly [prefix: string, place: Place])[]) 
 }
 
 /** An IP address as a number; an IPv4 address inside IPv6 (RFC 4291 §2.5.5.2) as what it is. Undefined for anything else. */
-function addressBits(ip: string): { kind: "ipv4" | "ipv6"; size: number; value: bigint } | undefined {
+export function addressBits(ip: string): { kind: "ipv4" | "ipv6"; size: number; value: bigint } | undefined {
   const plain = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/iu.exec(ip)?.[1] ?? ip;
   const kind = addressType(plain);
   if (kind === "ipv4") return { kind, size: 32, value: joinGroups(plain.split("."), 10, 8) };

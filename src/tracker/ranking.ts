@@ -10,6 +10,8 @@ export interface Candidate {
   readonly stat?: StreamStatistics;
   readonly properties?: PeerProperties;
   readonly place?: Place;
+  /** Whether it registered as one that is met at a relay only. */
+  readonly relayOnly?: boolean;
   /** Whether it has authenticated as a super-node. */
   readonly superNode?: boolean;
 }
@@ -65,6 +67,7 @@ const WINDOW = 256;
 const BANDWIDTH_FULL = 16_000_000;
 /** Bandwidth is seen on a logarithmic scale that begins to rise here, bit/s. */
 const BANDWIDTH_UNIT = 250_000;
+const FULL_SCALE = Math.log2(1 + BANDWIDTH_FULL / BANDWIDTH_UNIT);
 /** Online time from which more is no better, ms: half an episode. */
 const ONLINE_FULL_MS = 1_800_000;
 
@@ -98,31 +101,41 @@ export function rank<T extends Candidate>(
   count: number,
   world: RankingWorld,
 ): T[] {
-  const others = new Map<string, T>();
-  for (const candidate of candidates) {
-    if (candidate.peerId !== asker.peerId) others.set(candidate.peerId, candidate);
+  const drawn = [...candidates];
+  // Names are compared of those that are taken only: in a large swarm each of them is far away in memory.
+  const distinct = drawn.some(({ superNode }) => superNode === true)
+    ? new Map(drawn.map((candidate) => [candidate.peerId, candidate])).values()
+    : drawn;
+  const superNodes: Scored<T>[] = [];
+  const others: Scored<T>[] = [];
+  for (const candidate of distinct) {
+    if (candidate.superNode === true) {
+      superNodes.push({ candidate, score: proximity(candidate, asker, world) + world.random() / 100 });
+    } else others.push({ candidate, score: scoreOf(candidate, asker, world) });
   }
-  const byScore = (score: (candidate: T) => number, among: readonly T[]): T[] =>
-    among
-      .map((candidate) => ({ candidate, score: score(candidate) }))
-      .sort((a, b) => b.score - a.score)
-      .map(({ candidate }) => candidate);
-  const all = [...others.values()];
-  const near = (candidate: T): number => proximity(candidate, asker, world) + world.random() / 100;
-  const superNodes = byScore(
-    near,
-    all.filter(({ superNode }) => superNode === true),
-  ).slice(0, superNodeShare(count));
-  const rest = all.filter(({ superNode }) => superNode !== true);
-  const places = Math.max(0, count - superNodes.length);
-  const best = byScore((candidate) => scoreOf(candidate, asker, world), rest).slice(
-    0,
-    places - Math.floor(places * CHANCE_PART),
-  );
-  const taken = new Set(best);
-  const chance = rest.filter((candidate) => !taken.has(candidate)).slice(0, Math.max(0, places - best.length));
-  return [...superNodes, ...best, ...chance];
+  const list: T[] = [];
+  const taken = new Set([asker.peerId]);
+  const take = (from: readonly Scored<T>[], most: number): void => {
+    for (const { candidate } of from) {
+      if (list.length >= most) return;
+      if (taken.has(candidate.peerId)) continue;
+      taken.add(candidate.peerId);
+      list.push(candidate);
+    }
+  };
+  take(superNodes.sort(byScore), superNodeShare(count));
+  const places = count - list.length;
+  take(others.toSorted(byScore), count - Math.floor(places * CHANCE_PART));
+  take(others, count);
+  return list;
 }
+
+interface Scored<T> {
+  readonly candidate: T;
+  readonly score: number;
+}
+
+const byScore = (a: Scored<unknown>, b: Scored<unknown>): number => b.score - a.score;
 
 /** What a candidate is worth to the asker, by {@link WEIGHTS}; chance included. */
 export function scoreOf(candidate: Candidate, asker: Requester, world: RankingWorld): number {
@@ -143,8 +156,8 @@ export function scoreOf(candidate: Candidate, asker: Requester, world: RankingWo
 }
 
 /** Whether a peer can be reached through a relay only, so that its own address is of no use and nobody's business. */
-export const isRelayOnly = ({ properties }: Pick<Candidate, "properties">): boolean =>
-  properties?.nat === "TURN" || properties?.nat === "PROXY";
+export const isRelayOnly = ({ relayOnly, properties }: Pick<Candidate, "relayOnly" | "properties">): boolean =>
+  relayOnly === true || properties?.nat === "TURN" || properties?.nat === "PROXY";
 
 /** Part of the chunks after the asker's playhead that the candidate says it has. */
 function content({ peerMode, properties }: Candidate, { position }: Requester): number {
@@ -161,7 +174,7 @@ function bandwidth({ stat }: Candidate): number {
   const bits = stat?.availBandwidth;
   // 0 means that the peer has not measured it yet.
   if (bits === undefined || !(bits > 0)) return 0.25;
-  return Math.min(1, Math.log2(1 + bits / BANDWIDTH_UNIT) / Math.log2(1 + BANDWIDTH_FULL / BANDWIDTH_UNIT));
+  return Math.min(1, Math.log2(1 + bits / BANDWIDTH_UNIT) / FULL_SCALE);
 }
 
 function proximity({ place }: Candidate, asker: Requester, world: RankingWorld): number {
@@ -173,10 +186,11 @@ function proximity({ place }: Candidate, asker: Requester, world: RankingWorld):
   return place.country === asker.place.country ? 0.5 : 0;
 }
 
-function nat({ properties }: Candidate, wish: PeerNum["abilityNAT"]): number {
-  if (properties?.nat === undefined) return 0.4;
+function nat({ relayOnly, properties }: Candidate, wish: PeerNum["abilityNAT"]): number {
+  const reported = properties?.nat ?? (relayOnly === true ? "TURN" : undefined);
+  if (reported === undefined) return 0.4;
   // Best first.
-  const ability = NAT_ABILITIES.indexOf(properties.nat);
+  const ability = NAT_ABILITIES.indexOf(reported);
   if (wish !== undefined) return ability <= NAT_ABILITIES.indexOf(wish) ? 1 : 0;
   return 1 - ability / (NAT_ABILITIES.length - 1);
 }

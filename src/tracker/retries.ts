@@ -1,4 +1,4 @@
-import { MAX_RETRIES, RETRY_WINDOW } from "./limits.ts";
+import type { Limits } from "./limits.ts";
 import type { Outcome } from "./objects.ts";
 
 /**
@@ -6,7 +6,12 @@ import type { Outcome } from "./objects.ts";
  * that would tell the request from a new one is gone. In memory only, bounded in number and time.
  */
 export class RecentAnswers {
+  readonly #limits: Pick<Limits, "retries" | "retryWindowMs">;
   readonly #answers = new Map<string, { readonly outcome: Outcome; readonly until: number }>();
+
+  constructor(limits: Pick<Limits, "retries" | "retryWindowMs">) {
+    this.#limits = limits;
+  }
 
   /** The answer to the same request from the same place; undefined when it is not known. */
   get(request: string, now: number): Outcome | undefined {
@@ -17,9 +22,9 @@ export class RecentAnswers {
   /** Keeps an answer; the oldest ones give way. */
   set(request: string, outcome: Outcome, now: number): Outcome {
     this.#answers.delete(request);
-    this.#answers.set(request, { outcome, until: now + RETRY_WINDOW });
+    this.#answers.set(request, { outcome, until: now + this.#limits.retryWindowMs });
     for (const oldest of this.#answers.keys()) {
-      if (this.#answers.size <= MAX_RETRIES) break;
+      if (this.#answers.size <= this.#limits.retries) break;
       this.#answers.delete(oldest);
     }
     return outcome;

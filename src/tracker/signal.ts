@@ -1,7 +1,11 @@
-import { MAX_ID, MAX_SIGNAL, SIGNAL_BURST, SIGNAL_RATE } from "./limits.ts";
+import { malformed, TrackerError } from "./errors.ts";
+import { type Limits, MAX_SIGNAL } from "./limits.ts";
+import type { Codec } from "./messages.ts";
+import { identifier } from "./values.ts";
 
-/** Subprotocol of the signalling socket (docs/PROTOCOL.md). */
+/** Subprotocols of the signalling socket (docs/PROTOCOL.md): each has its messages in another encoding. */
 export const SIGNAL_PROTOCOL = "ppsp-signal.1";
+export const XML_SIGNAL_PROTOCOL = "ppsp-signal-xml.1";
 /** Path of the signalling socket, and of its substitute where no socket opens. */
 export const SIGNAL_PATH = "/signal";
 export const POLL_PATH = "/signal/poll";
@@ -18,48 +22,137 @@ export const CLOSE = {
   tooMany: 1013,
   /** The same peer opened another socket. */
   replaced: 4001,
+  /** The swarm has grown, and the member is at another object from now on: it comes back to find that. */
+  moved: 4002,
   /** Its registration has ended. */
   ended: 4003,
 } as const;
 
-/** What to do with one message from a socket. */
-export type Relay =
-  | { readonly kind: "relay"; readonly to: string; readonly text: string }
-  | { readonly kind: "close"; readonly code: number; readonly reason: string };
-
-/** Reads `{to, payload}` of member `from` and turns it into the `{from, payload}` that the receiver gets. */
-export function readSignal(from: string, message: unknown): Relay {
-  if (typeof message !== "string") return close(CLOSE.malformed, "not text");
-  if (message.length > MAX_SIGNAL) return close(CLOSE.tooBig, "signal too big");
-  let signal: unknown;
-  try {
-    signal = JSON.parse(message);
-  } catch {
-    return close(CLOSE.malformed, "not JSON");
-  }
-  if (typeof signal !== "object" || signal === null || !("to" in signal) || !("payload" in signal)) {
-    return close(CLOSE.malformed, "not a signal");
-  }
-  const { to, payload } = signal;
-  if (typeof to !== "string" || to === "" || to.length > MAX_ID) return close(CLOSE.malformed, "no receiver");
-  return { kind: "relay", to, text: JSON.stringify({ from, payload }) };
+/** What a member wants handed to another one. */
+export interface Signal {
+  readonly to: string;
+  /** A JSON text: the peers' affair, relayed as it is between members that chose different encodings. */
+  readonly payload: string;
 }
 
-const close = (code: number, reason: string): Relay => ({ kind: "close", code, reason });
+/** An ICE candidate that is no relay's, or the address that a relay works for (RFC 8839 §5.1). */
+const EXPOSED = / typ (?!relay\b)| raddr (?!(?:0\.0\.0\.0|::) )/u;
+
+/** Whether a payload tells an address of the sender's own, which one that registered as relay-only has no use for. */
+export const exposesAddress = (payload: string): boolean => EXPOSED.test(payload);
+
+/** What the tracker tells a member: whom it can signal, what somebody signalled, or that somebody cannot be reached. */
+export type SignalMessage =
+  | { readonly peers: readonly string[] }
+  | { readonly from: string; readonly payload: string }
+  | { readonly gone: string };
+
+/** One request of a member that polls. */
+export interface Poll {
+  readonly token: string;
+  /** Absent: begins a session. */
+  readonly session?: string;
+  /** Messages of the session that have arrived. */
+  readonly received: number;
+  readonly signals: readonly Signal[];
+  /** Seconds that the tracker may hold the request; 0: it only hands over signals. */
+  readonly wait: number;
+}
+
+/** What a poll is answered. */
+export interface PollAnswer {
+  readonly session: string;
+  /** In the order of the session; undefined: of a kind that the reader does not know. */
+  readonly messages: readonly (SignalMessage | undefined)[];
+}
+
+/** The messages of the signalling extension in one encoding. All readers throw TrackerError "malformed". */
+export interface SignalCodec {
+  /** Of the socket that carries them. */
+  readonly subprotocol: string;
+  /** Content-Type of polls and their answers. */
+  readonly contentType: string;
+  readonly readSignal: (text: string) => Signal;
+  readonly writeSignal: (signal: Signal) => string;
+  /** Undefined for a message of a kind that is not known. */
+  readonly readMessage: (text: string) => SignalMessage | undefined;
+  readonly writeMessage: (message: SignalMessage) => string;
+  readonly readPoll: (text: string) => Poll;
+  readonly writePoll: (poll: Poll) => string;
+  readonly readAnswer: (text: string) => PollAnswer;
+  readonly writeAnswer: (answer: PollAnswer) => string;
+}
+
+/** One encoding of all that a peer and its tracker say to each other. */
+export interface Encoding {
+  readonly codec: Codec;
+  readonly signals: SignalCodec;
+}
+
+/** Signals in one poll. */
+const MAX_SIGNALS = 64;
+
+/** A signal whose parts have been read, checked alike in every encoding. @throws TrackerError "malformed". */
+export function checkedSignal(to: unknown, payload: unknown): Signal {
+  const text = JSON.stringify(payload);
+  if (text === undefined) throw malformed("not a signal");
+  // Once more than for the message: a number may have become longer.
+  if (text.length > MAX_SIGNAL) throw malformed("signal too big");
+  return { to: identifier(to, "receiver"), payload: text };
+}
+
+/** A poll whose parts have been read, checked alike in every encoding. @throws TrackerError "malformed". */
+export function checkedPoll<T>(parts: Readonly<Record<keyof Poll, unknown>>, read: (signal: T) => Signal): Poll {
+  const { token, session, received, signals, wait } = parts;
+  if (typeof token !== "string") throw malformed("Missing token");
+  if (session !== undefined && typeof session !== "string") throw malformed("Bad session");
+  if (!Number.isSafeInteger(received)) throw malformed("Bad received");
+  if (!Array.isArray(signals) || signals.length > MAX_SIGNALS) throw malformed("Bad signals");
+  if (typeof wait !== "number" || !(wait >= 0)) throw malformed("Bad wait");
+  return {
+    token,
+    ...(session !== undefined && { session }),
+    received: received as number,
+    signals: (signals as T[]).map(read),
+    wait,
+  };
+}
+
+/** Why a socket is closed. */
+export interface Closing {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** Reads one message from a member's socket; why the socket is closed instead, if it must be. */
+export function receiveSignal(codec: SignalCodec, message: unknown): Signal | Closing {
+  if (typeof message !== "string") return { code: CLOSE.malformed, reason: "not text" };
+  if (message.length > MAX_SIGNAL) return { code: CLOSE.tooBig, reason: "signal too big" };
+  try {
+    return codec.readSignal(message);
+  } catch (error) {
+    if (!(error instanceof TrackerError)) throw error;
+    return { code: CLOSE.malformed, reason: error.message.slice(0, 100) };
+  }
+}
 
 /** How many signals one socket may still send: a bucket that fills at a steady rate. */
 export class SignalAllowance {
-  #left = SIGNAL_BURST;
+  readonly #limits: Limits;
+  #left: number;
   #at: number;
 
   /** @param now - milliseconds */
-  constructor(now: number) {
+  constructor(now: number, limits: Limits) {
+    this.#limits = limits;
+    this.#left = limits.signalBurst;
     this.#at = now;
   }
 
   /** Takes one signal; false when there is none left. */
   take(now: number): boolean {
-    this.#left = Math.min(SIGNAL_BURST, this.#left + (Math.max(0, now - this.#at) / 1000) * SIGNAL_RATE);
+    const { signalBurst, signalRate } = this.#limits;
+    this.#left = Math.min(signalBurst, this.#left + (Math.max(0, now - this.#at) / 1000) * signalRate);
     this.#at = now;
     if (this.#left < 1) return false;
     this.#left -= 1;

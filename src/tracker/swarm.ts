@@ -1,12 +1,13 @@
 import { reflexiveAddress } from "./address.ts";
-import { DEFAULT_PEERS, MAX_MEMBERS, MAX_PEERS } from "./limits.ts";
+import { addressesFor, type CheckAddress, checkFurther, furtherAddresses } from "./further.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { judge, TrackerMachine, type TrackerState } from "./machine.ts";
+import { holds, type ListedMember, type Member, reported } from "./member.ts";
 import type {
   ConnectRequest,
   FindRequest,
   PeerAddress,
   PeerInfo,
-  PeerMode,
   PeerProperties,
   StatReport,
   StreamStatistics,
@@ -22,35 +23,12 @@ import {
   refusal,
   type Wish,
 } from "./objects.ts";
-import { type Place, Topology } from "./place.ts";
+import { Topology } from "./place.ts";
 import { isRelayOnly, rank, sampleSize, superNodeSample } from "./ranking.ts";
 import { RecentAnswers } from "./retries.ts";
 import { SampleSet } from "./roster.ts";
-
-/** What a swarm keeps of one member; plain data, so that it can be stored. */
-export interface Member {
-  readonly peerId: string;
-  readonly peerMode: PeerMode;
-  /** Absent: a peer of the base protocol, whose Peer object keeps its machine and timer. */
-  readonly token?: string;
-  /** IP address at registration. */
-  readonly source: string;
-  readonly address: PeerAddress;
-  /** TransactionID of the CONNECT that registered it, which makes a repeated one recognisable (§4.3). */
-  readonly transactionId?: string;
-  /** Where that address is. */
-  readonly place?: Place;
-  /** It has authenticated as a super-node. */
-  readonly superNode?: true;
-  /** What it last wanted of a peer list. */
-  readonly wish: Wish;
-  /** Join time, milliseconds since 1970. */
-  readonly since: number;
-  /** Last request, milliseconds since 1970. */
-  readonly seen: number;
-  readonly stat?: StreamStatistics;
-  readonly properties?: PeerProperties;
-}
+import { mixedCandidates, type Others, type Window, windowOf } from "./shards/windows.ts";
+import { wishOf } from "./wish.ts";
 
 /** Where members survive the end of the process or object. Synchronous, as SQLite in a Durable Object is. */
 export interface SwarmStorage {
@@ -65,6 +43,8 @@ export interface SwarmHost {
   readonly storage: SwarmStorage;
   /** Milliseconds of silence after which a member is forgotten. */
   readonly trackTimer: number;
+  /** @defaultValue those of the parameters */
+  readonly limits?: Limits;
   /** Where networks are and what traffic between them costs. @defaultValue nothing is known but what the edge says */
   readonly topology?: Topology;
   /** Milliseconds since 1970. */
@@ -75,8 +55,12 @@ export interface SwarmHost {
   newToken(): string;
   /** Last sign of life on the member's signalling socket or poll, milliseconds since 1970; 0 when it has none. */
   heard(peerId: string): number;
-  /** Called when a member's registration has ended. */
-  ended(peerId: string): void;
+  /** Checks the further addresses of members. @defaultValue they are never listed */
+  readonly checkAddress?: CheckAddress;
+  /** Called when a member's registration has ended, or when it is at another object from now on. */
+  ended(peerId: string, moved?: true): void;
+  /** Members of this swarm at other objects; absent: there are none. */
+  readonly others?: Pick<Others, "size" | "pool">;
 }
 
 /** One swarm at the tracker: roster, peer lists, and the machines of members with tokens (§2.4). */
@@ -88,7 +72,8 @@ export class SwarmTracker {
   /** Before this moment nobody has been silent for too long, milliseconds since 1970. */
   #due = 0;
   readonly #machine = new TrackerMachine();
-  readonly #ended = new RecentAnswers();
+  readonly #limits: Limits;
+  readonly #ended: RecentAnswers;
   readonly #listed: SampleSet<Member>;
   /** Members with an open signalling socket. */
   readonly #reachable: SampleSet<Member>;
@@ -97,6 +82,8 @@ export class SwarmTracker {
 
   constructor(host: SwarmHost) {
     this.#host = host;
+    this.#limits = host.limits ?? DEFAULT_LIMITS;
+    this.#ended = new RecentAnswers(this.#limits);
     this.#topology = host.topology ?? new Topology();
     this.#superNodes = new SampleSet(() => host.random());
     this.#listed = new SampleSet(() => host.random());
@@ -104,9 +91,18 @@ export class SwarmTracker {
     for (const member of [...host.storage.load()].sort((a, b) => a.seen - b.seen)) this.#keep(member);
   }
 
-  /** Number of members. */
+  /** Number of members here. */
   get size(): number {
     return this.#members.size;
+  }
+
+  get #full(): boolean {
+    return this.#members.size >= this.#limits.members;
+  }
+
+  /** Number of members of the swarm, those at other objects included. */
+  get total(): number {
+    return this.#members.size + (this.#host.others?.size ?? 0);
   }
 
   /** State of the tracker as far as this swarm goes (Figure 4). */
@@ -121,15 +117,17 @@ export class SwarmTracker {
     const { peerId, transactionId } = request;
     const swarmId = request.actions[0]?.swarmId ?? "";
     const member = this.#members.get(peerId);
-    const key = JSON.stringify([source, request]);
-    const answered = member === undefined ? this.#ended.get(key, this.#host.now()) : undefined;
+    // Most requests neither begin nor end a registration.
+    const key = (): string => JSON.stringify([source, request]);
+    const answered = member === undefined ? this.#ended.get(key(), this.#host.now()) : undefined;
     if (answered !== undefined) return answered;
     const repeated = member?.transactionId === transactionId && member.source === source;
     if (member !== undefined && !repeated && !holds(member, request.registration?.token)) return NOT_YOURS;
     const joined = new Map(member === undefined ? [] : [[swarmId, member.peerMode]]);
     const verdict = judge(request.actions, joined, true);
     if (verdict.state === "TERMINATE") this.#forget(peerId);
-    if (!verdict.valid) return member === undefined ? NOT_ALLOWED : this.#ended.set(key, NOT_ALLOWED, this.#host.now());
+    if (!verdict.valid)
+      return member === undefined ? NOT_ALLOWED : this.#ended.set(key(), NOT_ALLOWED, this.#host.now());
     const results = request.actions.map((action) => action.transactionId);
     const address = reflexiveAddress(source, request.addresses);
     const self: PeerInfo = { peerId, addresses: [address] };
@@ -139,30 +137,33 @@ export class SwarmTracker {
         ok: true,
         response: { response: "SUCCESSFUL", transactionId, results, peers: [self] },
       };
-      return this.#ended.set(key, outcome, this.#host.now());
+      return this.#ended.set(key(), outcome, this.#host.now());
     }
-    if (member === undefined && this.#members.size >= MAX_MEMBERS) return refusal("unavailable", "Swarm is full");
+    if (member === undefined && this.#full) return refusal("unavailable", "Swarm is full");
     const now = this.#host.now();
     const token = member?.token ?? this.#host.newToken();
-    const wish = wishOf(peerMode, request);
-    const since = member?.since ?? now;
-    const { superNode: _superNode, place: _place, ...before } = member ?? {};
-    const standing = this.#standing(asker);
+    const wish = wishOf(peerMode, request, this.#limits);
     this.#store({
-      ...before,
-      ...standing,
-      peerId,
+      // The text that is a key already, not one more of the same.
+      peerId: member?.peerId ?? peerId,
       peerMode,
       token,
       address,
       transactionId,
       wish,
-      since,
+      since: member?.since ?? now,
       seen: now,
+      ...this.#standing(asker),
+      ...(request.registration?.relayOnly && { relayOnly: true }),
+      ...(member?.further !== undefined && { further: member.further }),
+      ...(member?.checked !== undefined && { checked: member.checked }),
+      ...(member?.stat !== undefined && { stat: member.stat }),
+      ...(member?.properties !== undefined && { properties: member.properties }),
     });
+    this.#check(swarmId, peerId, furtherAddresses(request.addresses, address));
     const peers = [self, ...this.#list(swarmId, peerId, wish)];
     const registration = { token, trackTimer: Math.ceil(this.#host.trackTimer / 1000) };
-    const swarmSizes = [{ swarmId, size: this.size }];
+    const swarmSizes = [{ swarmId, size: this.total }];
     return { ok: true, response: { response: "SUCCESSFUL", transactionId, results, peers, swarmSizes, registration } };
   }
 
@@ -173,10 +174,10 @@ export class SwarmTracker {
     const member = this.#members.get(peerId);
     if (member === undefined) return NOT_REGISTERED;
     if (!holds(member, request.registration?.token)) return NOT_YOURS;
-    const wish = wishOf("LEECH", request);
+    const wish = wishOf("LEECH", request, this.#limits);
     this.#store({ ...member, wish, seen: this.#host.now() });
     const peers = this.#list(swarmId, peerId, wish);
-    const swarmSizes = [{ swarmId, size: this.size }];
+    const swarmSizes = [{ swarmId, size: this.total }];
     return { ok: true, response: { response: "SUCCESSFUL", transactionId, peers, swarmSizes } };
   }
 
@@ -188,7 +189,7 @@ export class SwarmTracker {
     if (member === undefined) return NOT_REGISTERED;
     if (!holds(member, request.registration?.token)) return NOT_YOURS;
     this.#store({ ...reported(member, request.stats[0], request.properties), seen: this.#host.now() });
-    const swarmSizes = [{ swarmId: request.stats[0]?.swarmId ?? "", size: this.size }];
+    const swarmSizes = [{ swarmId: request.stats[0]?.swarmId ?? "", size: this.total }];
     return { ok: true, response: { response: "SUCCESSFUL", transactionId, swarmSizes } };
   }
 
@@ -197,13 +198,14 @@ export class SwarmTracker {
     this.expire();
     const member = this.#members.get(entry.peerId);
     if (member?.token !== undefined) return "unauthorized";
-    if (member === undefined && this.#members.size >= MAX_MEMBERS) return "unavailable";
+    if (member === undefined && this.#full) return "unavailable";
     const now = this.#host.now();
-    const { peerId, peerMode, address, asker } = entry;
+    const { peerId, peerMode, address, further = [], asker } = entry;
     const since = member?.since ?? now;
     const { superNode: _superNode, place: _place, ...before } = member ?? {};
     this.#store({ ...before, ...this.#standing(asker), peerId, peerMode, address, wish, since, seen: now });
-    return { peers: this.#list(swarmId, peerId, wish), size: this.size };
+    this.#check(swarmId, peerId, further);
+    return { peers: this.#list(swarmId, peerId, wish), size: this.total };
   }
 
   /** See SwarmPort. */
@@ -211,7 +213,7 @@ export class SwarmTracker {
     this.expire();
     const member = this.#members.get(peerId);
     if (member === undefined || member.token !== undefined) return undefined;
-    return { peers: this.#list(swarmId, peerId, wish), size: this.size };
+    return { peers: this.#list(swarmId, peerId, wish), size: this.total };
   }
 
   /** See SwarmPort. */
@@ -224,11 +226,36 @@ export class SwarmTracker {
     this.#forget(peerId);
   }
 
+  /** Takes over a member from another object: those that have been silent longest first. */
+  adopt(member: Member): void {
+    this.#due = 0;
+    this.#store(member);
+  }
+
+  /** Lets a member go that another object has taken over. */
+  release(peerId: string): void {
+    if (this.#drop(peerId)) this.#host.ended(peerId, true);
+  }
+
+  /** What other objects may show of these members. */
+  window(): Window {
+    const current = (member: ListedMember): ListedMember => {
+      const heard = this.#host.heard(member.peerId);
+      return heard > member.seen ? { ...member, seen: heard } : member;
+    };
+    return windowOf(this.#listed, this.#reachable, this.#superNodes, current);
+  }
+
   /** See SwarmPort. */
   note(peerId: string, stat: StreamStatistics | undefined, properties: PeerProperties | undefined): void {
     const member = this.#members.get(peerId);
     if (member === undefined || member.token !== undefined) return;
     this.#store({ ...reported(member, stat, properties), seen: this.#host.now() });
+  }
+
+  /** Whether this peer has registered as one that is met at a relay only. */
+  isRelayOnly(peerId: string): boolean {
+    return this.#members.get(peerId)?.relayOnly === true;
   }
 
   /** Whether this peer may open a signalling socket. */
@@ -285,27 +312,50 @@ export class SwarmTracker {
     };
   }
 
+  /** Has the further addresses checked that a member states. */
+  #check(swarmId: string, peerId: string, further: readonly PeerAddress[]): void {
+    const member = (): Member | undefined => this.#members.get(peerId);
+    checkFurther(swarmId, further, member, (changed) => this.#store(changed), this.#host.checkAddress);
+  }
+
   #list(swarmId: string, asker: string, wish: Wish): PeerInfo[] {
+    const source = this.#members.get(asker)?.source ?? "";
     return this.#ranked(asker, wish).map((member) => ({
       swarmId,
       peerId: member.peerId,
-      addresses: isRelayOnly(member) ? [] : [member.address],
+      addresses: isRelayOnly(member) ? [] : addressesFor(member, source),
       ...(member.superNode && { superNode: true }),
     }));
   }
 
   /** Draws some members and ranks them: the work depends on the length of the list, not on the size of the swarm. */
-  #ranked(peerId: string, { count, peerNum, position }: Wish): Member[] {
+  #ranked(peerId: string, { count, peerNum, position }: Wish): ListedMember[] {
     if (count === 0) return [];
+    const now = this.#host.now();
     // Those that can be signalled are of no use to others, nor the others to them.
-    const pool = this.#reachable.has(peerId) ? this.#reachable : this.#listed;
-    const candidates = [
-      ...this.#superNodes.sample(superNodeSample(count), peerId).filter((other) => pool.has(other.peerId)),
-      ...pool.sample(sampleSize(count), peerId),
-    ];
+    const kind = this.#reachable.has(peerId) ? "reachable" : "all";
+    const pool = kind === "reachable" ? this.#reachable : this.#listed;
+    const superNodes = this.#superNodes
+      .sample(superNodeSample(count), peerId)
+      .filter((other) => pool.has(other.peerId));
+    const others = this.#host.others?.pool(kind);
+    const candidates =
+      others === undefined
+        ? [...superNodes, ...pool.sample(sampleSize(count), peerId)]
+        : mixedCandidates({
+            except: peerId,
+            count,
+            pool,
+            superNodes,
+            others,
+            random: () => this.#host.random(),
+          }).flatMap(
+            // Who has come here since the others were shown is as this object knows it.
+            (other) => this.#members.get(other.peerId) ?? (other.seen + this.#host.trackTimer > now ? other : []),
+          );
     const asker = { peerId, wishes: peerNum, position, place: this.#members.get(peerId)?.place };
     return rank(candidates, asker, count, {
-      now: this.#host.now(),
+      now,
       random: () => this.#host.random(),
       cost: (from, to) => this.#topology.cost(from, to),
     });
@@ -329,43 +379,18 @@ export class SwarmTracker {
   }
 
   #forget(peerId: string): void {
-    if (!this.#members.delete(peerId)) return;
+    if (!this.#drop(peerId)) return;
+    this.#host.storage.delete(peerId);
+    this.#host.ended(peerId);
+  }
+
+  #drop(peerId: string): boolean {
+    if (!this.#members.delete(peerId)) return false;
     this.#timed.delete(peerId);
     this.#listed.delete(peerId);
     this.#reachable.delete(peerId);
     this.#superNodes.delete(peerId);
-    this.#host.storage.delete(peerId);
-    this.#host.ended(peerId);
     this.#machine.count(this.#members.size);
+    return true;
   }
-}
-
-/** The member with what it has just reported; what it left out is as before. */
-function reported(member: Member, stat: StreamStatistics | undefined, properties: PeerProperties | undefined): Member {
-  return {
-    ...member,
-    ...(stat !== undefined && { stat }),
-    ...(properties !== undefined && { properties: { ...member.properties, ...properties } }),
-  };
-}
-
-/** What a request wants of a peer list. */
-export function wishOf(peerMode: PeerMode, { peerNum, position }: Pick<ConnectRequest, "peerNum" | "position">): Wish {
-  return {
-    count: listLength(peerMode, peerNum?.count),
-    ...(peerNum !== undefined && { peerNum }),
-    ...(position !== undefined && { position }),
-  };
-}
-
-/** How many peers to list for a CONNECT (§4.1): seeders get none unless they ask. */
-export const listLength = (peerMode: PeerMode, wanted: number | undefined): number =>
-  Math.min(wanted ?? (peerMode === "LEECH" ? DEFAULT_PEERS : 0), MAX_PEERS);
-
-/** Whether `token` is the member's; in constant time, so that it cannot be guessed digit by digit. */
-function holds(member: Member, token: string | undefined): boolean {
-  if (member.token === undefined || token === undefined || token.length !== member.token.length) return false;
-  let difference = 0;
-  for (let at = 0; at < token.length; at += 1) difference |= token.charCodeAt(at) ^ member.token.charCodeAt(at);
-  return difference === 0;
 }

@@ -23,6 +23,9 @@ export function identifier(value: unknown, what: string, limit: number = MAX_ID)
 /** A SwarmID. @throws TrackerError "malformed". */
 export const swarmIdentifier = (value: unknown): string => identifier(value, "SwarmID", MAX_SWARM_ID);
 
+/** A grant, whatever its length: what a tracker does not check need not be good. @throws TrackerError "malformed". */
+export const grantText = (value: unknown): string => identifier(value, "grant", Infinity);
+
 /** URL, user name or credential of an ICE server. @throws TrackerError "malformed". */
 export const iceText = (value: unknown): string => identifier(value, "IceServer", MAX_ICE_TEXT);
 
@@ -53,6 +56,7 @@ export function contentMap(swarmId: string, ranges: readonly (readonly [number, 
 
 /** Properties without those that are undefined, which exact optional types do not take. */
 export function defined<T extends object>(properties: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const entries = Object.entries(properties).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  const kept: { [K in keyof T]?: T[K] } = {};
+  for (const name in properties) if (properties[name] !== undefined) kept[name] = properties[name];
+  return kept as { [K in keyof T]?: Exclude<T[K], undefined> };
 }

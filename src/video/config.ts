@@ -1,5 +1,6 @@
 import type { HlsConfig } from "hls.js";
 import type { AccessToken } from "../link/access-token.ts";
+import type { EncodingName } from "../link/encoding.ts";
 
 /** The settings of a presentation's engine. */
 export type EngineConfig = Omit<PlayerConfig, "hls">;
@@ -27,10 +28,20 @@ export interface PlayerConfig {
    */
   readonly iceServers?: readonly RTCIceServer[];
   /**
+   * Meet other viewers at a relay (TURN) of the ICE servers only, so that they never learn this viewer's address; without
+   * a relay the video plays over HTTP. @defaultValue false: relays carry every byte twice, at somebody's cost
+   */
+  readonly relayOnly?: boolean;
+  /**
    * Access token for trackers that ask for one, or a function that gets one and is called again when it has expired; it
    * is told the tracker's URL, because a token is only for those whom one trusts with it. @defaultValue none
    */
   readonly accessToken?: AccessToken;
+  /**
+   * How to write to trackers, where the element's attribute does not say it. @defaultValue "json"; "xml" loads another
+   * script, for trackers that know nothing else
+   */
+  readonly encoding?: EncodingName;
   /** Name of this viewer at trackers, where an enrolment gave it one. @defaultValue a random one for each video */
   readonly peerId?: string;
 }

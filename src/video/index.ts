@@ -18,14 +18,23 @@ if ("customElements" in globalThis && customElements.get("ppsp-player") === unde
   customElements.define("ppsp-player", PpspPlayer);
 }
 
-// <script type="module" src="ppsp-player.js" data-service-worker="/ppsp-sw.js" data-presentation="…" data-tracker="…">
+// <script type="module" src="ppsp-player.js" data-service-worker="/ppsp-sw.js" data-presentation="…" data-tracker="…">;
+// also data-encoding and data-relay-only.
 if ("document" in globalThis) {
   const {
     serviceWorker: script,
     presentation,
     tracker,
+    relayOnly,
+    encoding,
   } = Array.from(document.scripts).find(({ src }) => src === import.meta.url)?.dataset ?? {};
   if (script !== undefined && presentation !== undefined) {
-    void attachServiceWorker({ script, presentation, ...(tracker === undefined ? {} : { tracker }) });
+    void attachServiceWorker({
+      script,
+      presentation,
+      relayOnly: relayOnly !== undefined,
+      ...(tracker === undefined ? {} : { tracker }),
+      ...(encoding === "xml" ? { encoding } : {}),
+    });
   }
 }

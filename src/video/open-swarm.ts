@@ -27,7 +27,8 @@ const LONELY_MS = 10_000;
  * @throws ContentError or PlaybackError where there is no usable ppsp.json
  */
 export async function openSwarm(options: SwarmOptions, report: Warn): Promise<Engine> {
-  const { memoryLimit, strict, upload, maxNeighbours, minViewers, accessToken, peerId, promised } = options;
+  const { memoryLimit, strict, upload, maxNeighbours, minViewers, relayOnly } = options;
+  const { accessToken, encoding, peerId, promised } = options;
   let warned = false;
   const warn: Warn = (message) => {
     warned = true;
@@ -44,9 +45,12 @@ export async function openSwarm(options: SwarmOptions, report: Warn): Promise<En
             trackers: options.trackers.length > 0 ? [options.trackers] : presentation.trackers,
             iceServers:
               options.iceServers ?? (presentation.iceServers.length > 0 ? presentation.iceServers : "tracker"),
+            grant: presentation.grant,
             ...(maxNeighbours === undefined ? {} : { maxNeighbours }),
             ...(minViewers === undefined ? {} : { minViewers }),
+            ...(relayOnly === undefined ? {} : { relayOnly }),
             ...(accessToken === undefined ? {} : { accessToken }),
+            ...(encoding === undefined ? {} : { encoding }),
             ...(peerId === undefined ? {} : { peerId }),
             warn,
           })
@@ -57,9 +61,10 @@ export async function openSwarm(options: SwarmOptions, report: Warn): Promise<En
   });
   engine.on("warning", warn);
   if (!engine.presentation.policy.p2p) return engine;
-  setTimeout(() => {
+  const lonely = setTimeout(() => {
     // Whatever has been said explains it.
     if (!warned && engine.stats.neighbours === 0) warn("Nobody else is watching yet: the video plays over HTTP only.");
   }, LONELY_MS);
+  engine.on("close", () => clearTimeout(lonely));
   return engine;
 }

@@ -1,6 +1,7 @@
 import type Hls from "hls.js";
 import type { Engine } from "../engine/engine.ts";
 import { NO_STATS, type EngineStats } from "../engine/stats.ts";
+import { type EncodingName, ENCODINGS } from "../link/encoding.ts";
 import type { PlayerConfig } from "./config.ts";
 import { MediaElement } from "./media-element.ts";
 import type { PlayerError } from "./player-error.ts";
@@ -19,7 +20,7 @@ export interface PlayerStats extends EngineStats {
 
 /** How often stalls are looked for, ms. */
 const SAMPLE_MS = 100;
-const OWN_ATTRIBUTES = ["src", "tracker", "presentation"] as const;
+const OWN_ATTRIBUTES = ["src", "tracker", "presentation", "encoding", "relay-only"] as const;
 
 /**
  * `<ppsp-player src="master.m3u8" tracker="https://tracker.example">`: a `<video>` whose media also comes from the other
@@ -27,7 +28,9 @@ const OWN_ATTRIBUTES = ["src", "tracker", "presentation"] as const;
  *
  * @attr src HLS playlist, a media file, or a `ppsp:` URL that names one
  * @attr tracker URLs of PPSP trackers, separated by blanks, instead of those in ppsp.json
+ * @attr encoding how to write to trackers: json (default) or xml
  * @attr presentation URL of ppsp.json where the playlist does not name it
+ * @attr relay-only meet other viewers at a relay only, so that they never learn this viewer's address
  * @fires peerchange when neighbours come or go; `detail` is the engine's
  * @fires chunkrejected when a peer sent a chunk that is not the publisher's
  * @fires contentmismatch when the origin did
@@ -89,6 +92,18 @@ export class PpspPlayer extends MediaElement {
     this.setAttribute("tracker", tracker);
   }
 
+  /** How to write to trackers; reflects the attribute, which goes before `config`; what is not known counts as not said. */
+  get encoding(): EncodingName {
+    return this.#encoding ?? this.#config.encoding ?? "json";
+  }
+  set encoding(encoding: EncodingName) {
+    this.setAttribute("encoding", encoding);
+  }
+  get #encoding(): EncodingName | undefined {
+    const said = this.getAttribute("encoding")?.toLowerCase();
+    return ENCODINGS.find((name) => name === said);
+  }
+
   /** URL of ppsp.json; reflects the attribute, resolved. */
   get presentation(): string {
     const presentation = this.getAttribute("presentation");
@@ -96,6 +111,14 @@ export class PpspPlayer extends MediaElement {
   }
   set presentation(presentation: string) {
     this.setAttribute("presentation", presentation);
+  }
+
+  /** Whether others are met at a relay only; reflects the attribute. */
+  get relayOnly(): boolean {
+    return this.hasAttribute("relay-only");
+  }
+  set relayOnly(relayOnly: boolean) {
+    this.toggleAttribute("relay-only", relayOnly);
   }
 
   /** Settings without an attribute; a change takes effect with the next `load()` or `src`. */
@@ -154,7 +177,7 @@ export class PpspPlayer extends MediaElement {
       src,
       presentation: this.presentation || undefined,
       trackers: this.tracker.split(/\s+/).filter((url) => url !== ""),
-      config: this.#config,
+      config: { ...this.#config, encoding: this.encoding, ...(this.relayOnly && { relayOnly: true }) },
     };
     this.#session = new Session(video, options, {
       warn: (message) => this.#warn(message),
@@ -172,7 +195,9 @@ export class PpspPlayer extends MediaElement {
   }
 
   connectedCallback(): void {
-    for (const name of ["src", "tracker", "presentation", "config"] as const) upgrade(this, name);
+    for (const name of ["src", "tracker", "presentation", "encoding", "relayOnly", "config"] as const) {
+      upgrade(this, name);
+    }
     addEventListener("pagehide", this.#hide);
     addEventListener("pageshow", this.#show);
     if (this.#session === undefined) this.#queueLoad();

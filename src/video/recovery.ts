@@ -1,4 +1,6 @@
-import Hls, { type ErrorData } from "hls.js";
+import type Hls from "hls.js";
+import type { ErrorData } from "hls.js";
+import type { HlsClass } from "./load-hls.ts";
 import { PlayerError } from "./player-error.ts";
 
 /** What recovery needs to know, and what it ends in. */
@@ -23,6 +25,7 @@ const MEDIA_CALM_MS = 10_000;
  * still have half a minute in the buffer, and neighbours that hold the rest.
  */
 export class Recovery {
+  readonly #HlsJs: HlsClass;
   readonly #hls: Hls;
   readonly #host: RecoveryHost;
   readonly #manifest: string;
@@ -32,13 +35,14 @@ export class Recovery {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #manifestLoaded = false;
 
-  constructor(hls: Hls, manifest: string, host: RecoveryHost) {
+  constructor(HlsJs: HlsClass, hls: Hls, manifest: string, host: RecoveryHost) {
+    this.#HlsJs = HlsJs;
     this.#hls = hls;
     this.#manifest = manifest;
     this.#host = host;
-    hls.on(Hls.Events.MANIFEST_PARSED, () => (this.#manifestLoaded = true));
-    hls.on(Hls.Events.FRAG_BUFFERED, () => (this.#networkErrors = 0));
-    hls.on(Hls.Events.ERROR, (_event, data) => this.#failed(data));
+    hls.on(HlsJs.Events.MANIFEST_PARSED, () => (this.#manifestLoaded = true));
+    hls.on(HlsJs.Events.FRAG_BUFFERED, () => (this.#networkErrors = 0));
+    hls.on(HlsJs.Events.ERROR, (_event, data) => this.#failed(data));
     addEventListener("online", this.#online);
   }
 
@@ -50,15 +54,16 @@ export class Recovery {
 
   #failed(data: ErrorData): void {
     if (!data.fatal) return;
-    if (data.type === Hls.ErrorTypes.NETWORK_ERROR) this.#networkFailed(data);
-    else if (data.type === Hls.ErrorTypes.MEDIA_ERROR) this.#mediaFailed(data);
+    const { ErrorTypes } = this.#HlsJs;
+    if (data.type === ErrorTypes.NETWORK_ERROR) this.#networkFailed(data);
+    else if (data.type === ErrorTypes.MEDIA_ERROR) this.#mediaFailed(data);
     else this.#giveUp("media", data);
   }
 
   #networkFailed(data: ErrorData): void {
     const status = data.response?.code ?? 0;
     const refused = !this.#manifestLoaded && status >= 400 && status < 500;
-    if (refused || data.details === Hls.ErrorDetails.MANIFEST_PARSING_ERROR) {
+    if (refused || data.details === this.#HlsJs.ErrorDetails.MANIFEST_PARSING_ERROR) {
       this.#giveUp("manifest", data);
       return;
     }

@@ -1,8 +1,11 @@
-import Hls, { type HlsConfig, type ManifestLoadedData } from "hls.js";
+import type Hls from "hls.js";
+import type { HlsConfig, ManifestLoadedData } from "hls.js";
 import { SESSION_DATA_ID } from "../core/content/presentation.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PlayerConfig } from "./config.ts";
+import { EarlyPlaylist } from "./early-playlist.ts";
 import { fragmentLoader } from "./hls-loader.ts";
+import { hasMediaSource, loadHls, type HlsClass } from "./load-hls.ts";
 import { openSwarm, type Warn } from "./open-swarm.ts";
 import { PlayerError } from "./player-error.ts";
 import { Recovery } from "./recovery.ts";
@@ -36,6 +39,7 @@ export class Session {
   #options: SessionOptions;
   readonly #events: SessionEvents;
   #hls: Hls | undefined;
+  #early: EarlyPlaylist | undefined;
   #recovery: Recovery | undefined;
   #engine: Engine | undefined;
   #presentation: string | undefined;
@@ -56,7 +60,7 @@ export class Session {
     }
     const { src } = this.#options;
     if (SINGLE_FILE.test(new URL(src).pathname)) this.#playFile();
-    else if (Hls.isSupported()) this.#playHls();
+    else if (hasMediaSource()) this.#loadHls();
     else if (video.canPlayType("application/vnd.apple.mpegurl") !== "") {
       this.#warn("This browser has no Media Source Extensions: it plays HLS itself, over HTTP only.");
       video.src = src;
@@ -98,6 +102,7 @@ export class Session {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#early?.close();
     this.#recovery?.close();
     this.#hls?.destroy();
     this.hide();
@@ -111,7 +116,22 @@ export class Session {
     this.#video.src = src;
   }
 
-  #playHls(): void {
+  /** Asks for all that can be asked for before hls.js is there, and for hls.js. */
+  #loadHls(): void {
+    const { src, config, presentation } = this.#options;
+    this.#early = EarlyPlaylist.ask(src, config.hls);
+    if (presentation !== undefined) this.#open(presentation);
+    loadHls().then(
+      (HlsJs) => {
+        if (this.#closed) return;
+        if (HlsJs.isSupported()) this.#playHls(HlsJs);
+        else this.#failed(new PlayerError("unsupported", "This browser cannot play HLS."));
+      },
+      (error: unknown) => this.#failed(new PlayerError("network", "hls.js could not be loaded.", { cause: error })),
+    );
+  }
+
+  #playHls(HlsJs: HlsClass): void {
     const { src, config, presentation } = this.#options;
     const fLoader = fragmentLoader({
       playhead: this.#video,
@@ -120,20 +140,22 @@ export class Session {
       plainBytes: (bytes) => this.#events.plainBytes(bytes),
       engineFailed: (error) => this.#warn(`The engine failed: the video plays over HTTP. ${text(error)}`),
     });
-    const hls: Hls = new Hls({
-      ...hlsDefaults(this.#video),
-      abrController: swarmAbr(() => this.#engine),
+    const hls: Hls = new HlsJs({
+      ...hlsDefaults(HlsJs, this.#video),
+      abrController: swarmAbr(HlsJs, () => this.#engine),
+      ...(this.#early && { pLoader: this.#early.loader(HlsJs.DefaultConfig.loader) }),
       ...config.hls,
       fLoader,
     });
     this.#hls = hls;
-    this.#recovery = new Recovery(hls, src, {
+    this.#recovery = new Recovery(HlsJs, hls, src, {
       neighbours: () => this.#engine?.stats.neighbours ?? 0,
       gaveUp: (error) => this.#failed(error),
     });
-    if (presentation !== undefined) this.#open(presentation);
-    else hls.once(Hls.Events.MANIFEST_LOADED, (_event, data) => this.#findPresentation(data));
-    hls.on(Hls.Events.FRAG_CHANGED, (_event, { frag }) => {
+    if (presentation === undefined) {
+      hls.once(HlsJs.Events.MANIFEST_LOADED, (_event, data) => this.#findPresentation(data));
+    }
+    hls.on(HlsJs.Events.FRAG_CHANGED, (_event, { frag }) => {
       const [begin] = frag.byteRange;
       const file = begin === undefined ? this.#engine?.fileAt(frag.url) : this.#engine?.fileAt(frag.url, begin);
       if (file !== undefined) this.#engine?.setPlayhead({ file });
@@ -186,11 +208,12 @@ export class Session {
   }
 }
 
-function hlsDefaults(video: HTMLVideoElement): Partial<HlsConfig> {
-  const { fragLoadPolicy } = Hls.DefaultConfig;
+function hlsDefaults(HlsJs: HlsClass, video: HTMLVideoElement): Partial<HlsConfig> {
+  const { fragLoadPolicy } = HlsJs.DefaultConfig;
   const { errorRetry } = fragLoadPolicy.default;
   return {
-    autoStartLoad: video.preload !== "none" || video.autoplay,
+    // It may have been played before hls.js was there.
+    autoStartLoad: video.preload !== "none" || video.autoplay || !video.paused,
     // hls.js never returns to a rendition that failed once. An origin that was away for a moment is back after a minute.
     errorPenaltyExpireMs: 60_000,
     fragLoadPolicy: {

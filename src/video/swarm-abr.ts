@@ -1,6 +1,7 @@
-import Hls, { type AbrController } from "hls.js";
+import type { AbrController } from "hls.js";
 import type { Engine } from "../engine/engine.ts";
 import { startTimes } from "../sw/timeline.ts";
+import type { HlsClass } from "./load-hls.ts";
 
 /** Segments are looked up this far behind the end of the buffer, seconds: playlists round their durations. */
 const LOOK_UP_S = 0.3;
@@ -10,8 +11,8 @@ const LOOK_UP_S = 0.3;
  * may be ten times as fast as the origin and have other renditions than the one that would be next: what none of them has
  * must come from the origin in time.
  */
-export function swarmAbr(currentEngine: () => Engine | undefined): typeof AbrController {
-  return class SwarmAbrController extends Hls.DefaultConfig.abrController {
+export function swarmAbr(HlsJs: HlsClass, currentEngine: () => Engine | undefined): typeof AbrController {
+  return class SwarmAbrController extends HlsJs.DefaultConfig.abrController {
     override get nextAutoLevel(): number {
       const choice = super.nextAutoLevel;
       const engine = currentEngine();

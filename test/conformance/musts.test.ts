@@ -10,6 +10,7 @@ import { testTitles } from "./titles.ts";
 const LISTS = [
   { file: "musts", letter: "P", count: 141 },
   { file: "tracker-musts", letter: "T", count: 125 },
+  { file: "requirement-musts", letter: "R", count: 26 },
 ] as const;
 const EXEMPTIONS = ["live", "certificates", "erratum", "webrtc", "document"];
 

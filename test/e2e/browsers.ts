@@ -11,9 +11,13 @@ const firefoxPreferences = {
   "media.autoplay.blocking_policy": 0,
 };
 
-/** Starts a browser process: the system's one, else Playwright's own. */
-export async function launchBrowser(name: BrowserName): Promise<Browser> {
-  if (name === "chromium") return chromium.launch(chromiumOptions());
+/**
+ * Starts a browser process: the system's one, else Playwright's own.
+ *
+ * @param asReleased - Chromium hides host addresses behind mDNS names, as it does for everybody
+ */
+export async function launchBrowser(name: BrowserName, asReleased = false): Promise<Browser> {
+  if (name === "chromium") return chromium.launch(chromiumOptions(asReleased));
   const executablePath = systemBrowser(name);
   const own = executablePath === undefined ? {} : { executablePath };
   // A Firefox as it is released speaks WebDriver BiDi; only Playwright's own speaks its older protocol.

@@ -1,5 +1,8 @@
+import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
+import { SignJWT } from "jose";
+import { publisherOf, signGrant } from "../../src/tracker/auth/grant.ts";
 import type { PpspPlayer } from "../../src/video/index.ts";
 import { expect, QUIET, test, type Viewer } from "./swarm-fixture.ts";
 
@@ -162,6 +165,46 @@ for (const name of ["chromium", "firefox"] as const) {
   });
 }
 
+for (const name of ["chromium", "firefox"] as const) {
+  test(`playlist and ppsp.json are asked for while hls.js loads, and once (${name})`, async ({ swarm }) => {
+    const origin = await swarm.startOrigin();
+    const asked = (path: string): number => origin.log.filter(({ url }) => url === path).length;
+    const viewer = await swarm.openViewer(name, `${origin.url}pages/element.html`);
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    await viewer.page.route("**/ppsp-player-hls.js", async (route) => {
+      await held;
+      await route.continue();
+    });
+    const played = viewer.page.evaluate(async () => {
+      const player = document.querySelector("ppsp-player")!;
+      player.autoplay = false;
+      player.preload = "none";
+      player.presentation = "/sample/ppsp.json";
+      player.src = "/sample/master.m3u8";
+      await player.play();
+    });
+    await expect
+      .poll(() => [asked("/sample/master.m3u8"), asked("/sample/ppsp.json"), asked("/ppsp-player-hls.js")])
+      .toEqual([1, 1, 0]);
+    release();
+    await played;
+    await viewer.until("it plays", ({ currentTime }) => currentTime > 1);
+    expect([asked("/sample/master.m3u8"), asked("/sample/ppsp.json")]).toEqual([1, 1]);
+    await viewer.close();
+  });
+}
+
+test("without hls.js playback ends with an error that says so", async ({ swarm }) => {
+  const origin = await swarm.startOrigin();
+  const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`);
+  await viewer.page.route("**/ppsp-player-hls.js", (route) => route.abort());
+  await play(viewer, { src: "/sample/master.m3u8" });
+  const { error } = await viewer.until("it fails", (state) => state.error !== undefined);
+  expect(error).toMatch(/hls\.js/);
+  await viewer.close();
+});
+
 test("a source that does not exist is a fatal error, once, with a reason", async ({ swarm }) => {
   const origin = await swarm.startOrigin();
   const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`);
@@ -274,4 +317,54 @@ test("a ppsp: URL is all that two viewers need, and a ppsp.json of another swarm
   expect(c.console.join("\n")).toMatch(/is not what the ppsp: URL names/);
   expect((await c.state()).stats.neighbours).toBe(0);
   await Promise.all([a.close(), b.close(), c.close()]);
+});
+
+test("a tracker that lists the publisher and asks for tokens: the element shows the grant, renews its token, and meets others", async ({
+  swarm,
+}) => {
+  const AUTH_SECRET = "a secret that issuer and tracker share";
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const publisher = publisherOf(publicKey.export({ format: "jwk" })) ?? "";
+  const { id } = (sample as { swarm: { id: string } }).swarm;
+  const grant = await signGrant(privateKey, publisher, id, undefined);
+  const origin = await swarm.startOrigin();
+  const parameters = { AUTH_SECRET };
+  const tracker = await swarm.startTracker({ open: false, publishers: [publisher], trackTimer: 3, parameters });
+  const now = Math.floor(Date.now() / 1000);
+  const tokenUntil = (end: number): Promise<string> =>
+    new SignJWT({ scope: "watch" })
+      .setProtectedHeader({ alg: "HS256" })
+      .setSubject("viewer")
+      .setExpirationTime(end)
+      .sign(new TextEncoder().encode(AUTH_SECRET));
+  // The first is as good as over: clocks may differ by 30 s.
+  const tokens = [await tokenUntil(now - 20), await tokenUntil(now + 3600)];
+  const open = async (): Promise<Viewer> => {
+    const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`);
+    await viewer.page.route("**/ppsp.json", (route) => route.fulfill({ json: { ...sample, grant } }));
+    await viewer.page.evaluate((given) => {
+      const asked: string[] = [];
+      Object.assign(globalThis, { asked });
+      document.querySelector("ppsp-player")!.config = {
+        accessToken: async (url) => {
+          asked.push(url);
+          return given[Math.min(asked.length, given.length) - 1] ?? "";
+        },
+      };
+    }, tokens);
+    await play(viewer, { tracker: tracker.url, src: "/sample/master.m3u8" });
+    return viewer;
+  };
+  const viewers = [await open(), await open()];
+  const asked = (viewer: Viewer): Promise<string[]> =>
+    viewer.page.evaluate(() => (globalThis as unknown as { asked: string[] }).asked);
+  for (const viewer of viewers) {
+    await viewer.until("they meet", ({ stats }) => stats.neighbours === 1);
+    await expect.poll(() => asked(viewer)).toEqual([tracker.url, tracker.url]);
+  }
+  for (const viewer of viewers) {
+    expect((await viewer.state()).stats.neighbours).toBe(1);
+    expect(viewer.console.join("\n")).not.toMatch(/does not (?:serve|answer)/);
+  }
+  for (const viewer of viewers) await viewer.close();
 });

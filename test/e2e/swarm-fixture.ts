@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { test as base, expect, type Browser, type Page } from "@playwright/test";
 import { startOrigin, type Origin, type OriginOptions } from "../../src/node/origin.ts";
-import { startTracker, type RunningTracker } from "../../src/node/tracker.ts";
+import { type RunningTracker, startTracker, type TrackerOptions } from "../../src/node/tracker.ts";
 import type { PlayerStats, PpspPlayer } from "../../src/video/index.ts";
 import { launchBrowser, type BrowserName } from "./browsers.ts";
 
@@ -55,8 +55,8 @@ export interface ViewerOptions {
 export interface Swarm {
   /** Serves dist/ at `/` (page, sample, ppsp-player.js, ppsp-sw.js) and test/e2e/pages/ at `/pages/`, on a free port. */
   startOrigin(options?: Partial<OriginOptions>): Promise<Origin>;
-  /** An open tracker on a free port. */
-  startTracker(): Promise<RunningTracker>;
+  /** A tracker on a free port, open unless told otherwise. */
+  startTracker(options?: Partial<TrackerOptions>): Promise<RunningTracker>;
   /** Opens a page in a browser process of its own; see ViewerOptions. */
   openViewer(name: BrowserName, url: string, options?: ViewerOptions): Promise<Viewer>;
 }
@@ -133,8 +133,8 @@ export const test = base.extend<{ swarm: Swarm }>({
         started.push(() => origin.close());
         return origin;
       },
-      async startTracker() {
-        const tracker = await startTracker({ port: 0, open: true });
+      async startTracker(options = {}) {
+        const tracker = await startTracker({ port: 0, open: true, ...options });
         started.push(() => tracker.close());
         return tracker;
       },

@@ -81,7 +81,7 @@ export class Town {
   /** ICE servers that answers name. */
   iceServers: Parameters<NonNullable<TrackerOptions["events"]["iceServers"]>>[0] = [];
   /** ICE servers of the links that were made, by peer. */
-  readonly used = new Map<string, Parameters<Surroundings["link"]>[1]>();
+  readonly used = new Map<string, Parameters<Surroundings["link"]>[1]["iceServers"]>();
   /** Whether answers say how large the swarm is. */
   sizes = false;
   /** Who asked for more peers, each time. */
@@ -212,7 +212,7 @@ export class Town {
       { trackers: [["tracker"]], iceServers: [], warn: () => {}, peerId: id, ...options },
       {
         tracker: (client) => this.#tracker(client),
-        link: (link, iceServers) => {
+        link: (link, { iceServers }) => {
           this.used.set(id, iceServers);
           return new OfferedLink(link);
         },

@@ -116,4 +116,25 @@ describe("access tokens", () => {
     expect(peer.states).toEqual(["connecting", "open"]);
     expect(asked).toEqual([running.url, running.url]);
   });
+
+  test("a client whose registration is gone and whose token has expired asks for another one, and rejoins", async () => {
+    const parameters = { AUTH_SECRET: SECRET };
+    const before = await tracker({ parameters });
+    const tokens = [await sign({}), await sign({}, -3600), await sign({ sub: "renewed" })];
+    let asked = 0;
+    const peer = client(before.url, "peer", {
+      fetch: authorizedFetch(
+        (url, init) => fetch(url, init),
+        before.url,
+        () => tokens[(asked += 1) - 1] ?? "",
+      ),
+    });
+    await peer.reaches("open");
+    expect(asked).toBe(1);
+    await before.close();
+    await tracker({ parameters: { AUTH_SECRET: "another secret that only the next tracker has" }, port: before.port });
+    tokens[2] = await sign({}, 3600, "another secret that only the next tracker has");
+    await peer.reaches("open", 2);
+    expect(asked).toBe(3);
+  });
 });

@@ -3,8 +3,10 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import WebSocket from "ws";
 import { jsonCodec } from "../../src/tracker/json/codec.ts";
+import type { StatReport, TrackerRequest } from "../../src/tracker/messages.ts";
+import { PING, PONG } from "../../src/tracker/signal.ts";
 import { xmlCodec } from "../../src/tracker/xml/codec.ts";
-import type { StatReport } from "../../src/tracker/messages.ts";
+import { validate } from "./schema.ts";
 import { eventually, runTracker, TestClient } from "./world.ts";
 
 /** What a test has opened; closed after it, last first. */
@@ -53,12 +55,57 @@ describe("a tracker client at a tracker in workerd", () => {
 
   test("a client that speaks XML and one that speaks JSON meet", async () => {
     const { url } = await tracker();
-    const first = client(url, "first", { codec: xmlCodec });
+    const first = client(url, "first", { encoding: "xml" });
     await first.reaches("open");
     const second = client(url, "second");
     await second.reaches("open");
     expect(second.peers).toEqual([["first"]]);
     expect([first.sizes, second.sizes]).toEqual([[1], [2]]);
+  });
+
+  test.each(["sockets", "polls"] as const)("members in XML and in JSON signal each other over %s", async (way) => {
+    const { url } = await tracker();
+    const passed: string[] = [];
+    const types = new Set<string | null>();
+    const first = client(url, "first", {
+      encoding: "xml",
+      // Validates all that this member sends and gets.
+      openSocket: (address, protocols) => {
+        const socket = new WebSocket(way === "polls" ? "ws://127.0.0.1:1/" : address, protocols);
+        socket.on("message", (data: Buffer) => passed.push(data.toString()));
+        const send = socket.send.bind(socket);
+        socket.send = (text: string) => {
+          passed.push(text);
+          send(text);
+        };
+        return socket as unknown as globalThis.WebSocket;
+      },
+      fetch: async (address, init) => {
+        passed.push(init.body as string);
+        const response = await fetch(address, init);
+        const text = await response.text();
+        types.add(response.headers.get("Content-Type"));
+        passed.push(text);
+        return new Response(text, response);
+      },
+    });
+    await first.reaches("open");
+    const second = client(url, "second");
+    await second.reaches("open");
+    expect(second.peers).toEqual([["first"]]);
+    const payload = { type: "offer", sdp: "v=0\r\na=<&>\ufffe]]>" };
+    second.client.signal("first", payload);
+    await eventually(() => first.signals.length === 1);
+    expect(first.signals).toEqual([["second", payload]]);
+    first.client.signal("second", payload);
+    first.client.signal("nobody", 1);
+    await eventually(() => second.signals.length === 1 && first.gone.length === 1);
+    expect(second.signals).toEqual([["first", payload]]);
+    expect(first.gone).toEqual(["nobody"]);
+    const messages = passed.filter((text) => text !== PING && text !== PONG);
+    expect(messages.filter((text) => text.includes("tracker:signalling:1")).length).toBeGreaterThanOrEqual(5);
+    messages.forEach(validate);
+    expect([...types]).toEqual(["application/xml; charset=utf-8"]);
   });
 
   test("a peer that asks for more is told of those who came later, and how many there are", async () => {
@@ -183,6 +230,72 @@ describe("a tracker client at a tracker in workerd", () => {
     expect(peer.states).toEqual(["connecting", "open"]);
   });
 });
+
+describe("a peer with an address of its own, in the base protocol", () => {
+  const addresses = [{ addrType: "ipv4", ip: "127.0.0.1", port: 4000, peerProtocol: "PPSP-PP" }] as const;
+
+  test("is listed with its port, without token and socket, to a peer of the same kind", async () => {
+    const { url } = await tracker();
+    const seed = client(url, "seed", { addresses, mode: "SEED", peerNum: 0, encoding: "xml" });
+    await seed.reaches("open");
+    const lists: unknown[] = [];
+    const events = { ...SILENT, listed: (peers: unknown) => lists.push(peers) };
+    client(url, "leech", { addresses, events });
+    await eventually(() => lists.length > 0);
+    expect(lists[0]).toMatchObject([{ peerId: "seed", addresses: [{ ip: "127.0.0.1", port: 4000 }] }]);
+    expect(seed.peers).toEqual([[]]);
+  });
+
+  test("a seeder whose first registration nobody confirmed joins, though Table 8 throws out who joins twice", async () => {
+    const { url } = await tracker();
+    let lost = 2;
+    const seed = client(url, "seed", {
+      addresses,
+      mode: "SEED",
+      fetch: async (address, init) => {
+        const response = await fetch(address, init);
+        if (lost-- > 0) throw new TypeError("the answer got lost");
+        return response;
+      },
+    });
+    await seed.reaches("open");
+    const other = client(url, "other", { addresses });
+    await other.reaches("open");
+    expect(other.peers).toEqual([["seed"]]);
+  });
+
+  test("reports on its track timer, the last time before it leaves", async () => {
+    const { url } = await tracker({ trackTimer: 3 });
+    const sent: TrackerRequest[] = [];
+    const { client: seed } = client(url, "seed", {
+      addresses,
+      mode: "SEED",
+      encoding: "xml",
+      trackTimer: 3,
+      fetch: (address, init) => {
+        sent.push(xmlCodec.decodeRequest(init.body as string));
+        return fetch(address, init);
+      },
+    });
+    await eventually(() => sent.filter(({ method }) => method === "STAT_REPORT").length >= 2);
+    seed.leave();
+    await seed.goodbye;
+    expect(sent.map(({ method }) => method).slice(-2)).toEqual(["STAT_REPORT", "CONNECT"]);
+    expect(sent.at(-1)).toMatchObject({ actions: [{ action: "LEAVE", peerMode: "SEED" }] });
+    const other = client(url, "other", { addresses });
+    await other.reaches("open");
+    expect(other.peers).toEqual([[]]);
+  });
+});
+
+/** Nothing is told. */
+const SILENT = {
+  peers: () => undefined,
+  signal: () => undefined,
+  state: () => undefined,
+  warning: () => undefined,
+  report: () => ({ uploadedBytes: 0, downloadedBytes: 0, availBandwidth: 0 }),
+};
 
 describe("a tracker client at a hostile server", () => {
   const answers: Record<string, RequestListener> = {

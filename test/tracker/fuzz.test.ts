@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { handleTracker } from "../../src/tracker/handler.ts";
+import { TrackerError } from "../../src/tracker/errors.ts";
+import { jsonSignals } from "../../src/tracker/json/signal.ts";
+import { xmlSignals } from "../../src/tracker/xml/signal.ts";
 import { jsonCodec } from "../../src/tracker/json/codec.ts";
 import type { TrackerRequest } from "../../src/tracker/messages.ts";
 import { xmlCodec } from "../../src/tracker/xml/codec.ts";
@@ -27,6 +30,7 @@ const SEEDS: readonly TrackerRequest[] = [
     actions: [{ swarmId: "1111", action: "JOIN", peerMode: "LEECH", transactionId: "12345.1" }],
     addresses: [],
     registration: {},
+    grants: ["eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxMTExIn0.AAAA"],
   },
   {
     method: "CONNECT",
@@ -139,6 +143,38 @@ describe("hostile bodies", () => {
       }
       expect([...statuses.keys()].filter((status) => ![200, 400, 401, 403].includes(status))).toEqual([]);
       expect(statuses.size).toBe(4);
+    },
+  );
+});
+
+describe("hostile signals", () => {
+  test.each([jsonSignals, xmlSignals])(
+    "10,000 damaged messages of $subprotocol are read or refused, and never anything else",
+    (codec) => {
+      const signals = [{ to: "peer", payload: `{"sdp":"v=0 <&>","n":[1,null]}` }];
+      const message = { from: "peer", payload: "7" };
+      const kinds: readonly (readonly [seed: string, read: (text: string) => unknown])[] = [
+        ...signals.map((signal) => [codec.writeSignal(signal), codec.readSignal] as const),
+        [codec.writeMessage(message), codec.readMessage],
+        [codec.writeMessage({ peers: ["a", "b"] }), codec.readMessage],
+        [codec.writePoll({ token: "t", session: "s", received: 3, signals, wait: 25 }), codec.readPoll],
+        [codec.writeAnswer({ session: "s", messages: [message, { gone: "x" }] }), codec.readAnswer],
+      ];
+      const source = numbers();
+      source.next();
+      const below = (limit: number): number => source.next(limit).value;
+      let refused = 0;
+      for (let run = 0; run < BODIES; run += 1) {
+        const [seed, read] = kinds[below(kinds.length)]!;
+        try {
+          read(new TextDecoder().decode(damage(encoder.encode(seed), below)));
+        } catch (error) {
+          expect(error).toBeInstanceOf(TrackerError);
+          refused += 1;
+        }
+      }
+      expect(refused).toBeGreaterThan(BODIES / 10);
+      expect(refused).toBeLessThan(BODIES);
     },
   );
 });

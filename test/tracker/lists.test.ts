@@ -161,7 +161,7 @@ describe("peer lists", () => {
   });
 
   test("members with a token are told of STUN and TURN servers when they join or ask for more, nobody else", async () => {
-    const objects = withIceServers(new LocalObjects(), [{ urls: ["turn:turn.example"], secret: "s" }], () => 0);
+    const objects = withIceServers(new LocalObjects(), [{ urls: ["turn:turn.example"], secret: "s" }], 14_400, () => 0);
     const swarm = objects.swarm(SWARM);
     const asker = { source: "192.0.2.1" };
     const joined = answer(await swarm.onConnect(join("peer"), asker));

@@ -53,7 +53,12 @@ const address: fc.Arbitrary<PeerAddress> = fc
   )
   .map(([ip, rest]) => ({ ...ip, ...rest }));
 
-const registration = record({ token: id, trackTimer: fc.integer({ min: 0, max: 86_400 }) }, []);
+/** Longer than any that is taken: nobody but who checks it minds. */
+const grants = fc.array(fc.stringMatching(/^[\w.-]{1,1200}$/), { minLength: 1, maxLength: 3 });
+const registration = record(
+  { token: id, trackTimer: fc.integer({ min: 0, max: 86_400 }), relayOnly: fc.constant(true as const) },
+  [],
+);
 
 const peerNum = record(
   {
@@ -82,6 +87,7 @@ const connect: fc.Arbitrary<ConnectRequest> = record(
     addresses: fc.array(address, { maxLength: 3 }),
     position: amount,
     registration,
+    grants,
   },
   ["method", "transactionId", "peerId", "actions", "addresses"],
 );
@@ -95,6 +101,7 @@ const find: fc.Arbitrary<FindRequest> = record(
     peerNum,
     position: amount,
     registration,
+    grants,
   },
   ["method", "transactionId", "peerId", "swarmId"],
 );
@@ -137,6 +144,7 @@ const report: fc.Arbitrary<StatReport> = record(
     ),
     properties: properties.filter((found) => Object.keys(found).length > 0),
     registration,
+    grants,
   },
   ["method", "transactionId", "peerId", "stats"],
 );

@@ -4,11 +4,15 @@ import { type IncomingMessage, request as httpRequest } from "node:http";
 import { arrayBuffer } from "node:stream/consumers";
 import { gunzipSync } from "node:zlib";
 import { startTracker } from "../../src/node/tracker.ts";
+import { PUBLISHERS } from "./publishers.ts";
 
 const SWARMS =
   "1111 2222 3333 abcdef aa11 aa22 aa33 aa44 aa55 aa66 aa77 aa88 aa99 empty1 empty2 bb11 bb22 bb33 bb44 bb55 bb66 bb77 bb88 bb99";
 
-const tracker = await startTracker({ port: 0, parameters: { SWARMS, SOURCE_HEADER: "CF-Connecting-IP" } });
+const tracker = await startTracker({
+  port: 0,
+  parameters: { SWARMS, PUBLISHERS: PUBLISHERS.join(" "), SOURCE_HEADER: "CF-Connecting-IP" },
+});
 
 /** Sends a request as it is, on a connection of its own, and says at its end that nothing more will come. */
 async function send(request: Request): Promise<Response> {

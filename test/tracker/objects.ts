@@ -1,6 +1,7 @@
 import type { TrackerObjects } from "../../src/tracker/objects.ts";
 import { type PeerRecord, PeerTracker } from "../../src/tracker/peer.ts";
-import { type Member, SwarmTracker } from "../../src/tracker/swarm.ts";
+import type { Member } from "../../src/tracker/member.ts";
+import { SwarmTracker } from "../../src/tracker/swarm.ts";
 
 /** All objects of a tracker in this process, on a clock that the test turns. */
 export class LocalObjects implements TrackerObjects {

@@ -3,7 +3,6 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RunningTracker, startTracker } from "../../src/node/tracker.ts";
 import { ROUTES } from "../../src/tracker/manage/api.ts";
-import { PARAMETERS } from "../../src/tracker/parameters.ts";
 
 interface Operation {
   readonly responses: Readonly<
@@ -64,11 +63,4 @@ describe("docs/openapi.json", () => {
       }
     }
   });
-});
-
-test("docs/OPERATIONS.md lists every parameter with its default, unit and meaning", () => {
-  const text = readFileSync("docs/OPERATIONS.md", "utf8").replaceAll(/\s+/gu, " ").replaceAll("\\", "");
-  for (const [name, { default: standard, unit, meaning }] of Object.entries(PARAMETERS)) {
-    expect(text).toContain(`| \`${name}\` | ${standard === "" ? "empty" : `\`${standard}\``} | ${unit} | ${meaning} |`);
-  }
 });

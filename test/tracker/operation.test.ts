@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { PARAMETERS, Parameters } from "../../src/tracker/parameters.ts";
+import { type Parameter, PARAMETERS } from "../../src/tracker/parameter-list.ts";
+import { Parameters } from "../../src/tracker/parameters.ts";
 import { networkOf, SourceLimiter } from "../../src/tracker/sources.ts";
 import { xmlCodec } from "../../src/tracker/xml/codec.ts";
 import { client, exchange, HEAD, MANAGE, manage, opened, register, tracker } from "./service.ts";
@@ -18,12 +19,124 @@ describe("parameters", () => {
     }
   });
 
+  test("docs/OPERATIONS.md has a line for each, with its default, unit, range and meaning, and no other", () => {
+    const text = readFileSync(new URL("../../docs/OPERATIONS.md", import.meta.url), "utf8");
+    const cells = text.split("\n").flatMap((line) => {
+      const found = line.split(" | ").map((cell) => cell.replace(/^\||\|$/gu, "").trim());
+      return found.length === 4 && /^`[A-Z_]+`$/u.test(found[0] ?? "") ? [found] : [];
+    });
+    const parameters = Object.entries<Parameter>(PARAMETERS);
+    expect(cells).toEqual(
+      parameters.map(([name, { default: standard, unit, range, meaning, runtime }]) => [
+        `\`${name}\``,
+        standard === "" ? "empty" : `\`${standard}\``,
+        range === undefined ? unit : `${range[0]} to ${range[1]} ${unit}`,
+        runtime === undefined ? meaning : `${meaning} ${runtime} only.`,
+      ]),
+    );
+  });
+
+  test("docs/OPERATIONS.md says something under every heading that the draft's section 5 leaves TBD", () => {
+    const text = readFileSync(new URL("../../docs/OPERATIONS.md", import.meta.url), "utf8");
+    const parts = text.split(/^#{2,3} (?=5\.)/mu).slice(1);
+    const length = new Map(parts.map((part) => [part.split(" ")[0], part.length]));
+    const operational = [1, 2, 3, 4, 5].map((number) => `5.1.${number}`);
+    const managed = [1, 2, 3, 4, 5, 6, 7].map((number) => `5.2.${number}`);
+    expect([...length.keys()]).toEqual(["5.1", ...operational, "5.2", ...managed]);
+    for (const number of [...operational, ...managed]) expect(length.get(number), number).toBeGreaterThan(300);
+  });
+
+  test("wrangler.jsonc sets only what a Worker has, nothing secret, and each to its default", () => {
+    const text = readFileSync(new URL("../../tracker-worker/wrangler.jsonc", import.meta.url), "utf8");
+    const { vars } = JSON.parse(text.replace(/^\s*\/\/.*$/gmu, "").replace(/,(?=\s*[}\]])/gu, "")) as {
+      vars: Readonly<Record<string, string>>;
+    };
+    const parameters: Readonly<Record<string, Parameter>> = PARAMETERS;
+    expect(Object.keys(vars)).toEqual(expect.arrayContaining(["OPEN", "SWARMS", "PUBLISHERS"]));
+    for (const [name, value] of Object.entries(vars)) {
+      const parameter = parameters[name];
+      expect([name, value]).toEqual([name, parameter?.default]);
+      expect(parameter?.secret).toBeUndefined();
+      expect(parameter?.runtime).not.toBe("Node");
+    }
+  });
+
   test("a text that cannot be used is refused by name, and a secret is never shown", () => {
     expect(() => new Parameters({ TRACK_TIMER: "soon" })).toThrow(/^TRACK_TIMER takes 1 to 86400 s/u);
     expect(() => new Parameters({ OPEN: "yes" })).toThrow(/^OPEN takes true or false/u);
     expect(() => new Parameters({ MANAGE_TOKEN: "short" })).toThrow(/^MANAGE_TOKEN takes 16 characters or more/u);
     expect(() => new Parameters({ ENROL: "true" })).toThrow("ENROL needs AUTH_SECRET");
+    expect(() => new Parameters({ TOPOLOGY: "{" })).toThrow(/^TOPOLOGY: not JSON/u);
+    expect(() => new Parameters({ ICE_SERVERS: "[1]" })).toThrow(/^ICE_SERVERS: /u);
+    expect(() => new Parameters({ PUBLISHERS: "0f" })).toThrow(/^PUBLISHERS: not the public key of a publisher/u);
+    expect(() => new Parameters({ AUTH_JWKS_URL: "keys" })).toThrow(/^AUTH_JWKS_URL takes an https URL/u);
     expect(JSON.stringify(new Parameters({ MANAGE_TOKEN: MANAGE }).list())).not.toContain(MANAGE);
+  });
+});
+
+describe("parameters that hold a swarm, a peer or a request within bounds", () => {
+  const status = async (url: string, peerId: string): Promise<[number, string | null]> => {
+    const { status: code, headers } = await register(url, peerId);
+    return [code, headers.get("PPSP-Reason")];
+  };
+
+  test("MEMBER_LIMIT and BODY_LIMIT", async () => {
+    const { url } = await tracker({ parameters: { MEMBER_LIMIT: "1", BODY_LIMIT: "1024" } });
+    expect(await status(url, "first")).toEqual([200, null]);
+    expect(await status(url, "second")).toEqual([503, "Swarm is full"]);
+    const headers = { "Content-Type": "application/xml" };
+    const large = await fetch(url, { method: "POST", headers, body: " ".repeat(1025) });
+    expect([large.status, large.headers.get("PPSP-Reason")]).toEqual([400, "Message body too large"]);
+  });
+
+  test("LIST_LIMIT and LIST_DEFAULT", async () => {
+    const { url } = await tracker({ parameters: { LIST_LIMIT: "3", LIST_DEFAULT: "2" } });
+    for (const id of ["a", "b", "c", "d"]) await register(url, id);
+    expect((await register(url, "e")).message?.peers).toHaveLength(1 + 2);
+    const seed = await register(url, "f", { peerMode: "SEED" });
+    expect(seed.message?.peers).toHaveLength(1);
+    const body = xmlCodec.encodeRequest({
+      method: "CONNECT",
+      transactionId: "t",
+      peerId: "g",
+      addresses: [],
+      actions: [{ swarmId: "abcdef", action: "JOIN", peerMode: "LEECH", transactionId: "1" }],
+      peerNum: { count: 50 },
+    });
+    const answer = await fetch(url, { method: "POST", body, headers: { "Content-Type": "application/xml" } });
+    expect(xmlCodec.decodeResponse(await answer.text()).peers).toHaveLength(1 + 3);
+  });
+
+  test("PEER_SWARMS and GZIP_FROM", async () => {
+    const { url } = await tracker({ parameters: { PEER_SWARMS: "1", GZIP_FROM: "0" } });
+    const actions = ["aa", "bb"].map((swarmId) => ({
+      swarmId,
+      action: "JOIN" as const,
+      peerMode: "LEECH" as const,
+      transactionId: swarmId,
+    }));
+    const ask = (wanted: typeof actions): Promise<Response> => {
+      const head = { method: "CONNECT", transactionId: "t", peerId: "p", addresses: [] } as const;
+      const body = xmlCodec.encodeRequest({ ...head, actions: wanted });
+      const headers = { "Content-Type": "application/xml", "Accept-Encoding": "gzip" };
+      return fetch(url, { method: "POST", body, headers });
+    };
+    expect((await ask(actions)).status).toBe(403);
+    const one = await ask(actions.slice(1));
+    expect([one.status, one.headers.get("Content-Encoding")]).toEqual([200, "gzip"]);
+  });
+
+  test("SIGNAL_BURST and SIGNAL_RATE", async () => {
+    const { url } = await tracker({ parameters: { SIGNAL_BURST: "2", SIGNAL_RATE: "1" } });
+    const [from, to] = [client(url, "from"), client(url, "to")];
+    await from.reaches("open");
+    await to.reaches("open");
+    for (let sent = 0; sent < 20; sent += 1) from.client.signal("to", sent);
+    await from.reaches("connecting", 2);
+    expect(to.signals).toEqual([
+      ["from", 0],
+      ["from", 1],
+    ]);
   });
 });
 

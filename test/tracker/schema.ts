@@ -6,6 +6,8 @@ const FILES = {
   "urn:ppsp-player:tracker:registration:1": "registration.xsd",
   "urn:ppsp-player:tracker:statistics:1": "statistics.xsd",
   "urn:ppsp-player:tracker:lists:1": "lists.xsd",
+  "urn:ppsp-player:tracker:signalling:1": "signalling.xsd",
+  "urn:ppsp-player:tracker:grant:1": "grant.xsd",
 } as const;
 
 /** All of our schemas at once: extensions are checked too, where they stand. */

@@ -45,9 +45,15 @@ export const manage = async (
 export async function register(
   url: string,
   peerId: string,
-  options: { authorization?: string; peerMode?: "SEED" | "LEECH"; source?: string; swarmId?: string } = {},
+  options: {
+    authorization?: string;
+    peerMode?: "SEED" | "LEECH";
+    source?: string;
+    swarmId?: string;
+    grants?: readonly string[];
+  } = {},
 ): Promise<{ status: number; message: TrackerResponse | undefined; headers: Headers }> {
-  const { authorization, peerMode = "LEECH", source, swarmId = "abcdef" } = options;
+  const { authorization, peerMode = "LEECH", source, swarmId = "abcdef", grants } = options;
   const body = xmlCodec.encodeRequest({
     method: "CONNECT",
     transactionId: crypto.randomUUID(),
@@ -55,6 +61,7 @@ export async function register(
     addresses: [],
     actions: [{ swarmId, action: "JOIN", peerMode, transactionId: "1" }],
     registration: {},
+    ...(grants !== undefined && { grants }),
   });
   const headers = {
     "Content-Type": "application/xml",

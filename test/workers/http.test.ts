@@ -206,6 +206,7 @@ describe("errors of §4.3", () => {
     expect(log).toHaveBeenCalledOnce();
     log.mockRestore();
     expect([response.status, await response.text()]).toEqual([500, ""]);
+    expect(response.headers.get("PPSP-Reason")).toBe("Unexpected condition");
   });
 
   test("PPSP-TP T48 SHOULD: an object that is overloaded gets 503", async () => {
@@ -217,6 +218,7 @@ describe("errors of §4.3", () => {
     const busy = { ...env, PEER: { getByName: () => ({ onConnect: overloaded }) } } as unknown as Cloudflare.Env;
     const response = await worker.fetch(request as Parameters<typeof worker.fetch>[0], busy);
     expect([response.status, await response.text()]).toEqual([503, ""]);
+    expect(response.headers.get("PPSP-Reason")).toBe("Overloaded");
   });
 
   test("PPSP-TP T75 SHOULD NOT: other statuses do not occur; a wrong method gets 400, another resource 404", async () => {

@@ -1,7 +1,9 @@
 import { env, exports } from "cloudflare:workers";
 import { abortAllDurableObjects, runDurableObjectAlarm } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
-import { connect, enrol, report, unique } from "./tracker.ts";
+import { signGrant } from "../../src/tracker/auth/grant.ts";
+import { KEYS, PUBLISHERS } from "../tracker/publishers.ts";
+import { connect, enrol, openSocket, report, unique } from "./tracker.ts";
 
 const TOKEN = "the-operators-own-token";
 
@@ -54,6 +56,18 @@ describe("operation in workerd", () => {
     expect((await manage("/swarms/bb92", "PUT", { p2p: true }))[0]).toBe(200);
     expect((await manage(`/swarms/bb92/bans/${peer}`, "DELETE"))[0]).toBe(204);
     expect((await connect(peer, ["JOIN LEECH bb92"], { registration: {} })).status).toBe(200);
+  });
+
+  test("a publisher's grant that a swarm has seen holds after an eviction, for all that its members ask", async () => {
+    const [peer, swarmId] = [unique("peer"), unique("").replaceAll("-", "")];
+    const grants = [await signGrant(KEYS[0], PUBLISHERS[0], swarmId, undefined)];
+    const registered = await connect(peer, [`JOIN LEECH ${swarmId}`], { registration: {}, grants });
+    const registration = { token: registered.message?.registration?.token ?? "" };
+    await abortAllDurableObjects();
+    expect((await report(peer, { registration, stats: [{ swarmId }] })).status).toBe(200);
+    expect((await connect(unique("base"), [`JOIN LEECH ${swarmId}`])).status).toBe(200);
+    expect(typeof (await openSocket(swarmId, peer, registration.token))).toBe("object");
+    expect((await manage(`/swarms/${swarmId}`))[1]).toMatchObject({ members: 2, publisher: PUBLISHERS[0] });
   });
 
   test("without the token there is nothing to see", async () => {

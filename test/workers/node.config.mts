@@ -7,5 +7,5 @@ export default defineConfig({
   resolve: {
     alias: { "cloudflare:workers": fileURLToPath(new URL("../tracker/node-runtime.ts", import.meta.url)) },
   },
-  test: { include: ["http.test.ts", "decisions.test.ts", "table8.test.ts"] },
+  test: { include: ["http.test.ts", "decisions.test.ts", "table8.test.ts", "grants.test.ts"] },
 });

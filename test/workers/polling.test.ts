@@ -2,6 +2,8 @@ import { exports } from "cloudflare:workers";
 import { abortAllDurableObjects } from "cloudflare:test";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { MAX_SIGNAL, SIGNAL_BURST } from "../../src/tracker/limits.ts";
+import type { Poll } from "../../src/tracker/signal.ts";
+import { xmlSignals } from "../../src/tracker/xml/signal.ts";
 import { connect, enrol, member, openSocket, unique } from "./tracker.ts";
 
 interface PollAnswer {
@@ -81,6 +83,33 @@ describe("signalling without WebSockets", () => {
     await b.say({ to: a, payload: 2 }, { to: "nobody", payload: 3 });
     await vi.waitFor(() => expect(socket.messages.at(-1)).toEqual({ from: b.peerId, payload: 2 }));
     expect(await b.listen()).toEqual([{ gone: "nobody" }]);
+  });
+
+  test("a member polls in XML, another in JSON: each is answered in its own encoding", async () => {
+    const a = unique("xml");
+    const token = await enrol(a, "bb91");
+    const ask = async (parts: Partial<Poll>, type = "application/xml"): Promise<Response> => {
+      const url = `https://tracker.example/signal/poll?swarm=bb91&peer=${a}`;
+      const body = xmlSignals.writePoll({ token, received: 0, signals: [], wait: 5, ...parts });
+      return exports.default.fetch(new Request(url, { method: "POST", body, headers: { "Content-Type": type } }));
+    };
+    const first = await ask({});
+    expect(first.headers.get("Content-Type")).toBe("application/xml; charset=utf-8");
+    const { session, messages } = xmlSignals.readAnswer(await first.text());
+    expect(messages).toEqual([{ peers: [] }]);
+    const b = await poller("bb91");
+    expect(await b.listen()).toEqual([{ peers: [a] }]);
+    await b.say({ to: a, payload: { sdp: "<&>" } });
+    // Without CORS preflight: what it begins with tells the encoding.
+    const second = xmlSignals.readAnswer(await (await ask({ session, received: 1 }, "text/plain")).text());
+    expect(second).toEqual({ session, messages: [{ from: b.peerId, payload: `{"sdp":"<&>"}` }] });
+    await ask({ session, wait: 0, signals: [{ to: b.peerId, payload: "7" }] });
+    expect(await b.listen()).toEqual([{ from: a, payload: 7 }]);
+    const url = `https://tracker.example/signal/poll?swarm=bb91&peer=${a}`;
+    for (const body of [`<?xml version="1.0"?><!DOCTYPE a><a/>`, `<Poll token="${token}"/>`, "<"]) {
+      const headers = { "Content-Type": "application/xml" };
+      expect((await exports.default.fetch(new Request(url, { method: "POST", body, headers }))).status).toBe(400);
+    }
   });
 
   test("an answer that got lost is given again, one that arrived is not", async () => {

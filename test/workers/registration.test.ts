@@ -47,6 +47,19 @@ describe("a registration with a token", () => {
     expect(answer.headers.get("WWW-Authenticate")).toBe("PPSP-Registration");
   });
 
+  test("that is relay-only is listed without an address from the first moment on, also when its object was evicted", async () => {
+    const swarmId = "aa99";
+    const [hidden, shown] = [unique("hidden"), unique("shown")];
+    await connect(hidden, [`JOIN LEECH ${swarmId}`], { registration: { relayOnly: true } });
+    await connect(shown, [`JOIN LEECH ${swarmId}`], { registration: {} });
+    for (const asker of [unique("before"), unique("after")]) {
+      const { message } = await connect(asker, [`JOIN LEECH ${swarmId}`]);
+      const addresses = new Map(message?.peers?.map((peer) => [peer.peerId, peer.addresses.length]));
+      expect([addresses.get(hidden), addresses.get(shown)]).toEqual([0, 1]);
+      await abortAllDurableObjects();
+    }
+  });
+
   test("works from any address, and ends with LEAVE", async () => {
     const peer = unique("peer");
     const registration = { token: await enrol(peer, "1111") };

@@ -3,7 +3,8 @@ import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, test, vi } from "vitest";
 import { MAX_SIGNAL, SIGNAL_BURST } from "../../src/tracker/limits.ts";
 import { Swarm } from "../../tracker-worker/index.ts";
-import { connect, enrol, member, openSocket, send, TestSocket, unique } from "./tracker.ts";
+import { xmlSignals } from "../../src/tracker/xml/signal.ts";
+import { connect, enrol, member, openSocket, openXmlSocket, send, TestSocket, unique } from "./tracker.ts";
 
 const until = (condition: () => void): Promise<void> => vi.waitFor(condition, { timeout: 5000, interval: 5 });
 
@@ -76,6 +77,27 @@ describe("signalling", () => {
     await until(() => expect(last.messages).toEqual([{ peers: [] }]));
   });
 
+  test("members in XML and in JSON signal each other, each in its own encoding", async () => {
+    const [a, b] = [unique("a"), unique("b")];
+    const json = await member("aa22", a);
+    const xml = await openXmlSocket("aa22", b, await enrol(b, "aa22"));
+    await until(() => expect(xml.texts).toHaveLength(1));
+    expect(xmlSignals.readMessage(xml.texts[0] ?? "")).toMatchObject({
+      peers: expect.arrayContaining([a]) as string[],
+    });
+    json.send({ to: b, payload: { sdp: "a<b" } });
+    await until(() => expect(xml.texts).toHaveLength(2));
+    expect(xml.texts[1]).toBe(
+      `<?xml version="1.0" encoding="UTF-8"?>\n<Signal xmlns="urn:ppsp-player:tracker:signalling:1" from="${a}">{&quot;sdp&quot;:&quot;a&lt;b&quot;}</Signal>`,
+    );
+    xml.socket.send(xmlSignals.writeSignal({ to: a, payload: `["answer"]` }));
+    await until(() => expect(json.messages.at(-1)).toEqual({ from: b, payload: ["answer"] }));
+    xml.socket.send(xmlSignals.writeSignal({ to: "nobody", payload: "1" }));
+    await until(() => expect(xmlSignals.readMessage(xml.texts[2] ?? "")).toEqual({ gone: "nobody" }));
+    xml.socket.send(`<?xml version="1.0"?><!DOCTYPE a [<!ENTITY e "1">]><a>&e;</a>`);
+    await until(() => expect(xml.closed).toBe(1007));
+  });
+
   const hostile: Record<string, readonly [message: string | ArrayBuffer, code: number]> = {
     "no JSON": ["{", 1007],
     "no object": ["7", 1007],
@@ -145,6 +167,6 @@ describe("signalling", () => {
     const found = await runInDurableObject(env.SWARM.getByName("aa88"), (_, state) =>
       state.getWebSockets(id).map((socket) => [state.getTags(socket), socket.deserializeAttachment()]),
     );
-    expect(found).toEqual([[[id], { peerId: id, opened: expect.any(Number) }]]);
+    expect(found).toEqual([[[id], { peerId: id, opened: expect.any(Number), protocol: "ppsp-signal.1" }]]);
   });
 });

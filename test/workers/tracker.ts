@@ -1,6 +1,6 @@
 import { exports } from "cloudflare:workers";
 import type { ConnectRequest, PeerMode, StatReport, SwarmAction, TrackerResponse } from "../../src/tracker/messages.ts";
-import { SIGNAL_PROTOCOL } from "../../src/tracker/signal.ts";
+import { SIGNAL_PROTOCOL, XML_SIGNAL_PROTOCOL } from "../../src/tracker/signal.ts";
 import { xmlCodec } from "../../src/tracker/xml/codec.ts";
 
 const URL_OF_TRACKER = "https://tracker.example/";
@@ -114,6 +114,27 @@ export async function openSocket(swarmId: string, peerId: string, token: string)
   const headers = { Upgrade: "websocket", "Sec-WebSocket-Protocol": `${SIGNAL_PROTOCOL}, token.${token}` };
   const response = await exports.default.fetch(new Request(url, { headers }));
   return response.webSocket === null ? response.status : new TestSocket(response.webSocket);
+}
+
+/** A signalling socket in XML, and every text that came from it. */
+export async function openXmlSocket(
+  swarmId: string,
+  peerId: string,
+  token: string,
+): Promise<{ readonly socket: WebSocket; readonly texts: string[]; closed?: number }> {
+  const url = `${URL_OF_TRACKER}signal?swarm=${swarmId}&peer=${peerId}`;
+  const headers = { Upgrade: "websocket", "Sec-WebSocket-Protocol": `${XML_SIGNAL_PROTOCOL}, token.${token}` };
+  const response = await exports.default.fetch(new Request(url, { headers }));
+  const socket = response.webSocket;
+  if (socket === null) throw new Error(`socket refused: ${response.status}`);
+  if (response.headers.get("Sec-WebSocket-Protocol") !== XML_SIGNAL_PROTOCOL) throw new Error("another subprotocol");
+  const opened: Awaited<ReturnType<typeof openXmlSocket>> = { socket, texts: [] };
+  socket.addEventListener("message", ({ data }) => void opened.texts.push(String(data)));
+  socket.addEventListener("close", ({ code }) => {
+    opened.closed = code;
+  });
+  socket.accept();
+  return opened;
 }
 
 /** Registers with a token and opens the signalling socket. */

@@ -17,6 +17,8 @@ export const MAX_CHUNKS = 2 ** 26;
 export const MAX_FILES = 262_144;
 /** Most renditions of a presentation: far more than a player lets anyone choose from. */
 export const MAX_RENDITIONS = 1_024;
+/** Most characters of a grant: header, swarm ID and signature take 300 to 500. */
+export const MAX_GRANT = 1_024;
 /** Most trackers in a tier, tiers, ICE servers, and URLs of an ICE server: more are never tried. */
 export const MAX_SERVERS = 16;
 
@@ -71,6 +73,8 @@ export interface Presentation {
     readonly credential?: string;
   }[];
   readonly policy: { readonly p2p: boolean };
+  /** The publisher's signed word for the swarm, which trackers that list its key ask for; opaque here. */
+  readonly grant?: string;
 }
 
 /** How many chunks a file of `length` bytes takes. */
@@ -89,6 +93,7 @@ export function parsePresentation(json: unknown): Presentation {
   const swarm = readSwarm(document.get("swarm"));
   const renditions = document.get("renditions").optional((field) => field.list(MAX_RENDITIONS, readRendition)) ?? [];
   const files = document.get("files").list(MAX_FILES, (field) => readFile(field, renditions.length));
+  const grant = document.get("grant").optional(readGrant);
   const chunks = files.reduce((sum, file) => sum + chunksIn(file.length, swarm.chunkSize), 0);
   if (chunks !== swarm.chunkCount) {
     throw new ContentError(
@@ -106,6 +111,7 @@ export function parsePresentation(json: unknown): Presentation {
     trackers: document.get("trackers").optional((tiers) => tiers.list(MAX_SERVERS, readTier)) ?? [],
     iceServers: document.get("iceServers").optional((servers) => servers.list(MAX_SERVERS, readIceServer)) ?? [],
     policy: document.get("policy").optional(readPolicy) ?? { p2p: true },
+    ...(grant === undefined ? {} : { grant }),
   };
 }
 
@@ -127,6 +133,7 @@ export function serialisePresentation(presentation: Presentation): string {
     trackers: JSON.stringify(presentation.trackers),
     iceServers: JSON.stringify(presentation.iceServers),
     policy: JSON.stringify(presentation.policy),
+    ...(presentation.grant === undefined ? {} : { grant: JSON.stringify(presentation.grant) }),
     renditions: lines(presentation.renditions),
     files: lines(presentation.files),
   };
@@ -197,6 +204,11 @@ function readIceServer(field: Field): Presentation["iceServers"][number] {
 function readUrl(field: Field, pattern: RegExp): string {
   const url = field.string(MAX_URI_LENGTH);
   return pattern.test(url) && !/\s/.test(url) ? url : field.fail(`not a URL of the form ${pattern.source}`);
+}
+
+function readGrant(field: Field): string {
+  const grant = field.string(MAX_GRANT);
+  return /^[\w.-]+$/.test(grant) ? grant : field.fail("not a compact JWS");
 }
 
 const readPolicy = (field: Field): Presentation["policy"] => ({

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { xmlCodec } from "../../tracker/xml/codec.ts";
 import type { Presentation } from "../../core/content/presentation.ts";
 import { problemOf } from "./content.ts";
 import type { Findings } from "./findings.ts";
@@ -21,6 +22,8 @@ const MEDIA_TYPES: Readonly<Record<string, RegExp>> = {
 };
 /** What a tracker says to a report of a peer that it does not know (PPSP-TP section 2.4.2 A). */
 const UNKNOWN_PEER: readonly number[] = [401, 403];
+/** Reasons of a tracker that is not there for the swarm. */
+const NOT_SERVED = /not served|grant|publisher/i;
 
 const extensionOf = (uri: string): string => /\.([^./]+)$/.exec(uri)?.[1]?.toLowerCase() ?? "";
 
@@ -165,7 +168,8 @@ export async function checkTrackers(
       });
       await answer.cancel();
       const reason = answer.headers.get("ppsp-reason");
-      if (reason !== null && /not served/i.test(reason)) findings.fail(`tracker ${url}`, `does not serve this swarm`);
+      if (reason !== null && NOT_SERVED.test(reason))
+        findings.fail(`tracker ${url}`, `does not serve this swarm (${reason})`);
       else if (UNKNOWN_PEER.includes(answer.status)) findings.ok(`tracker ${url}`, `answers (${answer.status})`);
       else findings.fail(`tracker ${url}`, `answers ${answer.status} to a report, as no tracker does`);
     } catch (error) {
@@ -175,11 +179,12 @@ export async function checkTrackers(
 }
 
 /** A STAT_REPORT about the swarm from a peer that no tracker knows. */
-function reportOf({ swarm }: Presentation): string {
-  return [
-    '<?xml version="1.0" encoding="UTF-8"?><PPSPTrackerProtocol version="1.0"><Request>STAT_REPORT</Request>',
-    `<TransactionID>check</TransactionID><PeerID>ppsp-check-${randomUUID()}</PeerID><StatisticsGroup>`,
-    `<Stat property="StreamStatistics"><SwarmID>${Buffer.from(swarm.id).toString("hex")}</SwarmID></Stat>`,
-    "</StatisticsGroup></PPSPTrackerProtocol>",
-  ].join("");
-}
+const reportOf = ({ swarm, grant }: Presentation): string =>
+  xmlCodec.encodeRequest({
+    method: "STAT_REPORT",
+    transactionId: "check",
+    peerId: `ppsp-check-${randomUUID()}`,
+    stats: [{ swarmId: Buffer.from(swarm.id).toString("hex") }],
+    registration: {},
+    ...(grant === undefined ? {} : { grants: [grant] }),
+  });

@@ -13,6 +13,8 @@ export interface Wanted {
   readonly compat: Compat | undefined;
   /** HOST:PORT of the peers that the URL names. */
   readonly peers: readonly string[];
+  /** URLs of the trackers that it names, best first. */
+  readonly trackers: readonly string[];
 }
 
 /** Reads SWARM, its ID or a `ppsp:` URL, with the options that say more of it or the same. @throws CommandError */
@@ -23,17 +25,17 @@ export function readWanted(text: string, values: SwarmValues): Wanted {
   if (!/^[0-9a-f]*$/iu.test(text) || text.length !== digits)
     throw new CommandError(`${text}: a swarm ID of ${nameOf(HashCode, swarm.hash)} has ${digits} hexadecimal digits`);
   const id = Uint8Array.from(Buffer.from(text, "hex"));
-  return { metadata: { id, variableSize: false, ...swarm }, compat, peers: [] };
+  return { metadata: { id, variableSize: false, ...swarm }, compat, peers: [], trackers: [] };
 }
 
 function readUrl(text: string, values: SwarmValues): Wanted {
-  const { id, chunkSize, hash, addressing, chunkCount, peers } = parse(text);
+  const { id, chunkSize, hash, addressing, chunkCount, peers, trackers } = parse(text);
   if (chunkSize === "variable")
     throw new CommandError("the URL names a presentation of many files: play it with <ppsp-player>");
   readChunkSize("the URL's chunk-size", String(chunkSize));
   const { compat, ...swarm } = readSwarmArguments(values, { by: "the URL", chunkSize, hash, addressing });
   const metadata = { id, variableSize: false, ...swarm, ...(chunkCount === undefined ? {} : { chunkCount }) };
-  return { metadata, compat, peers };
+  return { metadata, compat, peers, trackers };
 }
 
 function parse(text: string): SwarmUrl {

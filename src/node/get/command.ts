@@ -4,13 +4,14 @@ import { Progress } from "../publish/progress.ts";
 import { parseAddress, resolveAddress } from "../udp/address.ts";
 import { SWARM_OPTIONS, SWARM_OPTIONS_HELP } from "../udp/arguments.ts";
 import { readPicker } from "../udp/policies.ts";
+import { readTrackerChoice, TRACKER_OPTIONS, TRACKER_OPTIONS_HELP } from "../udp/tracker-arguments.ts";
 import { readWanted } from "./arguments.ts";
 import { get } from "./get.ts";
 
-const HELP = `ppsp get SWARM|ppsp:URL --peer HOST:PORT... --out FILE [options]
+const HELP = `ppsp get SWARM|ppsp:URL --peer HOST:PORT... --tracker URL... --out FILE [options]
 
 Fetches a file from PPSPP peers over UDP, and verifies all of it against SWARM, its Merkle root in hexadecimal.
-A ppsp: URL, as ppsp seed prints it, says that and the options, and may name peers.
+A ppsp: URL, as ppsp seed prints it, says that and the options, and may name peers and trackers.
 What FILE holds already is verified and not fetched again; the rest of it is overwritten. Meanwhile others may fetch from here.
 
   --peer HOST:PORT   a peer; repeat it for more
@@ -19,6 +20,7 @@ What FILE holds already is verified and not fetched again; the rest of it is ove
   --picker NAME      which chunks first: deadline (in the file's order per peer) or rarest (default deadline)
   --no-pex           do not find other peers through those named
   --timeout S        give up after this many seconds (default: never)
+${TRACKER_OPTIONS_HELP}                     (default: those of the URL)
 ${SWARM_OPTIONS_HELP}
 These must be what the seeder was given. Exit code 0: complete and verified, 1: not complete, 2: wrong arguments.
 `;
@@ -35,6 +37,7 @@ export async function getCommand(args: string[], signal: AbortSignal): Promise<n
       ...SWARM_OPTIONS,
       peer: { type: "string", multiple: true, default: [] },
       out: { type: "string" },
+      ...TRACKER_OPTIONS,
       timeout: { type: "string" },
       picker: { type: "string", default: "deadline" },
       "no-pex": { type: "boolean", default: false },
@@ -46,11 +49,13 @@ export async function getCommand(args: string[], signal: AbortSignal): Promise<n
   }
   const [id, ...rest] = positionals;
   if (id === undefined || rest.length > 0) throw new CommandError("get wants one SWARM: see ppsp get --help");
-  const { metadata, compat, peers: known } = readWanted(id, values);
+  const { metadata, compat, peers: known, trackers: told } = readWanted(id, values);
   const { out, timeout, udp } = values;
   const named = [...known, ...values.peer];
   if (out === undefined) throw new CommandError("get wants --out FILE");
-  if (named.length === 0) throw new CommandError("get wants at least one --peer HOST:PORT");
+  const trackers = readTrackerChoice(values, told);
+  if (named.length === 0 && trackers.tiers.length === 0)
+    throw new CommandError("get wants at least one --peer HOST:PORT or --tracker URL");
   const seconds = timeout === undefined ? undefined : Number(timeout);
   if (seconds !== undefined && !(seconds > 0 && seconds <= MAX_TIMEOUT_S))
     throw new CommandError(`--timeout ${timeout}: wants seconds, more than 0 and at most ${MAX_TIMEOUT_S}`);
@@ -77,6 +82,7 @@ export async function getCommand(args: string[], signal: AbortSignal): Promise<n
     metadata,
     ...(compat === undefined ? {} : { compat }),
     peers,
+    trackers,
     out,
     policies,
     udp: local,

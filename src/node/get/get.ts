@@ -6,6 +6,10 @@ import type { SwarmOptions } from "../../core/swarm/swarm.ts";
 import { sameHash } from "../../core/integrity/hashes.ts";
 import type { MerkleTree } from "../../core/integrity/tree.ts";
 import type { News } from "../../engine/host.ts";
+import type { SwarmReport } from "../../engine/ports.ts";
+import { nearestRanges, UploadMeter } from "../../engine/report.ts";
+import { systemClock } from "../../engine/system.ts";
+import { MAX_RANGES } from "../../tracker/limits.ts";
 import { systemReason } from "../publish/command-error.ts";
 import type { Progress } from "../publish/progress.ts";
 import { FileStore } from "../store/file-store.ts";
@@ -13,6 +17,7 @@ import { fileLength, hashFile, Leftover } from "../store/leftover.ts";
 import type { UdpAddress } from "../udp/address.ts";
 import { UdpHost } from "../udp/host.ts";
 import { UdpSocket } from "../udp/socket.ts";
+import { type TrackerChoice, UdpTrackers } from "../udp/trackers.ts";
 
 /** What to fetch, from whom and where to. */
 export interface GetJob {
@@ -20,6 +25,8 @@ export interface GetJob {
   readonly metadata: SwarmMetadata;
   readonly compat?: Compat;
   readonly peers: readonly UdpAddress[];
+  /** Who knows more of them. */
+  readonly trackers?: TrackerChoice;
   readonly out: string;
   readonly udp: UdpAddress;
   /** Whom to ask for what, and whether to find peers through others. */
@@ -34,6 +41,9 @@ export interface GetJob {
 /** How it ended; `length` in bytes. */
 export type Outcome =
   { readonly complete: true; readonly length: number } | { readonly complete: false; readonly reason: string };
+
+/** With fewer peers trackers are asked for more: one of each kind, and one that is slow. */
+const FEW_PEERS = 3;
 
 /** Fetches content into a file. @throws CommandError if file or address cannot be had */
 export async function get(job: GetJob): Promise<Outcome> {
@@ -54,19 +64,18 @@ export async function get(job: GetJob): Promise<Outcome> {
     return { complete: true, length };
   const socket = await UdpSocket.bind(job.udp);
   let store: FileStore | undefined;
-  let host: UdpHost | undefined;
+  let fetch: Fetch | undefined;
   try {
     // Before the file is made, since an address that cannot be reached is an argument's fault.
     for (const peer of job.peers) socket.link(peer);
     store = new FileStore(out, "write", chunkSize);
-    const fetch = new Fetch(job, store, socket, left && { left: new Leftover(left), length });
-    ({ host } = fetch);
+    const running = (fetch = new Fetch(job, store, socket, left && { left: new Leftover(left), length }));
     if (signal.aborted) return timedOut;
-    signal.addEventListener("abort", () => fetch.end(timedOut), { once: true });
-    fetch.start();
-    return await fetch.outcome;
+    signal.addEventListener("abort", () => running.end(timedOut), { once: true });
+    running.start(socket);
+    return await running.outcome;
   } finally {
-    await (host?.close() ?? socket.close());
+    await (fetch?.close() ?? socket.close());
     store?.close();
   }
 }
@@ -84,6 +93,11 @@ class Fetch {
   readonly #warned = new Set<string>();
   #length: number | undefined;
   #sized = false;
+  #trackers: UdpTrackers | undefined;
+  /** Whether a tracker may yet name a peer. */
+  #hopeful = false;
+  readonly #moved = { uploaded: 0, downloaded: 0 };
+  readonly #meter = new UploadMeter();
 
   constructor(
     job: GetJob,
@@ -106,15 +120,38 @@ class Fetch {
     });
   }
 
-  start(): void {
+  start(socket: UdpSocket): void {
     const swarm = this.host.swarm.key;
     this.host.step({ type: "want", swarm, chunks: { start: 0, end: MAX_CHUNKS - 1 }, deadline: Infinity });
     for (const peer of this.#job.peers) this.host.connect(peer);
+    const { trackers } = this.#job;
+    if (trackers === undefined || trackers.tiers.length === 0) return;
+    this.#hopeful = true;
+    this.#trackers = new UdpTrackers({
+      ...trackers,
+      swarm,
+      mode: "LEECH",
+      socket,
+      report: () => this.#report(),
+      meet: (peer) => this.host.meet(peer),
+      wants: () => this.host.peerCount < FEW_PEERS,
+      warn: this.#job.warn,
+      refused: () => {
+        this.#hopeful = false;
+        this.#checkPeers();
+      },
+    });
+  }
+
+  /** Says goodbye to peers and trackers, and frees the port. */
+  async close(): Promise<void> {
+    await Promise.all([this.#trackers?.leave(), this.host.close()]);
   }
 
   #news(news: News): void {
     switch (news.type) {
       case "verified":
+        this.#moved.downloaded += news.data.length;
         this.#verified(news.chunk, news.data);
         return;
       case "rejected":
@@ -125,16 +162,28 @@ class Fetch {
         if (news.reason === "refused") this.#warn(news.link, "refuses: it has another swarm or other options");
         this.#checkPeers();
         return;
+      case "uploaded":
+        this.#moved.uploaded += news.bytes;
+        return;
       case "opened":
       case "peer":
       case "peerhas":
-      case "uploaded":
         return;
     }
   }
 
+  #report(): SwarmReport {
+    const { uploaded, downloaded } = this.#moved;
+    return {
+      uploadedBytes: uploaded,
+      downloadedBytes: downloaded,
+      availBandwidth: this.#meter.measure(uploaded, systemClock.now()),
+      held: nearestRanges(this.#held, 0, MAX_RANGES),
+    };
+  }
+
   #checkPeers(): void {
-    if (!this.host.hasPeers) this.end({ complete: false, reason: "no peer is left" });
+    if (!this.host.hasPeers && !this.#hopeful) this.end({ complete: false, reason: "no peer is left" });
   }
 
   #verified(chunk: number, data: Uint8Array): void {

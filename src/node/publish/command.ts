@@ -5,6 +5,7 @@ import { MAX_CHUNK_SIZE, MAX_SERVERS, MIN_CHUNK_SIZE } from "../../core/content/
 import { formatSwarmUrl } from "../../core/content/url.ts";
 import { oneOf, readHttpUrl, readTrackers } from "./arguments.ts";
 import { CommandError } from "./command-error.ts";
+import { grantFor, newKey, readKey } from "./key.ts";
 import { formatBytes } from "./progress.ts";
 import { publish, type Published } from "./publish.ts";
 
@@ -23,6 +24,10 @@ INPUT is an HLS folder, an HLS master or media playlist, or an MP4 or WebM file.
                     (default: those of the ppsp.json that is replaced)
   --base URL        the http or https folder that will serve it: then the ppsp: URL that is printed
                     is all that <ppsp-player> needs
+  --key FILE        sign the swarm with this private key (PEM): trackers that list its public text
+                    serve the video without naming its swarm (default: the grant of the same swarm stays)
+  --grant-days N    that signature holds for N days (default: for good)
+  --new-key FILE    make such a key and print its public text, for PUBLISHERS of a tracker; no INPUT
   --json            print one JSON object instead of text
 `;
 
@@ -38,6 +43,9 @@ export async function publishCommand(args: string[], signal: AbortSignal): Promi
       addressing: { type: "string", default: "chunk32" },
       base: { type: "string" },
       tracker: { type: "string", multiple: true, default: [] },
+      key: { type: "string" },
+      "grant-days": { type: "string" },
+      "new-key": { type: "string" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -47,9 +55,18 @@ export async function publishCommand(args: string[], signal: AbortSignal): Promi
     return 0;
   }
   const [input, ...rest] = positionals;
+  if (values["new-key"] !== undefined) {
+    if (input !== undefined) throw new CommandError("--new-key takes no INPUT: publish with --key afterwards");
+    const { publisher } = await newKey(values["new-key"]);
+    const made = { key: values["new-key"], publisher };
+    process.stdout.write(values.json ? `${JSON.stringify(made)}\n` : describeKey(made));
+    return 0;
+  }
   if (input === undefined || rest.length > 0)
     throw new CommandError("publish wants one INPUT: see ppsp publish --help");
   const base = values.base === undefined ? undefined : readHttpUrl("--base", values.base);
+  const days = readDays(values["grant-days"], values.key);
+  const keys = values.key === undefined ? undefined : await readKey(values.key);
   const published = await publish({
     input,
     ...(values.out === undefined ? {} : { out: values.out }),
@@ -57,12 +74,35 @@ export async function publishCommand(args: string[], signal: AbortSignal): Promi
     hash: oneOf("--hash", HashCode, values.hash),
     addressing: oneOf("--addressing", ChunkAddressing, values.addressing),
     trackers: readTrackers(values.tracker),
+    ...(keys === undefined ? {} : { grant: (id) => grantFor(keys, id, days) }),
     signal,
   });
   const url = swarmUrl(published, base);
-  process.stdout.write(values.json ? `${JSON.stringify(summary(published, url))}\n` : describe(published, url));
+  const publisher = keys?.publisher;
+  process.stdout.write(
+    values.json
+      ? `${JSON.stringify({ ...summary(published, url), ...(publisher === undefined ? {} : { publisher }) })}\n`
+      : describe(published, url, publisher),
+  );
   return 0;
 }
+
+/** How many days a grant holds; undefined: for good. @throws CommandError */
+function readDays(text: string | undefined, key: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (key === undefined) throw new CommandError("--grant-days needs --key");
+  if (/^\d{1,5}(?:\.\d{1,3})?$/.test(text) && Number(text) > 0) return Number(text);
+  throw new CommandError(`--grant-days ${text}: wants a number of days above 0`);
+}
+
+const describeKey = ({ key, publisher }: { readonly key: string; readonly publisher: string }): string =>
+  [
+    `written  ${key}: keep it secret`,
+    `public   ${publisher}`,
+    `next     the operator lists that: ppsp tracker --publisher ${publisher}`,
+    `         and you sign with it: ppsp publish INPUT --key ${key}`,
+    "",
+  ].join("\n");
 
 function readChunkSize(text: string): number {
   const size = Number(text);
@@ -104,7 +144,7 @@ function summary({ presentation, bytes, written }: Published, url: string): obje
   };
 }
 
-function describe({ presentation, bytes, written }: Published, url: string): string {
+function describe({ presentation, bytes, written }: Published, url: string, publisher: string | undefined): string {
   const { swarm, files, renditions } = presentation;
   const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
   const parts = [plural(files.length, "file"), formatBytes(bytes), plural(swarm.chunkCount, "chunk")];
@@ -113,6 +153,7 @@ function describe({ presentation, bytes, written }: Published, url: string): str
     `swarm    ${hex(swarm.id)}`,
     `content  ${parts.join(", ")}`,
     `url      ${url}`,
+    ...(publisher === undefined ? [] : [`signed   by ${publisher}`]),
     `written  ${written.map((path) => relative(".", path)).join(", ")}`,
     "next     serve the folder over HTTP, then run: npx ppsp check URL",
     "",

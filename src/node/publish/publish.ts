@@ -11,6 +11,7 @@ import {
   serialisePresentation,
   type Presentation,
 } from "../../core/content/presentation.ts";
+import { sameHash } from "../../core/integrity/hashes.ts";
 import { mhashParts } from "../../core/integrity/mhash.ts";
 import { readAsset, shown, type Asset } from "./asset.ts";
 import { CommandError, systemReason } from "./command-error.ts";
@@ -37,6 +38,8 @@ export interface PublishOptions {
   readonly addressing?: ChunkAddressing;
   /** Tracker URLs, best first; none: those of the ppsp.json that is replaced. */
   readonly trackers: readonly string[];
+  /** Makes the publisher's grant for a swarm ID. @defaultValue none is made; that of the same swarm stays */
+  readonly grant?: (swarmId: Uint8Array) => Promise<string>;
   readonly signal: AbortSignal;
 }
 
@@ -74,15 +77,19 @@ export async function publish(options: PublishOptions): Promise<Published> {
   try {
     const advance = (done: number): void => progress.advance(done);
     const tree = await hashFiles({ folder: asset.folder, files: asset.files, chunkSize, hash, signal, advance });
+    const id = tree.root();
+    const kept = previous !== undefined && sameHash(previous.swarm.id, id) ? previous.grant : undefined;
+    const grant = (await options.grant?.(id)) ?? kept;
     const presentation: Presentation = {
       version: 1,
-      swarm: { id: tree.root(), chunkSize, addressing, hash, chunkCount },
+      swarm: { id, chunkSize, addressing, hash, chunkCount },
       hashes: HASHES_NAME,
       files: asset.files,
       renditions: asset.renditions,
       trackers: trackers.length > 0 ? trackers.map((url) => [url]) : (previous?.trackers ?? []),
       iceServers: previous?.iceServers ?? [],
       policy: previous?.policy ?? { p2p: true },
+      ...(grant === undefined ? {} : { grant }),
     };
     if (folder !== asset.folder) await linkMedia(output, asset, signal);
     await output.write(HASHES_NAME, mhashParts(tree));

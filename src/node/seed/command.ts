@@ -5,7 +5,9 @@ import { formatSwarmUrl } from "../../core/content/url.ts";
 import { OPEN_SLOTS, RECIPROCAL_SLOTS } from "../../core/swarm/choker.ts";
 import type { MerkleTree } from "../../core/integrity/tree.ts";
 import type { SwarmOptions } from "../../core/swarm/swarm.ts";
-import { readTrackers } from "../publish/arguments.ts";
+import type { News } from "../../engine/host.ts";
+import { UploadMeter } from "../../engine/report.ts";
+import { systemClock } from "../../engine/system.ts";
 import { CommandError } from "../publish/command-error.ts";
 import { Progress } from "../publish/progress.ts";
 import { FileStore } from "../store/file-store.ts";
@@ -15,18 +17,19 @@ import { readSwarmArguments, SWARM_OPTIONS, SWARM_OPTIONS_HELP, type SwarmArgume
 import { readChoker } from "../udp/policies.ts";
 import { UdpHost } from "../udp/host.ts";
 import { UdpSocket } from "../udp/socket.ts";
+import { readTrackerChoice, TRACKER_OPTIONS, TRACKER_OPTIONS_HELP } from "../udp/tracker-arguments.ts";
+import { type TrackerChoice, UdpTrackers, type UdpTrackersOptions } from "../udp/trackers.ts";
 
 const HELP = `ppsp seed FILE [options]
 
 Serves a file to PPSPP peers over UDP until Ctrl-C, or until it is written to. Prints: ready swarm=HEX udp=HOST:PORT
-and then a ppsp: URL, which is all that ppsp get needs.
+and then a ppsp: URL, which is all that ppsp get needs. Registers with trackers, which then send peers here.
 
   --udp HOST:PORT    where to listen, port 0 for a free one (default 0.0.0.0:0)
-  --tracker URL      a PPSP tracker to name in the URL; repeat it for more, best first
   --choker NAME      whom to serve when many ask: open (in turn) or reciprocal (who passes chunks on; default open)
   --slots N          peers to serve at a time (default ${OPEN_SLOTS}, reciprocal ${RECIPROCAL_SLOTS})
   --no-pex           neither ask nor tell where other peers are
-${SWARM_OPTIONS_HELP}`;
+${TRACKER_OPTIONS_HELP}${SWARM_OPTIONS_HELP}`;
 
 /** What to seed, and where. */
 export interface SeedJob extends SwarmArguments {
@@ -35,6 +38,10 @@ export interface SeedJob extends SwarmArguments {
   readonly signal: AbortSignal;
   /** Whom to serve, and whether to tell peers of each other. */
   readonly policies?: Pick<SwarmOptions, "choker" | "pex">;
+  /** Where to register. */
+  readonly trackers?: TrackerChoice;
+  /** One line about trouble that may pass. */
+  readonly warn?: (line: string) => void;
 }
 
 /** A seeder that runs. */
@@ -56,7 +63,7 @@ export async function seedCommand(args: string[], signal: AbortSignal): Promise<
     allowPositionals: true,
     options: {
       ...SWARM_OPTIONS,
-      tracker: { type: "string", multiple: true, default: [] },
+      ...TRACKER_OPTIONS,
       choker: { type: "string", default: "open" },
       slots: { type: "string" },
       "no-pex": { type: "boolean", default: false },
@@ -70,13 +77,14 @@ export async function seedCommand(args: string[], signal: AbortSignal): Promise<
   if (file === undefined || rest.length > 0) throw new CommandError("seed wants one FILE: see ppsp seed --help");
   const udp = await resolveAddress(parseAddress(values.udp ?? "0.0.0.0:0", "--udp"));
   const policies = { choker: readChoker(values.choker, values.slots), pex: !values["no-pex"] };
-  const trackers = readTrackers(values.tracker);
-  const seeder = await seed({ file, udp, signal, policies, ...readSwarmArguments(values) });
+  const choice = readTrackerChoice(values);
+  const warn = (line: string): void => void process.stderr.write(`ppsp seed: ${line}\n`);
+  const seeder = await seed({ file, udp, signal, policies, trackers: choice, warn, ...readSwarmArguments(values) });
   const { address } = seeder.socket;
   // Nobody can be sent to the address that stands for all of them.
   const peers = /^(?:0\.0\.0\.0|::)$/.test(address.host) ? [] : [formatAddress(address)];
   process.stdout.write(`ready swarm=${seeder.swarm} udp=${formatAddress(address)}\n`);
-  process.stdout.write(`${formatSwarmUrl({ ...seeder.metadata, trackers, peers })}\n`);
+  process.stdout.write(`${formatSwarmUrl({ ...seeder.metadata, trackers: choice.tiers.flat(), peers })}\n`);
   const interrupted = signal.aborted ? undefined : once(signal, "abort").then(() => undefined);
   const error = await Promise.race([interrupted, seeder.changed]);
   await seeder.close();
@@ -105,13 +113,17 @@ export async function seed(job: SeedJob): Promise<Seeder> {
       return data;
     };
     const nothing = (): void => undefined;
+    let uploadedBytes = 0;
+    const news = (one: News): void => {
+      if (one.type === "uploaded") uploadedBytes += one.bytes;
+    };
     const swarm: SwarmOptions = {
       metadata,
       chunkLength: (chunk) => Math.min(chunkSize, length - chunk * chunkSize),
       ...policies,
       ...(compat === undefined ? {} : { compat }),
     };
-    const host = new UdpHost({ swarm, socket, store: { get, put: nothing }, news: nothing, failed: nothing });
+    const host = new UdpHost({ swarm, socket, store: { get, put: nothing }, news, failed: nothing });
     host.swarm.verifier.verifyPeaks(tree.peaks());
     const proven = host.swarm.verifier.tree!;
     for (let bin = 0; bin < 2 * chunkCount - 1; bin++) {
@@ -119,8 +131,22 @@ export async function seed(job: SeedJob): Promise<Seeder> {
       if (node !== undefined) proven.set(bin, node);
     }
     host.step({ type: "have", swarm: host.swarm.key, chunks: { start: 0, end: chunkCount - 1 } });
+    const meter = new UploadMeter();
+    const trackers = registered(job, {
+      swarm: host.swarm.key,
+      mode: "SEED",
+      socket,
+      report: () => ({
+        uploadedBytes,
+        downloadedBytes: 0,
+        availBandwidth: meter.measure(uploadedBytes, systemClock.now()),
+      }),
+      // A seeder is found, and looks for nobody.
+      meet: nothing,
+      wants: () => false,
+    });
     const close = async (): Promise<void> => {
-      await host.close();
+      await Promise.all([trackers?.leave(), host.close()]);
       store.close();
     };
     return { swarm: host.swarm.key, metadata, socket, changed, close };
@@ -129,6 +155,15 @@ export async function seed(job: SeedJob): Promise<Seeder> {
     await socket?.close();
     throw error;
   }
+}
+
+/** The seeder at its trackers, if it has any. */
+function registered(
+  { trackers, warn = () => undefined }: SeedJob,
+  options: Omit<UdpTrackersOptions, keyof TrackerChoice | "warn">,
+): UdpTrackers | undefined {
+  if (trackers === undefined || trackers.tiers.length === 0) return undefined;
+  return new UdpTrackers({ ...options, ...trackers, warn });
 }
 
 async function hashWithProgress(

@@ -1,13 +1,12 @@
-import { RETRY_WINDOW } from "../../tracker/limits.ts";
 import type { SwarmTotals } from "../../tracker/manage/summary.ts";
 import type { DeskPort, DeskStorage } from "../../tracker/manage/desk.ts";
 import type { SwarmPolicy } from "../../tracker/manage/policy.ts";
 import { Registry } from "../../tracker/manage/registry.ts";
 import { type Outcome, type PeerPort, refusal, type SwarmPort, type TrackerObjects } from "../../tracker/objects.ts";
-import { type Parameters, topologyOf } from "../../tracker/parameters.ts";
-import type { Topology } from "../../tracker/place.ts";
+import type { Parameters } from "../../tracker/parameters.ts";
 import { type PeerRecord, PeerTracker } from "../../tracker/peer.ts";
-import type { Member } from "../../tracker/swarm.ts";
+import type { Member } from "../../tracker/member.ts";
+import { AddressChecks } from "./address-checks.ts";
 import { LocalSwarm } from "./swarm.ts";
 
 /** All that is kept of one swarm. */
@@ -43,15 +42,15 @@ export class LocalObjects implements TrackerObjects {
   readonly #state: TrackerState;
   readonly #swarms = new Map<string, LocalSwarm>();
   readonly #peers = new Map<string, LocalPeer>();
-  readonly #trackTimer: number;
-  readonly #topology: Topology;
+  readonly #parameters: Parameters;
+  readonly #checks: AddressChecks;
   readonly #swarmLimit: number;
   readonly #peerLimit: number;
 
   constructor(parameters: Parameters, state: TrackerState, write: (line: string) => void) {
     this.#state = state;
-    this.#trackTimer = parameters.number("TRACK_TIMER") * 1000;
-    this.#topology = topologyOf(parameters);
+    this.#parameters = parameters;
+    this.#checks = new AddressChecks(parameters.number("ADDRESS_CHECKS"));
     this.#swarmLimit = parameters.number("SWARM_LIMIT");
     this.#peerLimit = parameters.number("PEER_LIMIT");
     this.registry = new Registry({
@@ -148,6 +147,7 @@ export class LocalObjects implements TrackerObjects {
 
   /** Ends all timers and sockets; what is kept stays. */
   stop(): void {
+    this.#checks.close();
     for (const swarm of this.#swarms.values()) swarm.stop();
     for (const { timer } of this.#peers.values()) clearTimeout(timer);
   }
@@ -157,8 +157,8 @@ export class LocalObjects implements TrackerObjects {
     this.#state.swarms.set(swarmId, state);
     const swarm = new LocalSwarm({
       swarmId,
-      trackTimer: this.#trackTimer,
-      topology: this.#topology,
+      parameters: this.#parameters,
+      checkAddress: (check, answered) => this.#checks.check(check, answered),
       storage: this.#storage(state),
       emptied: () => {
         const ended = this.#swarms.get(swarmId);
@@ -212,7 +212,8 @@ export class LocalObjects implements TrackerObjects {
         this.#state.changed = true;
       },
       swarm: (swarmId) => this.swarm(swarmId),
-      trackTimer: this.#trackTimer,
+      trackTimer: this.#parameters.number("TRACK_TIMER") * 1000,
+      limits: this.#parameters.limits,
       now: () => Date.now(),
     });
     const peer: LocalPeer = { tracker, busy: 0, used: peers.has(peerId), timer: undefined };
@@ -233,7 +234,7 @@ export class LocalObjects implements TrackerObjects {
           if (due === undefined) peer.used = false;
           void this.#expire(peerId, peer);
         },
-        due === undefined ? RETRY_WINDOW : Math.max(due - Date.now(), 10),
+        due === undefined ? this.#parameters.limits.retryWindowMs : Math.max(due - Date.now(), 10),
       );
       peer.timer.unref();
     }

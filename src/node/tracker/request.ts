@@ -1,4 +1,21 @@
 import type { IncomingMessage } from "node:http";
+import { LENGTH_MISMATCH } from "../../tracker/body.ts";
+import { TrackerError } from "../../tracker/errors.ts";
+import type { Inquiry } from "../../tracker/exchange.ts";
+
+/** A request for PPSP-TP whose body has been read; `bytes` is undefined where there is none that matters. */
+export const toInquiry = (
+  { method = "GET", url = "/", headers }: IncomingMessage,
+  bytes: Uint8Array<ArrayBuffer> | undefined,
+): Inquiry => ({
+  method,
+  target: url,
+  header: (name) => headers[name]?.toString(),
+  body: (length) => {
+    if (bytes?.byteLength !== length) throw new TrackerError("length", LENGTH_MISMATCH);
+    return bytes;
+  },
+});
 
 /**
  * What src/tracker reads of a Request, over what node:http has read already: Node's own Request costs more than all else that is
@@ -43,6 +60,6 @@ class ReadRequest implements Pick<Request, "method" | "url" | "text"> {
   }
 }
 
-/** A request whose body has been read, as src/tracker takes it; `bytes` is undefined where there is none that matters. */
+/** The same for everything beside PPSP-TP. */
 export const toRequest = (message: IncomingMessage, bytes: Uint8Array | undefined): Request =>
   new ReadRequest(message, bytes) as unknown as Request;

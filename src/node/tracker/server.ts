@@ -5,12 +5,12 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import type { TrackerFront } from "../../tracker/front.ts";
-import { REASON_HEADER } from "../../tracker/handler.ts";
-import { MAX_BODY, MAX_SIGNAL, MAX_URI } from "../../tracker/limits.ts";
+import { readSubprotocols, SIGNAL_CODECS } from "../../tracker/encodings.ts";
+import { type Answer, REASON_HEADER } from "../../tracker/exchange.ts";
+import { MAX_SIGNAL, MAX_URI } from "../../tracker/limits.ts";
 import type { Parameters } from "../../tracker/parameters.ts";
-import { SIGNAL_PROTOCOL, TOKEN_PREFIX } from "../../tracker/signal.ts";
 import { CommandError } from "../publish/command-error.ts";
-import { toRequest } from "./request.ts";
+import { toInquiry, toRequest } from "./request.ts";
 import type { LocalSwarm } from "./swarm.ts";
 
 /** Octets of all header fields of a request. */
@@ -55,7 +55,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     maxPayload: MAX_MESSAGE,
     perMessageDeflate: false,
     clientTracking: false,
-    handleProtocols: () => SIGNAL_PROTOCOL,
+    handleProtocols: (names) => [...names].find((name) => SIGNAL_CODECS.has(name)) ?? false,
   });
   server.on("upgrade", (request, socket, head) => upgrade(request, socket, head, sockets, options));
   server.listen(port, host);
@@ -93,9 +93,13 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   const source = sourceOf(request, options.parameters);
   try {
     const refused = front.admit(source);
-    const body = refused === undefined ? await readBody(request) : undefined;
-    const answered = refused ?? (await front.serve(toRequest(request, body), { source }, true));
-    await write(response, answered, request.complete);
+    if (refused !== undefined) return write(response, refused, request.complete);
+    const bytes = await readBody(request, options.parameters.limits.body);
+    const answered =
+      request.url === "/"
+        ? await front.track(toInquiry(request, bytes), { source })
+        : await toAnswer(await front.serve(toRequest(request, bytes), { source }, true));
+    write(response, answered, request.complete);
   } catch (error) {
     // The peer has gone, or was told by `clientError`.
     if (request.destroyed && !request.complete) return;
@@ -105,24 +109,35 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
 }
 
 /** The body, up to what any handler takes; undefined where its length says that it will not be taken anyway. */
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+function readBody(request: IncomingMessage, limit: number): Promise<Buffer<ArrayBuffer>> | undefined {
   const length = request.headers["content-length"];
-  if (length === undefined || Number(length) > MAX_BODY || length === "0") return undefined;
-  const parts: Buffer[] = [];
-  for await (const part of request) parts.push(part as Buffer);
-  return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+  if (length === undefined || Number(length) > limit || length === "0") return undefined;
+  // Events, because a request's iterator costs as much as all that is done for a PPSP-TP request.
+  return new Promise((resolve, reject) => {
+    const parts: Buffer<ArrayBuffer>[] = [];
+    request.on("data", (part: Buffer<ArrayBuffer>) => parts.push(part));
+    request.on("end", () => resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts)));
+    request.on("error", reject);
+  });
 }
 
-async function write(response: ServerResponse, answered: Response, complete: boolean): Promise<void> {
-  const { status, statusText, headers, body } = answered;
-  const fields: Record<string, string> = Object.fromEntries(headers);
-  const bytes = body === null ? undefined : Buffer.from(await answered.arrayBuffer());
-  if (status !== 204) fields["content-length"] = String(bytes?.length ?? 0);
+const toAnswer = async (response: Response): Promise<Answer> => ({
+  status: response.status,
+  reason: response.statusText,
+  headers: Object.fromEntries(response.headers),
+  ...(response.body !== null && { body: await response.arrayBuffer() }),
+});
+
+function write(response: ServerResponse, { status, reason, headers, body }: Answer, complete: boolean): void {
+  const content = typeof body === "object" ? Buffer.from(body) : body;
+  const length = content === undefined ? 0 : Buffer.byteLength(content);
+  if (status !== 204) headers["Content-Length"] = String(length);
   // What is still to come of a request that was refused is not read.
-  if (!complete) fields["connection"] = "close";
-  if (statusText === "") response.writeHead(status, fields);
-  else response.writeHead(status, statusText, fields);
-  response.end(bytes);
+  if (!complete) headers["Connection"] = "close";
+  if (reason === "") response.writeHead(status, headers);
+  else response.writeHead(status, reason, headers);
+  // Text that is all ASCII is written without being converted.
+  response.end(content, length === content?.length ? "latin1" : "utf8");
 }
 
 /** The peer's address: its connection's, or what the proxy in front of the tracker says. */
@@ -167,7 +182,7 @@ function upgrade(
 ): void {
   const { url: target = "/", headers } = request;
   socket.on("error", () => socket.destroy());
-  const refuse = ({ status, statusText }: Response): void => end(socket, status, statusText);
+  const refuse = ({ status, reason }: Answer): void => end(socket, status, reason);
   const admitted = front.admit(sourceOf(request, parameters));
   if (admitted !== undefined) return refuse(admitted);
   if (target.length > MAX_URI || !URL.canParse(target, "http://tracker"))
@@ -178,13 +193,12 @@ function upgrade(
   const peerId = url.searchParams.get("peer") ?? "";
   const refused = front.signalRefusal(headers.upgrade ?? null, swarmId);
   if (refused !== undefined) return refuse(refused);
-  const protocols = (headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
-  const token = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length) ?? "";
-  if (!protocols.includes(SIGNAL_PROTOCOL)) return end(socket, 400, "Subprotocol not supported");
+  const { codec, token } = readSubprotocols(headers["sec-websocket-protocol"] ?? null);
+  if (codec === undefined) return end(socket, 400, "Subprotocol not supported");
   const swarm = find(swarmId);
   if (swarm === undefined || !swarm.desk.admits(peerId, token)) return end(socket, 403, "Peer not registered");
   sockets.handleUpgrade(request, socket, head, (opened) => {
     // Between the check and here nothing else has run.
-    swarm.accept(peerId, opened);
+    swarm.accept(peerId, opened, codec);
   });
 }

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import type { SwarmTotals } from "../../tracker/manage/summary.ts";
 import type { SwarmPolicy } from "../../tracker/manage/policy.ts";
 import type { PeerRecord } from "../../tracker/peer.ts";
-import type { Member } from "../../tracker/swarm.ts";
+import type { Member } from "../../tracker/member.ts";
 import { CommandError } from "../publish/command-error.ts";
 import { TrackerState } from "./objects.ts";
 

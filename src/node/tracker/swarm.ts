@@ -1,20 +1,19 @@
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
+import type { CheckAddress } from "../../tracker/further.ts";
+import { jsonSignals } from "../../tracker/json/signal.ts";
 import { type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
-import { RETRY_WINDOW } from "../../tracker/limits.ts";
-import type { Topology } from "../../tracker/place.ts";
-import { CLOSE, PING, PONG } from "../../tracker/signal.ts";
-
-/** Bytes that may wait in a socket: a member that reads nothing does not fill the tracker's memory. */
-const MAX_WAITING = 1024 * 1024;
+import type { Parameters } from "../../tracker/parameters.ts";
+import { randomNumber } from "../../tracker/random.ts";
+import { CLOSE, PING, PONG, type SignalCodec } from "../../tracker/signal.ts";
+import type { SignalSocket } from "../../tracker/switchboard.ts";
 
 /** What a swarm in this process needs. */
 export interface LocalSwarmOptions {
   readonly swarmId: string;
   readonly storage: DeskStorage;
-  /** Milliseconds. */
-  readonly trackTimer: number;
-  readonly topology: Topology;
+  readonly parameters: Parameters;
+  readonly checkAddress: CheckAddress;
   /** Called when nobody is left in it. */
   readonly emptied: () => void;
 }
@@ -31,21 +30,32 @@ interface Connection {
 export class LocalSwarm {
   readonly desk: SwarmDesk;
   readonly #emptied: () => void;
+  /** Milliseconds. */
+  readonly #retryWindow: number;
+  /** Bytes that may wait in a socket: a member that reads nothing does not fill the tracker's memory. */
+  readonly #queue: number;
   readonly #connections = new Map<string, Connection>();
+  readonly #encodings = new WeakMap<SignalSocket, SignalCodec>();
   /** It had members: a repeated request about their end is to be answered as the first was. */
   #used = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ swarmId, storage, trackTimer, topology, emptied }: LocalSwarmOptions) {
+  constructor({ swarmId, storage, parameters, checkAddress, emptied }: LocalSwarmOptions) {
     this.#emptied = emptied;
+    this.#retryWindow = parameters.limits.retryWindowMs;
+    this.#queue = parameters.number("SOCKET_QUEUE");
     this.desk = new SwarmDesk({
       swarmId,
       storage,
-      trackTimer,
-      topology,
+      trackTimer: parameters.number("TRACK_TIMER") * 1000,
+      limits: parameters.limits,
+      topology: parameters.topology,
+      named: parameters.names(swarmId),
+      publishers: parameters.publishers,
+      checkAddress,
       now: () => Date.now(),
       iso: (at) => new Date(at).toISOString(),
-      random,
+      random: randomNumber,
       newToken: () => randomBytes(16).toString("hex"),
       heard: (peerId) => this.#connections.get(peerId)?.heard ?? 0,
       sockets: (peerId) => {
@@ -53,6 +63,7 @@ export class LocalSwarm {
         const connection = this.#connections.get(peerId);
         return connection?.socket.readyState === 1 ? [connection.socket] : [];
       },
+      encoding: (socket) => this.#encodings.get(socket) ?? jsonSignals,
     });
     this.settle();
   }
@@ -65,7 +76,7 @@ export class LocalSwarm {
     if (idle && !this.#used) {
       this.#emptied();
     } else if (this.#timer === undefined && (idle || due !== undefined)) {
-      const delay = idle ? RETRY_WINDOW : Math.max((due ?? 0) - Date.now(), 10);
+      const delay = idle ? this.#retryWindow : Math.max((due ?? 0) - Date.now(), 10);
       this.#timer = setTimeout(
         () => {
           this.#timer = undefined;
@@ -79,7 +90,8 @@ export class LocalSwarm {
   }
 
   /** Takes a member's signalling socket, instead of an older one. */
-  accept(peerId: string, socket: WebSocket): void {
+  accept(peerId: string, socket: WebSocket, codec: SignalCodec): void {
+    this.#encodings.set(socket, codec);
     this.#connections.get(peerId)?.socket.close(CLOSE.replaced, "replaced by a newer socket");
     const connection: Connection = { peerId, socket, heard: Date.now() };
     this.#connections.set(peerId, connection);
@@ -88,17 +100,17 @@ export class LocalSwarm {
       connection.heard = Date.now();
       const text = binary ? undefined : data.toString("utf8");
       if (text === PING) socket.send(PONG);
-      else this.desk.receive(socket, peerId, text);
-      if (socket.bufferedAmount > MAX_WAITING) socket.terminate();
+      else this.desk.signals.receive(socket, peerId, text);
+      if (socket.bufferedAmount > this.#queue) socket.terminate();
     });
     // What ws finds wrong (too big, bad UTF-8) it answers with the right close code itself.
     socket.on("error", () => undefined);
     socket.on("close", () => {
       if (this.#connections.get(peerId) !== connection) return;
       this.#connections.delete(peerId);
-      this.desk.closed(peerId);
+      this.desk.signals.closed(peerId);
     });
-    socket.send(this.desk.opened(peerId));
+    socket.send(this.desk.signals.opened(peerId, codec));
   }
 
   /** Ends timer and sockets; members stay. */
@@ -107,18 +119,3 @@ export class LocalSwarm {
     for (const { socket } of this.#connections.values()) socket.terminate();
   }
 }
-
-/** A number in [0, 1); a block of randomness at a time, for lists are drawn with many. */
-const random = (() => {
-  let block = new Uint32Array(0);
-  let at = 0;
-  return (): number => {
-    if (at === block.length) {
-      block = crypto.getRandomValues(new Uint32Array(1024));
-      at = 0;
-    }
-    const value = block[at] ?? 0;
-    at += 1;
-    return value / 2 ** 32;
-  };
-})();

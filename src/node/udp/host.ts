@@ -6,7 +6,7 @@ import type { ChunkStore, Clock, Link } from "../../engine/ports.ts";
 import { systemClock, systemRandom32 } from "../../engine/system.ts";
 import { chunkHash, nodeHash } from "../publish/hash-files.ts";
 import type { UdpAddress } from "./address.ts";
-import { Introductions } from "./introductions.ts";
+import { Introductions, MAX_INTRODUCED } from "./introductions.ts";
 import { hostOf } from "./octets.ts";
 import type { UdpSocket } from "./socket.ts";
 
@@ -36,6 +36,12 @@ export const UDP_SETTINGS = {
   maxWindow: 1_048_576,
 } as const satisfies Partial<ChannelSettings>;
 
+/**
+ * The user named the tracker, so all peers may come from it, and the only seeder may be one that was away for a moment. It
+ * can lie all the same, so they are few, and an address is not tried again at once.
+ */
+const LISTED = { few: MAX_INTRODUCED, forgetMs: 60_000 };
+
 /** The system's clock; what the socket has received already comes before `soon`. */
 const nodeClock: Clock = { ...systemClock, soon: (work) => void setImmediate(work) };
 
@@ -48,6 +54,8 @@ export class UdpHost {
   readonly #named = new Map<string, UdpAddress>();
   /** Peers that others told us of. */
   readonly #introductions = new Introductions();
+  /** Peers that trackers told us of. */
+  readonly #listed = new Introductions(LISTED);
   readonly #reopenings = new Map<string, () => void>();
   #closed = false;
 
@@ -80,6 +88,16 @@ export class UdpHost {
     this.#host.add(link, true);
   }
 
+  /** Opens a channel to a peer that a tracker told us of, if there is room for one more such. */
+  meet(remote: UdpAddress): void {
+    if (!this.#closed) this.#contact(remote, this.#listed);
+  }
+
+  /** How many peers have a channel, or are asked for one. */
+  get peerCount(): number {
+    return [...this.swarm.connections].length;
+  }
+
   /** Gives the core an input and carries out what it says. */
   step(input: Input): void {
     this.#host.step(input);
@@ -105,18 +123,19 @@ export class UdpHost {
     if (this.#closed) return;
     if (news.type === "rejected" && news.reason !== "incompatible") this.#named.delete(news.link);
     if (news.type === "closed" && this.#named.has(news.link)) this.#reopen(news.link);
-    if (news.type === "closed") this.#introductions.ended(news.link, nodeClock.now());
-    if (news.type === "peer") this.#introduce(news);
+    if (news.type === "closed") {
+      this.#introductions.ended(news.link, nodeClock.now());
+      this.#listed.ended(news.link, nodeClock.now());
+    }
+    if (news.type === "peer") this.#contact({ host: hostOf(news.address), port: news.port }, this.#introductions);
     this.#options.news(news);
   }
 
-  /** A peer told us of another one. */
-  #introduce({ address, port }: Extract<News, { type: "peer" }>): void {
+  #contact(remote: UdpAddress, introductions: Introductions): void {
     const { socket } = this.#options;
-    const remote = { host: hostOf(address), port };
     if (!socket.reaches(remote) || socket.has(remote)) return;
     const link = socket.link(remote);
-    if (this.#introductions.admit(link.id, this.#host.size, nodeClock.now())) this.#host.add(link, true);
+    if (introductions.admit(link.id, this.#host.size, nodeClock.now())) this.#host.add(link, true);
     else link.close();
   }
 

@@ -12,10 +12,6 @@ import type { Parameters } from "../parameters.ts";
 
 /** Characters of an Authorization header; an access token with two RSA-4096 signatures fits. */
 const MAX_AUTHORIZATION = 8192;
-/** Clocks of issuer and tracker may differ by this, seconds. */
-const CLOCK_TOLERANCE = 30;
-/** Tokens whose check is remembered: signatures cost more than all else about a request. */
-const MAX_KNOWN = 10_000;
 
 /** What a peer may do in a swarm; each includes those before it. */
 export const SCOPES = ["watch", "seed", "super-node"] as const;
@@ -44,10 +40,21 @@ export interface AuthorityHost {
 export class Authority {
   readonly #verify: (token: string) => Promise<JWTVerifyResult>;
   readonly #host: AuthorityHost;
+  /** By how much clocks may differ, s. */
+  readonly #clockTolerance: number;
+  /** Tokens whose check is remembered. */
+  readonly #table: number;
   readonly #known = new Map<string, Known>();
 
-  private constructor(verify: (token: string) => Promise<JWTVerifyResult>, host: AuthorityHost) {
+  private constructor(
+    verify: (token: string) => Promise<JWTVerifyResult>,
+    host: AuthorityHost,
+    clockTolerance: number,
+    table: number,
+  ) {
     this.#verify = verify;
+    this.#clockTolerance = clockTolerance;
+    this.#table = table;
     this.#host = host;
   }
 
@@ -56,11 +63,12 @@ export class Authority {
     const [url, secret] = [parameters.text("AUTH_JWKS_URL"), parameters.text("AUTH_SECRET")];
     const [issuer, audience] = [parameters.text("AUTH_ISSUER"), parameters.text("AUTH_AUDIENCE")];
     if (url === "" && secret === "") return undefined;
+    const [clockTolerance, table] = [parameters.number("AUTH_CLOCKS"), parameters.number("AUTH_TABLE")];
     const remote = url === "" ? undefined : createRemoteJWKSet(new URL(url));
     const key = new TextEncoder().encode(secret);
     const verify = async (token: string): Promise<JWTVerifyResult> => {
       const options: JWTVerifyOptions = {
-        clockTolerance: CLOCK_TOLERANCE,
+        clockTolerance,
         currentDate: host.date(host.now()),
         requiredClaims: ["sub", "exp"],
         ...(issuer !== "" && { issuer }),
@@ -71,7 +79,7 @@ export class Authority {
       if (remote === undefined) throw new errors.JOSEAlgNotAllowed("not signed with the shared secret");
       return jwtVerify(token, remote, { ...options, algorithms: [...ASYMMETRIC] });
     };
-    return new Authority(verify, host);
+    return new Authority(verify, host, clockTolerance, table);
   }
 
   /** See TrackerPolicy. */
@@ -107,11 +115,11 @@ export class Authority {
     }
     try {
       const { payload } = await this.#verify(token);
-      if (this.#known.size >= MAX_KNOWN) {
+      if (this.#known.size >= this.#table) {
         const [oldest] = this.#known.keys();
         if (oldest !== undefined) this.#known.delete(oldest);
       }
-      this.#known.set(token, { payload, until: ((payload.exp ?? 0) + CLOCK_TOLERANCE) * 1000 });
+      this.#known.set(token, { payload, until: ((payload.exp ?? 0) + this.#clockTolerance) * 1000 });
       return payload;
     } catch (error) {
       if (error instanceof errors.JWTExpired) return "Access token has expired";

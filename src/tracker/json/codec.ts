@@ -2,7 +2,6 @@ import type { RefusalCode } from "../errors.ts";
 import type {
   Codec,
   ConnectRequest,
-  FindRequest,
   PeerAddress,
   PeerInfo,
   PeerNum,
@@ -38,100 +37,124 @@ const ERROR_CODES: Readonly<Record<RefusalCode, number>> = {
 };
 
 function encodeRequest(request: TrackerRequest): string {
-  const head = { request_type: request.method, transaction_id: request.transactionId, peer_id: request.peerId };
-  const registration = writeRegistration(request.registration);
-  switch (request.method) {
+  const { method, transactionId, peerId, grants, registration } = request;
+  const head = {
+    request_type: quote(method),
+    transaction_id: quote(transactionId),
+    peer_id: quote(peerId),
+    grants: grants && JSON.stringify(grants),
+  };
+  const tail = { registration: registration && writeRegistration(registration) };
+  switch (method) {
     case "CONNECT":
-      return root({ ...head, connect: writeConnect(request), position: request.position, registration });
+      return root({ ...head, connect: writeConnect(request), position: request.position?.toString(), ...tail });
     case "FIND":
       return root({
         ...head,
-        swarm_id: request.swarmId,
-        ...writeWish(request),
-        position: request.position,
-        registration,
+        swarm_id: quote(request.swarmId),
+        peer_num: writePeerNum(request.peerNum),
+        position: request.position?.toString(),
+        ...tail,
       });
     case "STAT_REPORT":
-      return root({ ...head, stat_report: writeStatistics(request), registration });
+      return root({ ...head, stat_report: JSON.stringify(writeStatistics(request)), ...tail });
   }
 }
 
+/** Written piece by piece: the one text that a tracker makes all day long. */
 function encodeResponse(response: TrackerResponse, request: TrackerRequest): string {
   const { transactionId, peers = [], swarmSizes, iceServers, registration } = response;
   if (response.response !== "SUCCESSFUL") return encodeRefusal("unauthorized", transactionId);
+  let text = `{"PPSPTrackerProtocol":{"version":${JSON_VERSION},"response_type":0,"error_code":0,"transaction_id":${quote(transactionId)}`;
   const self = peers.find(({ swarmId }) => swarmId === undefined);
-  return root({
-    response_type: 0,
-    error_code: 0,
-    transaction_id: transactionId,
-    ...(self !== undefined && {
-      peer_id: self.peerId,
-      peer_addr: self.addresses[0] && writeAddress(self.addresses[0]),
-    }),
-    swarm_result: writeResults(request, peers),
-    swarm_sizes: swarmSizes?.map(({ swarmId, size }) => ({ swarm_id: swarmId, size })),
-    ice_servers: iceServers,
-    registration: writeRegistration(registration),
-  });
+  if (self !== undefined) {
+    text += `,"peer_id":${quote(self.peerId)}`;
+    if (self.addresses[0] !== undefined) text += `,"peer_addr":${writeAddress(self.addresses[0])}`;
+  }
+  const results = writeResults(request, peers);
+  if (results !== undefined) text += `,"swarm_result":[${results.join(",")}]`;
+  if (swarmSizes !== undefined) {
+    const sizes = swarmSizes.map(({ swarmId, size }) => `{"swarm_id":${quote(swarmId)},"size":${size}}`);
+    text += `,"swarm_sizes":[${sizes.join(",")}]`;
+  }
+  if (iceServers !== undefined) text += `,"ice_servers":${JSON.stringify(iceServers)}`;
+  if (registration !== undefined) text += `,"registration":${writeRegistration(registration)}`;
+  return `${text}}}`;
 }
 
 /** Every refusal has a body in JSON, which says error_code. */
 function encodeRefusal(code: RefusalCode, transactionId: string | undefined): string {
-  return root({ response_type: 1, error_code: ERROR_CODES[code], transaction_id: transactionId });
+  return root({
+    response_type: "1",
+    error_code: String(ERROR_CODES[code]),
+    transaction_id: transactionId === undefined ? undefined : quote(transactionId),
+  });
 }
 
-const root = (content: Readonly<Record<string, unknown>>): string =>
-  JSON.stringify({ PPSPTrackerProtocol: { version: JSON_VERSION, ...content } });
+const root = (members: Readonly<Record<string, string | undefined>>): string =>
+  `{"PPSPTrackerProtocol":${writeObject({ version: String(JSON_VERSION), ...members })}}`;
+
+/** Members are JSON texts; those that are undefined are left out. */
+const writeObject = (members: Readonly<Record<string, string | undefined>>): string =>
+  `{${Object.entries(members)
+    .flatMap(([name, text]) => (text === undefined ? [] : `"${name}":${text}`))
+    .join(",")}}`;
 
 /** One result for each action of a CONNECT, with the peer list where it is a JOIN; one for a FIND. */
-function writeResults(request: TrackerRequest, peers: readonly PeerInfo[]) {
+function writeResults(request: TrackerRequest, peers: readonly PeerInfo[]): string[] | undefined {
   if (request.method === "STAT_REPORT") return undefined;
   if (request.method === "FIND") return [writeResult(request.swarmId, peers)];
   return request.actions.map(({ action, swarmId }) => writeResult(swarmId, action === "JOIN" ? peers : []));
 }
 
-function writeResult(swarmId: string, peers: readonly PeerInfo[]) {
-  const own = peers.filter((peer) => peer.swarmId === swarmId);
-  return {
-    swarm_id: swarmId,
-    result: 0,
-    ...(own.length > 0 && {
-      peer_group: {
-        peer_info: own.map(({ peerId, addresses, superNode }) => ({
-          peer_id: peerId,
-          peer_addr: addresses.length > 1 ? addresses.map(writeAddress) : addresses[0] && writeAddress(addresses[0]),
-          super_node: superNode,
-        })),
-      },
-    }),
-  };
+function writeResult(swarmId: string, peers: readonly PeerInfo[]): string {
+  let infos = "";
+  for (const peer of peers) {
+    if (peer.swarmId === swarmId) infos += (infos === "" ? "" : ",") + writePeer(peer);
+  }
+  const group = infos === "" ? "" : `,"peer_group":{"peer_info":[${infos}]}`;
+  return `{"swarm_id":${quote(swarmId)},"result":0${group}}`;
 }
 
-function writeConnect(request: ConnectRequest) {
-  const { addresses, actions } = request;
-  return {
-    ...writeWish(request),
-    ...(addresses.length > 0 && { peer_addr: addresses.map(writeAddress) }),
-    swarm_action: actions.map(({ swarmId, action, peerMode }) => ({ swarm_id: swarmId, action, peer_mode: peerMode })),
-  };
+function writePeer({ peerId, addresses, superNode }: PeerInfo): string {
+  let text = `{"peer_id":${quote(peerId)}`;
+  if (addresses.length === 1) text += `,"peer_addr":${writeAddress(addresses[0]!)}`;
+  else if (addresses.length > 1) text += `,"peer_addr":[${addresses.map(writeAddress).join(",")}]`;
+  return superNode === undefined ? `${text}}` : `${text},"super_node":true}`;
 }
 
-const writeWish = ({ peerNum }: ConnectRequest | FindRequest) =>
-  peerNum === undefined ? {} : { peer_num: writePeerNum(peerNum) };
+function writeConnect({ addresses, actions, peerNum }: ConnectRequest): string {
+  const swarms = actions.map(({ swarmId, action, peerMode }) => ({ swarm_id: swarmId, action, peer_mode: peerMode }));
+  return writeObject({
+    peer_num: writePeerNum(peerNum),
+    peer_addr: addresses.length > 0 ? `[${addresses.map(writeAddress).join(",")}]` : undefined,
+    swarm_action: JSON.stringify(swarms),
+  });
+}
 
-const writePeerNum = ({ count, abilityNAT, concurrentLinks, onlineTime, uploadBWlevel }: PeerNum) => ({
-  peer_count: count,
-  ability_nat: abilityNAT,
-  concurrent_links: concurrentLinks,
-  online_time: onlineTime,
-  upload_bandwidth_level: uploadBWlevel,
-});
+const writePeerNum = (peerNum: PeerNum | undefined): string | undefined =>
+  peerNum &&
+  JSON.stringify({
+    peer_count: peerNum.count,
+    ability_nat: peerNum.abilityNAT,
+    concurrent_links: peerNum.concurrentLinks,
+    online_time: peerNum.onlineTime,
+    upload_bandwidth_level: peerNum.uploadBWlevel,
+  });
 
-const writeAddress = ({ addrType, ip, peerProtocol, ...rest }: PeerAddress) => ({
-  ip_address: { address_type: addrType, address: ip },
-  ...rest,
-  peer_protocol: peerProtocol,
-});
+function writeAddress({ addrType, ip, port, priority, type, connection, asn, peerProtocol }: PeerAddress): string {
+  let text = `{"ip_address":{"address_type":"${addrType}","address":${quote(ip)}},"port":${port}`;
+  if (priority !== undefined) text += `,"priority":${priority}`;
+  if (type !== undefined) text += `,"type":"${type}"`;
+  if (connection !== undefined) text += `,"connection":${quote(connection)}`;
+  if (asn !== undefined) text += `,"asn":${quote(asn)}`;
+  if (peerProtocol !== undefined) text += `,"peer_protocol":${quote(peerProtocol)}`;
+  return `${text}}`;
+}
 
-const writeRegistration = (registration: Registration | undefined) =>
-  registration && { token: registration.token, track_timer: registration.trackTimer };
+/** A string as JSON; nearly all of ours need no escapes. */
+const quote = (text: string): string =>
+  /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/u.test(text) ? `"${text}"` : JSON.stringify(text);
+
+const writeRegistration = ({ token, trackTimer, relayOnly }: Registration): string =>
+  JSON.stringify({ token, track_timer: trackTimer, relay_only: relayOnly });

@@ -10,7 +10,7 @@ import {
   type TrackerRequest,
   type TrackerResponse,
 } from "../messages.ts";
-import { address, defined, identifier, integerValue, oneOf, swarmIdentifier } from "../values.ts";
+import { address, defined, grantText, identifier, integerValue, oneOf, swarmIdentifier } from "../values.ts";
 import { readIceServers, readSwarmSizes } from "./lists.ts";
 import { array, type JsonObject, member, object, objects, optional, parseObject, required } from "./read.ts";
 import { readStatistics } from "./statistics.ts";
@@ -28,7 +28,10 @@ export function decodeRequest(text: string): TrackerRequest {
   const common = {
     peerId,
     transactionId,
-    ...defined({ registration: optional(root, "registration", readRegistration) }),
+    ...defined({
+      registration: optional(root, "registration", readRegistration),
+      grants: optional(root, "grants", (value, name) => array(value, name, MAX_SWARMS).map(grantText)),
+    }),
   };
   switch (method) {
     case "CONNECT":
@@ -154,5 +157,6 @@ function readRegistration(value: unknown): Registration {
   return defined({
     token: optional(of, "token", (token, name) => identifier(token, name)),
     trackTimer: optional(of, "track_timer", (timer, name) => integerValue(timer, name, 86_400)),
+    relayOnly: member(of, "relay_only") === true ? true : undefined,
   });
 }

@@ -58,6 +58,7 @@ export function array(value: unknown, what: string, limit: number): readonly unk
 
 /** Refuses deep nesting before anything is built. */
 function checkDepth(text: string): void {
+  if (opened(text, "{") + opened(text, "[") <= MAX_JSON_DEPTH) return;
   let depth = 0;
   let quoted = false;
   for (let at = 0; at < text.length; at += 1) {
@@ -71,4 +72,12 @@ function checkDepth(text: string): void {
       if (depth > MAX_JSON_DEPTH) throw malformed("JSON: nested too deeply");
     } else if (character === "}" || character === "]") depth -= 1;
   }
+}
+
+/** How many of these brackets there are, in strings too; no more are counted than are needed to be too many. */
+function opened(text: string, bracket: "{" | "["): number {
+  let count = 0;
+  for (let at = text.indexOf(bracket); at >= 0 && count <= MAX_JSON_DEPTH; at = text.indexOf(bracket, at + 1))
+    count += 1;
+  return count;
 }

@@ -1,4 +1,5 @@
-import type { Member, SwarmStorage } from "../swarm.ts";
+import type { Member } from "../member.ts";
+import type { SwarmStorage } from "../swarm.ts";
 import { NO_TOTALS, sumTotals, type SwarmTotals } from "./summary.ts";
 
 /** Keeps the totals of members that have left, beside the members themselves. */
@@ -63,6 +64,24 @@ export class SwarmAccount implements SwarmStorage {
       if (member.peerMode === "SEED") this.#seeds -= 1;
     }
     this.#storage.delete(peerId);
+  }
+
+  /** Lets a member go without its departure: another object has it now, sums included. */
+  release(peerId: string): void {
+    const member = this.#members.get(peerId);
+    if (member !== undefined) this.#present = sumTotals(this.#present, totalsOf(member), -1);
+    if (this.#members.delete(peerId) && member?.peerMode === "SEED") this.#seeds -= 1;
+    this.#storage.delete(peerId);
+  }
+
+  /** Takes over what another object had counted of members that have left. */
+  inherit(totals: SwarmTotals): void {
+    this.#depart(totals);
+  }
+
+  /** What members that have left had reported. */
+  get departed(): SwarmTotals {
+    return this.#departed;
   }
 
   /** Binds a member to the subject of its access token. */

@@ -1,5 +1,5 @@
 import { MAX_ID, MAX_SWARM_ID } from "../limits.ts";
-import { type Parameters, servedSwarms } from "../parameters.ts";
+import type { Parameters } from "../parameters.ts";
 import type { DeskPort, PolicyChange } from "./desk.ts";
 import type { RateLimits, RegistryPort } from "./registry.ts";
 import { bearer, json } from "./respond.ts";
@@ -116,7 +116,8 @@ export async function answerManagement(request: Request, url: URL, host: Managem
     const swarmId = named(route.parts, parts, "{swarmId}", MAX_SWARM_ID);
     const peerId = named(route.parts, parts, "{peerId}", MAX_ID);
     // Each name is an object: none is made for swarms that the tracker is not there for.
-    if (swarmId !== "" && !servedSwarms(host.parameters)(swarmId)) return json({ error: "swarm not served here" }, 404);
+    const served = host.parameters.text("PUBLISHERS") !== "" || host.parameters.names(swarmId);
+    if (swarmId !== "" && !served) return json({ error: "swarm not served here" }, 404);
     return await route.operation(host, { request, query: url.searchParams, swarmId, peerId });
   } catch (error) {
     if (error instanceof CallError) return json({ error: error.message }, 400);

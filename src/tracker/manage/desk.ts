@@ -1,17 +1,14 @@
-import { Mailboxes } from "../mailbox.ts";
+import type { Voucher } from "../auth/grant.ts";
+import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
+import type { Member } from "../member.ts";
 import type { ConnectRequest, FindRequest, PeerProperties, StatReport, StreamStatistics } from "../messages.ts";
 import { type Asker, type Entry, type Listing, NOT_YOURS, type Outcome, refusal, type Wish } from "../objects.ts";
-import { CLOSE, readSignal, SignalAllowance } from "../signal.ts";
+import type { Window } from "../shards/windows.ts";
 import { type SwarmHost, SwarmTracker } from "../swarm.ts";
+import { Switchboard, type SwitchboardHost } from "../switchboard.ts";
 import { type AccountStorage, SwarmAccount } from "./account.ts";
-import { isDefault, MAX_BANS, NO_POLICY, objection, type SwarmPolicy } from "./policy.ts";
-import type { ContentCharacteristics, MemberSummary, SwarmSummary } from "./summary.ts";
-
-/** A signalling socket as a swarm needs it. */
-export interface DeskSocket {
-  send(text: string): void;
-  close(code: number, reason: string): void;
-}
+import { isDefault, NO_POLICY, objection, type SwarmPolicy } from "./policy.ts";
+import type { ContentCharacteristics, MemberSummary, SwarmSummary, SwarmTotals } from "./summary.ts";
 
 /** Where a swarm and what an operator decided about it survive. */
 export interface DeskStorage extends AccountStorage {
@@ -21,13 +18,17 @@ export interface DeskStorage extends AccountStorage {
 }
 
 /** What a swarm with its signalling needs from its host. */
-export interface DeskHost extends Omit<SwarmHost, "storage" | "ended"> {
+export interface DeskHost extends Omit<SwarmHost, "storage" | "ended">, SwitchboardHost {
   readonly swarmId: string;
   readonly storage: DeskStorage;
-  /** Open signalling sockets of one member, or of all. */
-  sockets(peerId?: string): readonly DeskSocket[];
+  /** The operator names the swarm: nobody need vouch for it. */
+  readonly named: boolean;
+  /** Public keys of the publishers by whose word swarms are served. */
+  readonly publishers: { has(publisher: string): boolean };
   /** A time as ISO 8601 in UTC. */
   iso(at: number): string;
+  /** Whether the swarm has more than is here, so that it has not ended when nobody is. */
+  occupied?(): boolean;
 }
 
 /** A change that an operator makes; what is absent stays as it is. */
@@ -54,48 +55,34 @@ export interface DeskPort {
  * and what an operator decides about it. The same in a Durable Object and under Node.
  */
 export class SwarmDesk {
+  /** Signalling between its members. */
+  readonly signals: Switchboard;
   readonly #host: DeskHost;
+  readonly #limits: Limits;
   readonly #swarm: SwarmTracker;
   readonly #account: SwarmAccount;
-  readonly #mailboxes: Mailboxes;
-  readonly #allowances = new WeakMap<DeskSocket, SignalAllowance>();
   #policy: SwarmPolicy;
-  #signals = 0;
 
   constructor(host: DeskHost) {
     this.#host = host;
     this.#account = new SwarmAccount(host.storage);
     this.#policy = host.storage.loadPolicy() ?? NO_POLICY;
-    this.#mailboxes = new Mailboxes({
-      admits: (peerId, token) => this.#swarm.admits(peerId, token),
-      opened: (peerId) => {
-        for (const socket of host.sockets(peerId)) socket.close(CLOSE.replaced, "replaced by a poll");
-        return this.#swarm.opened(peerId);
-      },
-      lapsed: (peerId) => {
-        if (host.sockets(peerId).length === 0) this.#swarm.closed(peerId);
-      },
-      deliver: (to, text) => this.#deliver(to, text),
-      now: () => host.now(),
-      newSession: () => host.newToken(),
-    });
+    this.#limits = host.limits ?? DEFAULT_LIMITS;
+    this.signals = new Switchboard(host, this.#limits, () => this.#swarm);
     this.#swarm = new SwarmTracker({
       ...host,
       storage: this.#account,
       now: () => host.now(),
       random: () => host.random(),
       newToken: () => host.newToken(),
-      heard: (peerId) => this.#heard(peerId),
-      ended: (peerId) => {
-        this.#mailboxes.delete(peerId);
-        for (const socket of host.sockets(peerId)) socket.close(CLOSE.ended, "registration ended");
-      },
+      heard: (peerId) => this.signals.heard(peerId),
+      ended: (peerId, moved) => this.signals.ended(peerId, moved),
     });
   }
 
   /** Nobody is in it, and nothing has been decided about it. */
   get idle(): boolean {
-    return this.#swarm.size === 0 && isDefault(this.#policy);
+    return this.#swarm.size === 0 && isDefault(this.#policy) && this.#host.occupied?.() !== true;
   }
 
   /** Members. */
@@ -103,11 +90,54 @@ export class SwarmDesk {
     return this.#swarm.size;
   }
 
+  /** All that is kept of the members. */
+  get members(): ReadonlyMap<string, Member> {
+    return this.#account.members;
+  }
+
+  /** What an operator has decided. */
+  get policy(): SwarmPolicy {
+    return this.#policy;
+  }
+
+  /** What members that have left had reported. */
+  get departed(): SwarmTotals {
+    return this.#account.departed;
+  }
+
+  /** See SwarmTracker. */
+  adopt(member: Member): void {
+    this.#swarm.adopt(member);
+  }
+
+  /** Lets a member go that another object has taken over. */
+  release(peerId: string): void {
+    this.#account.release(peerId);
+    this.#swarm.release(peerId);
+  }
+
+  /** Takes over what another object had counted of members that have left. */
+  inherit(totals: SwarmTotals): void {
+    this.#account.inherit(totals);
+  }
+
+  /** What other objects may show of these members. */
+  window(): Window {
+    return this.#swarm.window();
+  }
+
+  /** Begins anew, after all that was kept has been given away. */
+  reset(): void {
+    this.#account.clear();
+    this.#policy = NO_POLICY;
+  }
+
   /** See SwarmPort. */
   onConnect(request: ConnectRequest, asker: Asker): Outcome {
     const refused = this.#refused(request.peerId, asker);
     if (refused !== undefined) return refused;
     const outcome = this.#swarm.onConnect(request, asker);
+    this.#grant(asker);
     if (outcome.ok && asker.subject !== undefined) this.#account.bind(request.peerId, asker.subject);
     return outcome;
   }
@@ -127,6 +157,7 @@ export class SwarmDesk {
     const refused = this.#refused(entry.peerId, entry.asker);
     if (refused !== undefined) return !refused.ok && refused.code === "unauthorized" ? "unauthorized" : "forbidden";
     const listing = this.#swarm.enter(this.#host.swarmId, entry, wish);
+    this.#grant(entry.asker);
     if (typeof listing !== "string" && entry.asker.subject !== undefined) {
       this.#account.bind(entry.peerId, entry.asker.subject);
     }
@@ -150,7 +181,11 @@ export class SwarmDesk {
 
   /** See SwarmTracker. */
   expire(): number | undefined {
-    return this.#swarm.expire();
+    const { granted } = this.#policy;
+    if (this.#host.named) return this.#swarm.expire();
+    if (this.#swarm.size > 0 && !this.#holds(granted)) this.#end();
+    const due = this.#swarm.expire();
+    return granted === undefined || this.#swarm.size === 0 ? due : Math.min(due ?? Infinity, granted.until);
   }
 
   /** Whether this peer may open a signalling socket. */
@@ -163,57 +198,21 @@ export class SwarmDesk {
     this.#swarm.reachable(peerId);
   }
 
-  /** A member's signalling socket is open: its first message. */
-  opened(peerId: string): string {
-    this.#mailboxes.delete(peerId);
-    return JSON.stringify({ peers: this.#swarm.opened(peerId) });
-  }
-
-  /** A member's last signalling socket has closed. */
-  closed(peerId: string): void {
-    if (!this.#mailboxes.has(peerId)) this.#swarm.closed(peerId);
-  }
-
-  /** Answers a poll, for members whose network lets no socket through. Never rejects. */
-  poll(request: Request): Promise<Response> {
-    return this.#mailboxes.answer(request);
-  }
-
-  /** A message from a member's socket that is open. */
-  receive(socket: DeskSocket, from: string, message: unknown): void {
-    const now = this.#host.now();
-    const allowance = this.#allowances.get(socket) ?? new SignalAllowance(now);
-    this.#allowances.set(socket, allowance);
-    if (!allowance.take(now)) {
-      socket.close(CLOSE.tooMany, "too many signals");
-      return;
-    }
-    const relay = readSignal(from, message);
-    if (relay.kind === "close") {
-      socket.close(relay.code, relay.reason);
-      return;
-    }
-    if (!this.#deliver(relay.to, relay.text) && !this.#mailboxes.put(relay.to, relay.text)) {
-      socket.send(JSON.stringify({ gone: relay.to }));
-    }
-  }
-
   /** What the registry is told; the last summary of a swarm takes its sums along. */
   describe(): SwarmSummary {
     const { swarmId } = this.#host;
-    const { p2p, bans, content } = this.#policy;
-    const signals = this.#signals;
-    this.#signals = 0;
+    const { p2p, bans, content, granted } = this.#policy;
     const summary: SwarmSummary = {
       swarmId,
       members: this.#swarm.size,
       seeds: this.#account.seeds,
       sockets: this.#host.sockets().length,
       totals: this.#account.totals,
-      signals,
+      signals: this.signals.count(),
       p2p,
       bans: bans.length,
       ...(content !== undefined && { content }),
+      ...(granted !== undefined && { publisher: granted.publisher }),
       ...(this.idle && { ended: true }),
     };
     if (this.idle) this.#account.clear();
@@ -231,9 +230,9 @@ export class SwarmDesk {
       return {
         peerId,
         peerMode,
-        reachable: this.#host.sockets(peerId).length > 0 || this.#mailboxes.has(peerId),
+        reachable: this.signals.reaches(peerId),
         since: this.#host.iso(since),
-        silent: Math.max(0, Math.round((now - Math.max(seen, this.#heard(peerId))) / 1000)),
+        silent: Math.max(0, Math.round((now - Math.max(seen, this.signals.heard(peerId))) / 1000)),
         uploadedBytes: stat?.uploadedBytes ?? 0,
         downloadedBytes: stat?.downloadedBytes ?? 0,
         stalls: properties?.playback?.stalls ?? 0,
@@ -252,20 +251,29 @@ export class SwarmDesk {
     if (p2p === false) this.close();
   }
 
-  /** See DeskPort. */
-  ban(peerId: string, withAddress: boolean, seconds: number | undefined): boolean {
+  /** See DeskPort; `elsewhere` is the address of a member that another object has. */
+  ban(peerId: string, withAddress: boolean, seconds: number | undefined, elsewhere?: string): boolean {
     const now = this.#host.now();
     const member = this.#account.members.get(peerId);
-    const source = withAddress ? member?.source : undefined;
+    const source = withAddress ? (member?.source ?? elsewhere) : undefined;
     const others = this.#policy.bans.filter((ban) => ban.peerId !== peerId && (ban.until ?? Infinity) > now);
     const ban = {
       peerId,
       ...(source !== undefined && { source }),
       ...(seconds !== undefined && { until: now + seconds * 1000 }),
     };
-    this.#decide({ ...this.#policy, bans: [...others, ban].slice(-MAX_BANS) });
+    this.#decide({ ...this.#policy, bans: [...others, ban].slice(-this.#limits.bans) });
     this.#swarm.evict(peerId);
-    return member !== undefined;
+    return member !== undefined || elsewhere !== undefined;
+  }
+
+  /** Takes over what an operator has decided at another object of the swarm. */
+  obey({ granted, ...policy }: SwarmPolicy): void {
+    const { granted: own } = this.#policy;
+    this.#decide({ ...policy, ...(own !== undefined && { granted: own }) });
+    this.vouch(granted);
+    for (const { peerId, until } of policy.bans) if ((until ?? Infinity) > this.#host.now()) this.#swarm.evict(peerId);
+    if (!policy.p2p) this.close();
   }
 
   /** See DeskPort. */
@@ -283,25 +291,41 @@ export class SwarmDesk {
     return ids.length;
   }
 
-  #heard(peerId: string): number {
-    return Math.max(this.#host.heard(peerId), this.#mailboxes.heard(peerId));
-  }
-
-  /** Hands a signal to a member that has a socket. */
-  #deliver(to: string, text: string): boolean {
-    const [receiver] = this.#host.sockets(to);
-    if (receiver === undefined) return false;
-    receiver.send(text);
-    this.#signals += 1;
-    return true;
-  }
-
   #decide(policy: SwarmPolicy): void {
     this.#policy = policy;
-    this.#host.storage.savePolicy(isDefault(policy) ? undefined : policy);
+    this.#host.storage.savePolicy(isDefault(policy) && policy.granted === undefined ? undefined : policy);
+  }
+
+  /** Remembers who vouches for the swarm, as this object or another one of it was told. */
+  vouch(word: Voucher | undefined): void {
+    if (!this.#holds(word) || word.until <= (this.#policy.granted?.until ?? 0)) return;
+    this.#decide({ ...this.#policy, granted: word });
+  }
+
+  /** Remembers who vouches for a swarm that has members, so that not every request need say so. */
+  #grant({ vouched }: Asker): void {
+    const word = vouched?.get(this.#host.swarmId);
+    if (typeof word === "object" && this.#swarm.size > 0) this.vouch(word);
+  }
+
+  #holds(word: Voucher | undefined): word is Voucher {
+    return word !== undefined && word.until > this.#host.now() && this.#host.publishers.has(word.publisher);
+  }
+
+  /** Nobody vouches for the swarm any more. */
+  #end(): void {
+    this.close();
+    const { granted: _, ...policy } = this.#policy;
+    this.#decide(policy);
   }
 
   #refused(peerId: string, asker: Asker): Outcome | undefined {
+    const { granted } = this.#policy;
+    // What a swarm without members knew is gone from storage.
+    const over = this.#swarm.size === 0 && this.#host.occupied?.() !== true;
+    if (granted !== undefined && (over || !this.#holds(granted))) this.#end();
+    const word = asker.vouched?.get(this.#host.swarmId);
+    if (typeof word === "string" && this.#policy.granted === undefined) return refusal("forbidden", word);
     const reason = objection(this.#policy, peerId, asker, this.#host.now());
     if (reason !== undefined) return refusal("forbidden", reason);
     const bound = this.#account.members.get(peerId)?.subject;

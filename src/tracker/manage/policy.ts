@@ -1,8 +1,6 @@
+import type { Voucher } from "../auth/grant.ts";
 import type { Asker } from "../objects.ts";
 import type { ContentCharacteristics } from "./summary.ts";
-
-/** Bans that one swarm keeps; the oldest goes first. */
-export const MAX_BANS = 1000;
 
 /** A peer that an operator does not let in; plain data, so that it can be stored. */
 export interface Ban {
@@ -13,12 +11,14 @@ export interface Ban {
   readonly until?: number;
 }
 
-/** What an operator has decided about one swarm; plain data, so that it can be stored. */
+/** What an operator has decided about one swarm, and a publisher said; plain data, so that it can be stored. */
 export interface SwarmPolicy {
   /** false: its viewers play over HTTP. */
   readonly p2p: boolean;
   readonly bans: readonly Ban[];
   readonly content?: ContentCharacteristics;
+  /** Who vouches for it, as long as it has members. */
+  readonly granted?: Voucher;
 }
 
 /** A swarm about which nothing has been decided. */

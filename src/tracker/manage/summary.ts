@@ -35,6 +35,8 @@ export interface SwarmSummary {
   readonly p2p: boolean;
   readonly bans: number;
   readonly content?: ContentCharacteristics;
+  /** Public key of the publisher by whose word it is served; absent where the operator named it. */
+  readonly publisher?: string;
   /** The last member has gone, and nothing is kept. */
   readonly ended?: true;
 }
@@ -69,8 +71,16 @@ export const NO_TOTALS: SwarmTotals = {
 
 /** `left` and `sign` times `right`, number by number. */
 export function sumTotals(left: SwarmTotals, right: SwarmTotals, sign: 1 | -1 = 1): SwarmTotals {
-  const names = Object.keys(NO_TOTALS) as (keyof SwarmTotals)[];
-  return Object.fromEntries(names.map((name) => [name, left[name] + sign * right[name]])) as unknown as SwarmTotals;
+  return {
+    joined: left.joined + sign * right.joined,
+    uploadedBytes: left.uploadedBytes + sign * right.uploadedBytes,
+    downloadedBytes: left.downloadedBytes + sign * right.downloadedBytes,
+    httpBytes: left.httpBytes + sign * right.httpBytes,
+    chunksInTime: left.chunksInTime + sign * right.chunksInTime,
+    chunksLate: left.chunksLate + sign * right.chunksLate,
+    stalls: left.stalls + sign * right.stalls,
+    rejected: left.rejected + sign * right.rejected,
+  };
 }
 
 /** Share of media bytes that came from peers; undefined before the first byte. */

@@ -8,7 +8,14 @@ import {
   type TrackerResponse,
 } from "../messages.ts";
 import { decodeRequest, decodeResponse } from "./decode.ts";
-import { escapeXml, LISTS_NAMESPACE, NAMESPACE, REGISTRATION_NAMESPACE, writeElement } from "./element.ts";
+import {
+  escapeXml,
+  GRANT_NAMESPACE,
+  LISTS_NAMESPACE,
+  NAMESPACE,
+  REGISTRATION_NAMESPACE,
+  writeElement,
+} from "./element.ts";
 import { writeLists } from "./lists.ts";
 import { writeStatistics } from "./statistics.ts";
 
@@ -61,7 +68,12 @@ function encodeResponse(response: TrackerResponse): string {
   return document(content + writeLists(response), response);
 }
 
-function document(content: string, { registration }: { readonly registration?: Registration }): string {
+interface Extended {
+  readonly registration?: Registration;
+  readonly grants?: readonly string[];
+}
+
+function document(content: string, { registration, grants = [] }: Extended): string {
   const extension =
     registration === undefined
       ? ""
@@ -69,12 +81,14 @@ function document(content: string, { registration }: { readonly registration?: R
   const root = writeElement(
     "PPSPTrackerProtocol",
     { xmlns: NAMESPACE, version: PROTOCOL_VERSION },
-    content + extension,
+    content +
+      extension +
+      grants.map((grant) => writeElement("Grant", { xmlns: GRANT_NAMESPACE }, escapeXml(grant))).join(""),
   );
   return `<?xml version="1.0" encoding="UTF-8"?>\n${root}`;
 }
 
-const textElement = (name: string, text: string): string => writeElement(name, {}, escapeXml(text));
+const textElement = (name: string, text: string): string => `<${name}>${escapeXml(text)}</${name}>`;
 
 const address = (value: PeerAddress): string => writeElement("PeerAddress", { ...value }, "");
 

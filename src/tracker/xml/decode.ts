@@ -11,10 +11,10 @@ import {
   type TrackerRequest,
   type TrackerResponse,
 } from "../messages.ts";
-import { address, defined, identifier, oneOf, swarmIdentifier } from "../values.ts";
-import { type Element, LISTS_NAMESPACE, parseDocument, REGISTRATION_NAMESPACE } from "./element.ts";
+import { address, defined, grantText, identifier, oneOf, swarmIdentifier } from "../values.ts";
+import { type Element, GRANT_NAMESPACE, LISTS_NAMESPACE, parseDocument, REGISTRATION_NAMESPACE } from "./element.ts";
 import { readIceServers, readSwarmSizes } from "./lists.ts";
-import { attribute, child, children, childText, extensionChild, integer } from "./read.ts";
+import { attribute, child, children, childText, extensionChild, extensionChildren, integer } from "./read.ts";
 import { readStatistics } from "./statistics.ts";
 
 const LEVELS = ["HIGH", "NORMAL"] as const;
@@ -25,7 +25,11 @@ export function decodeRequest(text: string): TrackerRequest {
   const method = oneOf(childText(root, "Request"), ["CONNECT", "FIND", "STAT_REPORT"], "Request method");
   const peerId = identifier(childText(root, "PeerID"), "PeerID");
   const transactionId = identifier(childText(root, "TransactionID"), "TransactionID");
-  const common = { peerId, transactionId, ...defined({ registration: readRegistration(root) }) };
+  const common = {
+    peerId,
+    transactionId,
+    ...defined({ registration: readRegistration(root), grants: readGrants(root) }),
+  };
   if (method === "STAT_REPORT") return { method, ...common, ...readStatistics(root) };
   const number = child(root, "PeerNum", "PeerNUM");
   const position = extensionChild(root, LISTS_NAMESPACE, "Position");
@@ -143,6 +147,12 @@ function readAddress(element: Element, index: number): PeerAddress {
   };
 }
 
+function readGrants(root: Element): string[] | undefined {
+  const grants = extensionChildren(root, GRANT_NAMESPACE, "Grant").map(({ text }) => grantText(text.trim()));
+  if (grants.length > MAX_SWARMS) throw malformed("Too many Grant");
+  return grants.length > 0 ? grants : undefined;
+}
+
 function readRegistration(root: Element): Registration | undefined {
   const attributes = extensionChild(root, REGISTRATION_NAMESPACE, "Registration")?.attributes;
   if (attributes === undefined) return undefined;
@@ -151,5 +161,6 @@ function readRegistration(root: Element): Registration | undefined {
   return defined({
     token: token === undefined ? undefined : identifier(token, "token"),
     trackTimer: trackTimer === undefined ? undefined : integer(trackTimer, "trackTimer", 86_400),
+    relayOnly: attributes.get("relayOnly") === "true" ? true : undefined,
   });
 }

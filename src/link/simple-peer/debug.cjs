@@ -1,0 +1,2 @@
+/** In place of `debug`: simple-peer keeps no log. */
+module.exports = () => () => {};
