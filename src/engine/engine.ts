@@ -2,14 +2,15 @@ import type { ChunkRange } from "../core/address/range.ts";
 import { leafBin } from "../core/address/bin.ts";
 import { Layout } from "../core/content/layout.ts";
 import type { Presentation } from "../core/content/presentation.ts";
-import type { SwarmMetadata } from "../core/connection/metadata.ts";
+import { metadataOf } from "../core/connection/metadata.ts";
 import { sameHash } from "../core/integrity/hashes.ts";
 import { covered, peerRate } from "../core/swarm/supply.ts";
-import { ChunkSet } from "../core/address/chunk-set.ts";
+import type { ChunkSet } from "../core/address/chunk-set.ts";
 import { Ahead } from "./ahead.ts";
 import { Delivery, type DeliveryContext, type FetchRequest, type Piece } from "./delivery.ts";
 import { PlaybackError } from "./errors.ts";
 import { Emitter } from "./events.ts";
+import { Holdings } from "./holdings.ts";
 import { HashSource } from "./hash-source.ts";
 import { nearestRanges, UploadMeter } from "./report.ts";
 import { Host, type News } from "./host.ts";
@@ -21,8 +22,6 @@ import { NO_STATS, type EngineStats } from "./stats.ts";
 
 /** A neighbour may still turn up within this time after joining, ms: who has time waits for it. */
 const SEARCH_MS = 2_500;
-/** Share of the memory limit that is freed at once: channels that said HAVE for a chunk must reopen when it goes, so this must be rare. */
-const EVICTION_SHARE = 1 / 8;
 /** Ranges of a ContentMap: what the tracker takes. */
 const REPORTED_RANGES = 64;
 /** `statschange` comes at most this often, ms. */
@@ -42,10 +41,7 @@ export class Engine implements DeliveryContext {
   readonly #hashes: HashSource;
   readonly #emitter = new Emitter<EngineEvents>();
   readonly #deliveries = new Set<Delivery>();
-  /** Chunks in the store that came from peers; the others came from the origin. */
-  readonly #fromPeers = new ChunkSet();
-  /** Chunks that were handed out. */
-  readonly #handed = new ChunkSet();
+  readonly #holdings: Holdings;
   readonly #ended = new AbortController();
   readonly #ahead: Ahead;
   /** For this viewer's lots. */
@@ -91,6 +87,7 @@ export class Engine implements DeliveryContext {
       random32,
       news: (news) => this.#news(news),
     });
+    this.#holdings = new Holdings(options, this.layout, this.#host.swarm.have);
     this.#http = new HttpSource(options.fetch, clock);
     this.#hashes = new HashSource({
       url: new URL(presentation.hashes, baseUrl).href,
@@ -175,15 +172,11 @@ export class Engine implements DeliveryContext {
   }
 
   take(chunk: number): Omit<Piece, "early"> | undefined {
-    const bytes = this.#options.store.get(chunk);
-    if (bytes === undefined) return undefined;
-    const source = this.#handed.has(chunk) ? "cache" : this.#fromPeers.has(chunk) ? "peer" : "http";
-    this.#handed.add({ start: chunk, end: chunk });
-    return { bytes, source };
+    return this.#holdings.take(chunk);
   }
 
   held(range: ChunkRange): ChunkSet {
-    return new ChunkSet(this.#host.swarm.have.present(range));
+    return this.#holdings.within(range);
   }
 
   covered(range: ChunkRange): ChunkRange[] {
@@ -234,9 +227,7 @@ export class Engine implements DeliveryContext {
       return !strict;
     }
     store.put(chunk, bytes);
-    this.#fromPeers.delete(range);
-    // It is on its way to the player already.
-    this.#handed.add(range);
+    this.#holdings.cameFromOrigin(chunk);
     this.stats.verifiedChunks++;
     this.#host.step({ type: "have", swarm: this.#host.swarm.key, chunks: range });
     this.#stored();
@@ -330,8 +321,7 @@ export class Engine implements DeliveryContext {
     switch (news.type) {
       case "verified":
         this.#downloadedBytes += news.data.length;
-        this.#fromPeers.add({ start: news.chunk, end: news.chunk });
-        this.#handed.delete({ start: news.chunk, end: news.chunk });
+        this.#holdings.cameFromPeer(news.chunk);
         this.stats.verifiedChunks++;
         this.#stored();
         return;
@@ -372,21 +362,8 @@ export class Engine implements DeliveryContext {
   }
 
   #stored(): void {
-    const { store, memoryLimit, eviction } = this.#options;
-    if (store.size > memoryLimit) {
-      const have = this.#host.swarm.have;
-      const held = this.presentation.files.map(
-        (_, file) => [file, [...have.present(this.layout.fileChunks(file))]] as const,
-      );
-      const target = store.size - memoryLimit + memoryLimit * EVICTION_SHARE;
-      const chunks = eviction.plan(held, this.#playhead, target);
-      for (const range of chunks) {
-        store.delete(range);
-        this.#handed.delete(range);
-        this.#fromPeers.delete(range);
-      }
-      this.#host.step({ type: "forget", swarm: this.#host.swarm.key, chunks });
-    }
+    const chunks = this.#holdings.evict(this.#playhead);
+    if (chunks.length > 0) this.#host.step({ type: "forget", swarm: this.#host.swarm.key, chunks });
     this.#wakeDeliveries();
     this.#statsChanged();
   }
@@ -419,16 +396,4 @@ export class Engine implements DeliveryContext {
       if (!this.#ended.signal.aborted) this.#emitter.emit("statschange", this.stats);
     });
   }
-}
-
-/** The swarm metadata record of a presentation (RFC 7574 §8.4). */
-function metadataOf({ swarm, files }: Presentation): SwarmMetadata {
-  return {
-    id: swarm.id,
-    chunkSize: swarm.chunkSize,
-    variableSize: files.length > 1,
-    addressing: swarm.addressing,
-    hash: swarm.hash,
-    chunkCount: swarm.chunkCount,
-  };
 }
