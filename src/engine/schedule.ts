@@ -156,8 +156,9 @@ export class Schedule {
   #isLate(gaps: readonly ChunkRange[], covered: readonly ChunkRange[], deadline: number, now: number): boolean {
     const left = deadline - now;
     const expected = this.#view.expectedHttpMs(count(gaps) * this.#view.chunkSize);
-    if (left > (count(covered) === 0 ? 2 : 1) * expected + MARGIN_MS) return false;
-    return left <= expected + LAST_MS || count(covered) === 0 || this.#peersMs(covered) > left / 2;
+    if (left <= expected + LAST_MS) return true;
+    if (this.#view.neighbours === 0) return left <= 2 * expected + MARGIN_MS;
+    return left <= expected + MARGIN_MS && count(covered) > 0 && this.#peersMs(covered) > left / 2;
   }
 
   /** How long neighbours need for these chunks at their rate, ms; Infinity while it is unknown. */
@@ -191,15 +192,13 @@ export class Schedule {
     const expected = this.#view.expectedHttpMs(count(open) * this.#view.chunkSize);
     const lastAt = deadline - 2 * expected - MARGIN_MS;
     const since = this.#since ?? now;
-    // As long as all of it can be here in time, each begins at another place.
-    const inOrder = deadline - now < expected + LAST_MS;
     let best = { block: open[0]!, at: Infinity, lot: Infinity };
     const size = Math.max(1, Math.floor(BLOCK_BYTES / this.#view.chunkSize));
     for (const block of blocks(open, size)) {
-      const lot = inOrder ? block.start : this.#view.lot(Math.floor(block.start / size));
+      const lot = this.#view.lot(Math.floor(block.start / size));
       const from = Math.min(since + SETTLE_MS, lastAt);
       const coming = block.start % size !== 0 && covered.some(({ end }) => end === block.start - 1);
-      const at = Math.max(now, coming ? lastAt : from + (lastAt - from) * Math.max(0, inOrder ? 0 : lot));
+      const at = Math.max(now, coming ? lastAt : from + (lastAt - from) * Math.max(0, lot));
       if (at < best.at || (at === best.at && lot < best.lot)) best = { block, at, lot };
     }
     return best;
