@@ -2,6 +2,7 @@ import { ChunkSet } from "../core/address/chunk-set.ts";
 import type { ChunkRange } from "../core/address/range.ts";
 import { PlaybackError } from "./errors.ts";
 import type { HttpRequest } from "./http-source.ts";
+import { minus, Schedule, type ScheduleView } from "./schedule.ts";
 
 /** Where bytes that were handed to the player came from; `cache`: they had been handed out before. */
 export type PieceSource = "http" | "peer" | "cache";
@@ -10,6 +11,8 @@ export type PieceSource = "http" | "peer" | "cache";
 export interface Piece {
   readonly bytes: Uint8Array;
   readonly source: PieceSource;
+  /** It was here before the player asked. */
+  readonly early: boolean;
 }
 
 /** What to deliver. */
@@ -26,16 +29,13 @@ export interface FetchRequest {
 }
 
 /** What a delivery needs from its engine. */
-export interface DeliveryContext {
+export interface DeliveryContext extends ScheduleView {
   readonly now: () => number;
   readonly after: (delayMs: number, wake: () => void) => () => void;
   /** The bytes of a chunk that is held, and where they came from. */
-  take(chunk: number): Piece | undefined;
-  holds(chunk: number): boolean;
-  /** Parts of a range that an open, unchoking neighbour has. */
-  covered(range: ChunkRange): ChunkRange[];
-  /** Whether neighbours may turn up at any moment, so that whoever has time should wait for them. */
-  readonly expecting: boolean;
+  take(chunk: number): Omit<Piece, "early"> | undefined;
+  /** Parts of a range that are held. */
+  held(range: ChunkRange): ChunkSet;
   want(chunks: ChunkRange, deadline: number): void;
   unwant(chunks: ChunkRange): void;
   /** Chunk from the origin, complete: to be verified, kept and announced. Resolves to false where it must not be played. */
@@ -46,8 +46,6 @@ export interface DeliveryContext {
   /** Exact bytes of a chunk. */
   chunkLength(chunk: number): number;
   read(request: HttpRequest): AsyncGenerator<Uint8Array, void, undefined>;
-  expectedHttpMs(bytes: number): number;
-  readonly httpDownUntil: number;
 }
 
 /** Where the bytes are. */
@@ -63,28 +61,33 @@ export interface DeliveryPlace {
   readonly chunks: ChunkRange;
 }
 
-/** The origin is asked when no more than twice its expected time plus this is left, ms: time for a failure and a second try. */
-const MARGIN_MS = 1_000;
-/** Longest wait between two looks at the situation, ms. */
-const LOOK_MS = 200;
+/** A response of the origin that runs. */
+interface Response {
+  readonly abort: AbortController;
+  readonly range: ChunkRange;
+}
 
 /**
- * One request of the player: chunks in order, each from whoever can give it in time. While the deadline is far, neighbours
- * that have a chunk are asked for it, and the origin only for what nobody has. When it is near, the origin delivers from
- * the front while neighbours go on with the later half, until they meet.
+ * One request of the player, or of the engine ahead of it: carries out what a {@link Schedule} decides, and hands out chunks in
+ * their order.
  */
 export class Delivery {
   readonly #context: DeliveryContext;
   readonly #place: DeliveryPlace;
-  readonly #request: FetchRequest;
+  readonly #schedule: Schedule;
+  #request: FetchRequest;
   /** Chunks from the origin that the player has not got yet, in case that the store does not keep them. */
   readonly #raw = new Map<number, Uint8Array>();
+  /** Chunks that were here when the player asked. */
+  #early = new ChunkSet();
   #next: number;
-  #http: { readonly abort: AbortController; readonly range: ChunkRange; at: number } | undefined;
-  #wanted = new ChunkSet();
-  #wantedDeadline = 0;
+  #http: Response | undefined;
   #error: PlaybackError | undefined;
   #notify: () => void = () => undefined;
+  /** Not earlier, unless something has ended, ms. */
+  #notBefore = -Infinity;
+  #lookAt = Infinity;
+  #stopTimer: () => void = () => undefined;
   #closed = false;
 
   constructor(context: DeliveryContext, place: DeliveryPlace, request: FetchRequest) {
@@ -92,14 +95,25 @@ export class Delivery {
     this.#place = place;
     this.#request = request;
     this.#next = place.chunks.start;
+    this.#schedule = new Schedule(context, (range) => this.#missing(range), place.chunks, context.now());
   }
 
-  /** The chunks one by one. @throws PlaybackError */
-  async *pieces(): AsyncGenerator<Piece, void, undefined> {
-    const { signal } = this.#request;
+  /** The chunks that are asked for. */
+  get chunks(): ChunkRange {
+    return this.#place.chunks;
+  }
+
+  /** The chunks one by one; `request` replaces the one that it began with. @throws PlaybackError */
+  async *pieces(request: FetchRequest): AsyncGenerator<Piece, void, undefined> {
+    const { signal } = request;
+    this.#request = request;
+    this.#early = this.#held(this.#place.chunks);
+    // What failed while nobody was waiting may work now.
+    this.#error = undefined;
     const wake = (): void => this.#notify();
     signal?.addEventListener("abort", wake);
     try {
+      this.#look();
       for (; this.#next <= this.#place.chunks.end; this.#next++) yield await this.#await(this.#next);
     } finally {
       signal?.removeEventListener("abort", wake);
@@ -107,24 +121,34 @@ export class Delivery {
     }
   }
 
+  /** Begins to fetch before the player asks. */
+  begin(): void {
+    this.#look();
+  }
+
+  /** Whether nothing is missing any more. */
+  get complete(): boolean {
+    return this.#missing({ start: this.#next, end: this.#place.chunks.end }).length === 0;
+  }
+
   /** Something changed: a chunk came in, a neighbour came or went. */
   changed(): void {
     this.#notify();
+    this.#plan(Math.max(0, this.#notBefore - this.#context.now()));
   }
 
   /** Another delivery took back a want for these chunks: if they are wanted here, that must be said again. */
   unwanted(chunks: ChunkRange): void {
-    this.#wanted.delete(chunks);
+    this.#schedule.unwanted(chunks);
   }
 
   /** Ends everything that runs on behalf of this delivery. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#stopTimer();
     this.#http?.abort.abort();
-    const wanted = this.#wanted;
-    this.#wanted = new ChunkSet();
-    for (const range of wanted) this.#context.unwant(range);
+    for (const range of this.#schedule.close()) this.#context.unwant(range);
     this.#raw.clear();
     this.#notify();
   }
@@ -135,100 +159,72 @@ export class Delivery {
         throw new PlaybackError("aborted", "the request was taken back");
       }
       const piece = this.#take(chunk);
-      if (piece !== undefined) return piece;
-      const lookAgain = this.#decide();
+      if (piece !== undefined) return { ...piece, early: this.#early.has(chunk) };
       if (this.#error !== undefined) throw this.#error;
-      await new Promise<void>((resolve) => {
-        const stop = this.#context.after(Math.min(LOOK_MS, Math.max(1, lookAgain)), resolve);
-        this.#notify = () => {
-          stop();
-          resolve();
-        };
-      });
-      this.#notify = () => undefined;
+      await new Promise<void>((resolve) => (this.#notify = resolve));
     }
   }
 
-  #take(chunk: number): Piece | undefined {
+  #take(chunk: number): Omit<Piece, "early"> | undefined {
     const raw = this.#raw.get(chunk);
     if (raw === undefined) return this.#context.take(chunk);
     this.#raw.delete(chunk);
     return { bytes: raw, source: "http" };
   }
 
-  /** Sets the sources to work; returns when to look again, ms. */
-  #decide(): number {
+  /** Decides in so many ms, or earlier. */
+  #plan(ms: number): void {
+    const at = this.#context.now() + ms;
+    if (this.#closed || at >= this.#lookAt) return;
+    this.#stopTimer();
+    this.#lookAt = at;
+    this.#stopTimer = this.#context.after(Math.max(1, ms), () => this.#look());
+  }
+
+  /** Sets the sources to work. */
+  #look(): void {
+    if (this.#closed) return;
     const context = this.#context;
-    const gaps = this.#gaps();
-    const [first] = gaps;
-    if (first === undefined) return 0;
     const now = context.now();
-    const deadline = this.#request.deadline();
-    const bytes = gaps.reduce((sum, gap) => sum + (gap.end - gap.start + 1) * this.#place.chunkSize, 0);
-    const hurryAt = deadline - 2 * context.expectedHttpMs(bytes) - MARGIN_MS;
-    const hurry = now >= hurryAt;
-    const covered = gaps.flatMap((gap) => context.covered(gap));
-    const httpUp = now >= context.httpDownUntil;
-
-    let origin: ChunkRange | undefined;
-    if (hurry) origin = first;
-    else if (!context.expecting) origin = minus(gaps, covered)[0];
-    if (origin !== undefined && httpUp && this.#http === undefined) this.#startHttp(origin);
-
-    const http = this.#http;
-    if (http === undefined) this.#want(hurry ? covered : gaps, hurry ? Infinity : deadline, now);
-    else {
-      // The origin comes from the front; neighbours take the later half of what it still has to give, and the rest.
-      const meet = http.at + Math.ceil((http.range.end - http.at + 1) / 2);
-      this.#want(minus(covered, [{ start: http.range.start, end: meet }]), Infinity, now);
-      if (!gaps.some((gap) => gap.start <= http.range.end && gap.end >= http.at)) http.abort.abort();
-    }
-    return hurry ? LOOK_MS : hurryAt - now;
+    this.#stopTimer();
+    this.#lookAt = Infinity;
+    const orders = this.#schedule.decide(this.#next, this.#request.deadline(), now);
+    this.#notBefore = now + orders.pause;
+    if (orders.stop) this.#http?.abort.abort();
+    for (const chunks of orders.unwant) context.unwant(chunks);
+    for (const { chunks, deadline } of orders.want) context.want(chunks, deadline);
+    if (orders.start !== undefined) void this.#fetch({ abort: new AbortController(), range: orders.start });
+    if (orders.again < Infinity) this.#plan(orders.again);
   }
 
   /** What is neither handed out nor held. */
-  #gaps(): ChunkRange[] {
-    const held = new ChunkSet();
-    for (let chunk = this.#next; chunk <= this.#place.chunks.end; chunk++) {
-      if (this.#raw.has(chunk) || this.#context.holds(chunk)) held.add({ start: chunk, end: chunk });
-    }
-    return [...held.missing({ start: this.#next, end: this.#place.chunks.end })];
+  #missing(range: ChunkRange): ChunkRange[] {
+    return [...this.#held(range).missing(range)];
   }
 
-  #want(ranges: readonly ChunkRange[], deadline: number, now: number): void {
-    const wanted = new ChunkSet(ranges);
-    for (const gone of minus([...this.#wanted], ranges)) this.#context.unwant(gone);
-    // A deadline that moved a little is the same deadline.
-    const moved = deadline !== this.#wantedDeadline && !(Math.abs(deadline - this.#wantedDeadline) < LOOK_MS);
-    for (const range of ranges) {
-      const fresh = moved ? [range] : minus([range], [...this.#wanted]);
-      // Neighbours may be late for the origin's sake, but a chunk without a future is not asked for.
-      for (const part of fresh) this.#context.want(part, Math.max(deadline, now + MARGIN_MS));
-    }
-    if (moved) this.#wantedDeadline = deadline;
-    this.#wanted = wanted;
+  #held(range: ChunkRange): ChunkSet {
+    const held = this.#context.held(range);
+    for (const chunk of this.#raw.keys()) held.add({ start: chunk, end: chunk });
+    return held;
   }
 
-  #startHttp(range: ChunkRange): void {
-    this.#http = { abort: new AbortController(), range, at: range.start };
-    void this.#runHttp(this.#http);
-  }
-
-  async #runHttp(http: { readonly abort: AbortController; readonly range: ChunkRange; at: number }): Promise<void> {
+  async #fetch(response: Response): Promise<void> {
+    this.#http = response;
     const { url, whole, fileOffset, fileChunks, chunkSize } = this.#place;
-    const { start, end } = http.range;
+    const { start, end } = response.range;
     const offset = fileOffset + (start - fileChunks.start) * chunkSize;
     const length = (end - start) * chunkSize + this.#context.chunkLength(end);
     const everything = whole && start === fileChunks.start && end === fileChunks.end;
+    let chunk = start;
     let buffer = new Uint8Array(this.#context.chunkLength(start));
     let filled = 0;
     try {
       for await (const part of this.#context.read({
-        url,
+        url: this.#request.url ?? url,
         offset,
         length,
         whole: everything,
-        signal: http.abort.signal,
+        signal: response.abort.signal,
       })) {
         this.#context.received(part.length);
         for (let used = 0; used < part.length;) {
@@ -237,17 +233,19 @@ export class Delivery {
           filled += bytes.length;
           used += bytes.length;
           if (filled < buffer.length) break;
-          void this.#arrived(http.at, buffer);
-          http.at++;
+          void this.#arrived(chunk, buffer);
+          this.#schedule.fetched(++chunk);
           filled = 0;
-          if (http.at <= end) buffer = new Uint8Array(this.#context.chunkLength(http.at));
+          if (chunk <= end) buffer = new Uint8Array(this.#context.chunkLength(chunk));
         }
       }
     } catch (error) {
       this.#failed(error);
     } finally {
       this.#http = undefined;
+      this.#schedule.ended();
       this.#notify();
+      this.#plan(0);
     }
   }
 
@@ -264,24 +262,17 @@ export class Delivery {
 
   #hand(chunk: number, bytes: Uint8Array): void {
     if (chunk >= this.#next && !this.#closed) this.#raw.set(chunk, bytes);
-    this.#notify();
+    this.changed();
   }
 
   #failed(error: unknown): void {
     if (!(error instanceof PlaybackError) || error.code === "aborted") return;
     // As long as neighbours have everything that is missing, the origin is not needed.
-    const gaps = this.#gaps();
+    const gaps = this.#missing({ start: this.#next, end: this.#place.chunks.end });
     const left = minus(
       gaps,
       gaps.flatMap((gap) => this.#context.covered(gap)),
     );
     if (left.length > 0) this.#error = error;
   }
-}
-
-/** Ranges without the chunks of others. */
-function minus(ranges: readonly ChunkRange[], others: readonly ChunkRange[]): ChunkRange[] {
-  const set = new ChunkSet(ranges);
-  for (const other of others) set.delete(other);
-  return [...set];
 }

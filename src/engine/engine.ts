@@ -2,24 +2,26 @@ import type { ChunkRange } from "../core/address/range.ts";
 import { leafBin } from "../core/address/bin.ts";
 import { Layout } from "../core/content/layout.ts";
 import type { Presentation } from "../core/content/presentation.ts";
-import type { SwarmMetadata } from "../core/connection/metadata.ts";
+import { metadataOf } from "../core/connection/metadata.ts";
 import { sameHash } from "../core/integrity/hashes.ts";
-import { ChunkSet } from "../core/address/chunk-set.ts";
+import { covered, peerRate } from "../core/swarm/supply.ts";
+import type { ChunkSet } from "../core/address/chunk-set.ts";
+import { Ahead } from "./ahead.ts";
 import { Delivery, type DeliveryContext, type FetchRequest, type Piece } from "./delivery.ts";
 import { PlaybackError } from "./errors.ts";
 import { Emitter } from "./events.ts";
+import { Holdings } from "./holdings.ts";
 import { HashSource } from "./hash-source.ts";
 import { nearestRanges, UploadMeter } from "./report.ts";
 import { Host, type News } from "./host.ts";
 import { HttpSource } from "./http-source.ts";
+import { drawLot } from "./schedule.ts";
 import type { EngineEvents, EngineOptions } from "./options.ts";
 import type { Membership, Playhead, SwarmReport } from "./ports.ts";
 import { NO_STATS, type EngineStats } from "./stats.ts";
 
 /** A neighbour may still turn up within this time after joining, ms: who has time waits for it. */
 const SEARCH_MS = 2_500;
-/** Share of the memory limit that is freed at once: channels that said HAVE for a chunk must reopen when it goes, so this must be rare. */
-const EVICTION_SHARE = 1 / 8;
 /** Ranges of a ContentMap: what the tracker takes. */
 const REPORTED_RANGES = 64;
 /** `statschange` comes at most this often, ms. */
@@ -39,11 +41,13 @@ export class Engine implements DeliveryContext {
   readonly #hashes: HashSource;
   readonly #emitter = new Emitter<EngineEvents>();
   readonly #deliveries = new Set<Delivery>();
-  /** Chunks in the store that came from peers; the others came from the origin. */
-  readonly #fromPeers = new ChunkSet();
-  /** Chunks that were handed out. */
-  readonly #handed = new ChunkSet();
+  readonly #holdings: Holdings;
   readonly #ended = new AbortController();
+  readonly #ahead: Ahead;
+  /** For this viewer's lots. */
+  readonly #seed: number;
+  /** Members of the swarm, as far as the tracker has said. */
+  #members = 1;
   #membership: Membership | undefined;
   #expectingUntil = 0;
   #playhead: Playhead = { file: 0 };
@@ -62,6 +66,12 @@ export class Engine implements DeliveryContext {
     this.presentation = presentation;
     this.baseUrl = baseUrl;
     this.layout = new Layout(presentation);
+    this.#seed = random32();
+    this.#ahead = new Ahead(presentation, {
+      begin: (file, request) => this.#delivery(file, this.layout.fileChunks(file), request),
+      end: (delivery) => this.#drop(delivery),
+      worthwhile: () => this.stats.neighbours > 0,
+    });
     this.#host = new Host({
       swarm: {
         metadata: metadataOf(presentation),
@@ -77,6 +87,7 @@ export class Engine implements DeliveryContext {
       random32,
       news: (news) => this.#news(news),
     });
+    this.#holdings = new Holdings(options, this.layout, this.#host.swarm.have);
     this.#http = new HttpSource(options.fetch, clock);
     this.#hashes = new HashSource({
       url: new URL(presentation.hashes, baseUrl).href,
@@ -109,22 +120,11 @@ export class Engine implements DeliveryContext {
     const chunks = this.layout.chunksOf(file, offset, length);
     const fileChunks = this.layout.fileChunks(file);
     const { chunkSize } = this.presentation.swarm;
-    const delivery = new Delivery(
-      this,
-      {
-        url: request.url ?? new URL(entry.uri, this.baseUrl).href,
-        whole: entry.offset === undefined,
-        fileOffset: entry.offset ?? 0,
-        fileChunks,
-        chunkSize,
-        chunks,
-      },
-      request,
-    );
-    this.#deliveries.add(delivery);
+    const delivery = this.#ahead.take(file, chunks) ?? this.#delivery(file, chunks, request);
+    if (length === entry.length) this.#ahead.follow(file, request);
     let at = (chunks.start - fileChunks.start) * chunkSize;
     try {
-      for await (const { bytes, source } of delivery.pieces()) {
+      for await (const { bytes, source, early } of delivery.pieces(request)) {
         const part = bytes.subarray(Math.max(0, offset - at), Math.min(bytes.length, offset + length - at));
         at += bytes.length;
         if (source === "peer") this.stats.peerBytes += part.length;
@@ -132,11 +132,10 @@ export class Engine implements DeliveryContext {
         if (this.now() <= request.deadline()) this.#playback.chunksInTime++;
         else this.#playback.chunksLate++;
         this.#statsChanged();
-        yield { bytes: part, source };
+        yield { bytes: part, source, early };
       }
     } finally {
-      this.#deliveries.delete(delivery);
-      delivery.close();
+      this.#drop(delivery);
     }
   }
 
@@ -172,25 +171,32 @@ export class Engine implements DeliveryContext {
     return this.#options.clock.after(delayMs, wake);
   }
 
-  take(chunk: number): Piece | undefined {
-    const bytes = this.#options.store.get(chunk);
-    if (bytes === undefined) return undefined;
-    const source = this.#handed.has(chunk) ? "cache" : this.#fromPeers.has(chunk) ? "peer" : "http";
-    this.#handed.add({ start: chunk, end: chunk });
-    return { bytes, source };
+  take(chunk: number): Omit<Piece, "early"> | undefined {
+    return this.#holdings.take(chunk);
   }
 
-  holds(chunk: number): boolean {
-    return this.#options.store.get(chunk) !== undefined;
+  held(range: ChunkRange): ChunkSet {
+    return this.#holdings.within(range);
   }
 
   covered(range: ChunkRange): ChunkRange[] {
-    const all = new ChunkSet();
-    for (const connection of this.#host.swarm.connections) {
-      if (connection.state !== "established" || connection.choked) continue;
-      for (const part of connection.peerHas.present(range)) all.add(part);
-    }
-    return [...all];
+    return covered(this.#host.swarm.connections, range);
+  }
+
+  get neighbours(): number {
+    return this.stats.neighbours;
+  }
+
+  get peerRate(): number {
+    return peerRate(this.#host.swarm.connections);
+  }
+
+  get chunkSize(): number {
+    return this.presentation.swarm.chunkSize;
+  }
+
+  lot(block: number): number {
+    return drawLot(this.#seed, block, Math.max(this.#members, this.stats.neighbours + 1));
   }
 
   get expecting(): boolean {
@@ -221,9 +227,7 @@ export class Engine implements DeliveryContext {
       return !strict;
     }
     store.put(chunk, bytes);
-    this.#fromPeers.delete(range);
-    // It is on its way to the player already.
-    this.#handed.add(range);
+    this.#holdings.cameFromOrigin(chunk);
     this.stats.verifiedChunks++;
     this.#host.step({ type: "have", swarm: this.#host.swarm.key, chunks: range });
     this.#stored();
@@ -255,6 +259,29 @@ export class Engine implements DeliveryContext {
     return this.#http.downUntil;
   }
 
+  #delivery(file: number, chunks: ChunkRange, request: FetchRequest): Delivery {
+    const entry = this.presentation.files[file]!;
+    const delivery = new Delivery(
+      this,
+      {
+        url: new URL(entry.uri, this.baseUrl).href,
+        whole: entry.offset === undefined,
+        fileOffset: entry.offset ?? 0,
+        fileChunks: this.layout.fileChunks(file),
+        chunkSize: this.chunkSize,
+        chunks,
+      },
+      request,
+    );
+    this.#deliveries.add(delivery);
+    return delivery;
+  }
+
+  #drop(delivery: Delivery): void {
+    this.#deliveries.delete(delivery);
+    delivery.close();
+  }
+
   #join(): void {
     this.#expectingUntil = this.now() + SEARCH_MS;
     this.#membership = this.#options.rendezvous?.join(this.presentation.swarm.id, {
@@ -265,6 +292,7 @@ export class Engine implements DeliveryContext {
         this.#wakeDeliveries();
       },
       warning: (message) => this.#emitter.emit("warning", message),
+      size: (members) => (this.#members = members),
       report: () => this.#report(),
     });
     if (this.#membership === undefined) this.#expectingUntil = 0;
@@ -293,8 +321,7 @@ export class Engine implements DeliveryContext {
     switch (news.type) {
       case "verified":
         this.#downloadedBytes += news.data.length;
-        this.#fromPeers.add({ start: news.chunk, end: news.chunk });
-        this.#handed.delete({ start: news.chunk, end: news.chunk });
+        this.#holdings.cameFromPeer(news.chunk);
         this.stats.verifiedChunks++;
         this.#stored();
         return;
@@ -335,21 +362,8 @@ export class Engine implements DeliveryContext {
   }
 
   #stored(): void {
-    const { store, memoryLimit, eviction } = this.#options;
-    if (store.size > memoryLimit) {
-      const have = this.#host.swarm.have;
-      const held = this.presentation.files.map(
-        (_, file) => [file, [...have.present(this.layout.fileChunks(file))]] as const,
-      );
-      const target = store.size - memoryLimit + memoryLimit * EVICTION_SHARE;
-      const chunks = eviction.plan(held, this.#playhead, target);
-      for (const range of chunks) {
-        store.delete(range);
-        this.#handed.delete(range);
-        this.#fromPeers.delete(range);
-      }
-      this.#host.step({ type: "forget", swarm: this.#host.swarm.key, chunks });
-    }
+    const chunks = this.#holdings.evict(this.#playhead);
+    if (chunks.length > 0) this.#host.step({ type: "forget", swarm: this.#host.swarm.key, chunks });
     this.#wakeDeliveries();
     this.#statsChanged();
   }
@@ -382,16 +396,4 @@ export class Engine implements DeliveryContext {
       if (!this.#ended.signal.aborted) this.#emitter.emit("statschange", this.stats);
     });
   }
-}
-
-/** The swarm metadata record of a presentation (RFC 7574 §8.4). */
-function metadataOf({ swarm, files }: Presentation): SwarmMetadata {
-  return {
-    id: swarm.id,
-    chunkSize: swarm.chunkSize,
-    variableSize: files.length > 1,
-    addressing: swarm.addressing,
-    hash: swarm.hash,
-    chunkCount: swarm.chunkCount,
-  };
 }

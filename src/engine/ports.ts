@@ -80,6 +80,8 @@ export interface RendezvousEvents {
    * one else is here. `joined`: at least one other member is known. `offline`: no tracker answers (now).
    */
   state(state: "searching" | "alone" | "joined" | "offline"): void;
+  /** The tracker has said how many members the swarm has, this one included. */
+  size(members: number): void;
   /** One line for the console, at most one per kind of trouble. */
   warning(message: string): void;
   /** Called when a report to the tracker is due. */

@@ -155,7 +155,10 @@ export class SwarmMembership implements Membership {
           if (state !== "connecting") this.#offline = state === "offline";
           this.#update();
         },
-        size: () => this.#update(),
+        size: () => {
+          if (!this.#left) events.size(this.#trackers.size ?? 1);
+          this.#update();
+        },
         iceServers: (servers) => {
           if (iceServers === "tracker") this.#iceServers = servers;
         },

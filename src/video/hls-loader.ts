@@ -171,7 +171,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
       for await (const piece of engine.fetch(file, request)) {
         data.set(piece.bytes, filled);
         filled += piece.bytes.length;
-        clock.received(piece.bytes.length, piece.source);
+        clock.received(piece.bytes.length, piece.source, piece.early);
         stats.loaded = clock.networkBytes;
       }
       if (filled !== length) throw new RangeError(`engine gave ${filled} of ${length} bytes`);

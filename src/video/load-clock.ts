@@ -20,6 +20,8 @@ export interface NetworkEstimate {
  *   answer at once. Such leisure tells of a fast network (bytes may come faster than estimated) but never of a slow one.
  *   So it counts at most as long as its bytes would have taken: those from the origin at the rate that the engine
  *   measures for it, those from peers at hls.js's own estimate.
+ * - *Bytes that were fetched ahead* took their time before the load began. They count as at leisure, with the time that they
+ *   would have taken: it is neither a fast network nor a cache that gives them at once.
  * - *Hurry.* Once every byte is fetched as fast as it can be, time counts in full, whatever the source.
  *
  * It stands in for `stats.loading`, which hls.js reads while the load runs: `start` and `first` move forward as long as
@@ -88,18 +90,20 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
     return this.networkBytes > 0;
   }
 
-  /** Notes bytes that have just arrived. */
-  received(bytes: number, source: PieceSource): void {
+  /** Notes bytes that have just arrived; `early`: they had been fetched before this load began. */
+  received(bytes: number, source: PieceSource, early = false): void {
     this.#count();
     if (source === "cache") return;
     if (this.networkBytes === 0) {
-      this.#ttfb = this.#hurried ? this.#hurriedMs : this.#estimate().ttfb;
+      this.#ttfb = this.#hurried && !early ? this.#hurriedMs : this.#estimate().ttfb;
       this.#hurriedMs = 0;
       this.#leisureMs = 0;
     }
     this.networkBytes += bytes;
-    if (this.#hurried) return;
-    this.#leisureDueMs += source === "http" ? this.#originMs(bytes) : (bytes * 8000) / this.#estimate().bandwidth;
+    if (this.#hurried && !early) return;
+    const due = source === "http" ? this.#originMs(bytes) : (bytes * 8000) / this.#estimate().bandwidth;
+    this.#leisureDueMs += due;
+    if (early) this.#leisureMs += due;
   }
 
   /** Stops the clock. */

@@ -196,6 +196,7 @@ export class Town {
     const states: string[] = [];
     const met: string[] = [];
     const events: RendezvousEvents = {
+      size: () => undefined,
       link: (link, initiator) => {
         met.push(link.id);
         links.set(link.id, initiator);

@@ -193,6 +193,7 @@ describe("rarestFirst", () => {
       net.run(() => sent() >= 1.5 * 256 * 1_024, 300_000);
       return new Set(leechers.flatMap((peer) => [...peer.store.keys()])).size;
     };
-    expect(left(rarestFirst)).toBeGreaterThan(1.2 * left(deadlineThenRarest));
+    // A picker that takes the same chunks everywhere leaves little more than half.
+    for (const picker of [rarestFirst, deadlineThenRarest]) expect(left(picker)).toBeGreaterThan(0.7 * CHUNKS);
   });
 });

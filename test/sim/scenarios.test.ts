@@ -6,13 +6,16 @@ import { join } from "./simulator.ts";
 const SHORT: FilmSize = { seconds: 24, mbits: 1, chunkSize: 16_384 };
 const VIEWERS = 24;
 
-/** The least that peers must save the origin, percent: a crowd that comes at once has little to give each other at first. */
+/** The least that peers must save the origin, percent: the first segment of a short film is much of it. */
 const OFFLOAD: Readonly<Record<string, number>> = {
   "vod-staggered": 70,
-  "flash-crowd": 30,
+  "flash-crowd": 60,
   "slow-peers": 60,
   churn: 60,
   lossy: 65,
+  pages: 75,
+  "pages-at-once": 70,
+  "pages-uplink": 60,
 };
 
 const withoutWall = (report: Report): string => JSON.stringify({ ...report, wall: undefined });

@@ -11,11 +11,21 @@ export interface Scenario {
   readonly weather: Pick<Weather, "jitter" | "loss" | "duplication">;
   /** Share of the viewers whose uplink is `SLOW_UPLINK`. */
   readonly slow: number;
+  /** Uplink of every viewer, Mbit/s. @defaultValue 0.5 to 20, mean 5 */
+  readonly uplink?: number;
   /** Share of the viewers that leave before the film ends, each at some moment; half of them without a word. */
   readonly leaving: number;
 }
 
 const CALM = { jitter: 5, loss: 0, duplication: 0 };
+/** Pages of one machine, as in `npm run bench -- swarm`: what a page can send at most, Mbit/s, is far more than a line at home. */
+const PAGES: Omit<Scenario, "about"> = {
+  arrivalMs: 18_000,
+  weather: { jitter: 1, loss: 0, duplication: 0 },
+  slow: 0,
+  leaving: 0,
+  uplink: 160,
+};
 
 /** What `npm run sim` knows. */
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -47,6 +57,9 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     slow: 0,
     leaving: 0.5,
   },
+  pages: { ...PAGES, about: "pages on one machine within 18 s: six are 3 s apart" },
+  "pages-at-once": { ...PAGES, about: "the same, all at the same moment", arrivalMs: 200 },
+  "pages-uplink": { ...PAGES, about: "within 18 s, each with an uplink of 3 Mbit/s", uplink: 3 },
   lossy: {
     about: "every line loses 3 % of the datagrams, delays others by up to 60 ms and repeats a few",
     arrivalMs: 60_000,
@@ -67,7 +80,11 @@ export interface FilmSize {
 export const FILM: FilmSize = { seconds: 60, mbits: 2.5, chunkSize: 16_384 };
 
 const SEGMENT_MS = 4_000;
-const ORIGIN: Origin = { rate: 20 * 125, latency: 100 };
+/** 8 Mbit/s and 50 ms to each viewer, as at home. */
+const ORIGIN: Origin = { rate: 8 * 125, latency: 50 };
+/** From a viewer's start to the tracker's answer, and from there to an open link: signals, ICE and DTLS, ms. */
+const CONNECT_MS = 150;
+const LINK_MS = 150;
 /** Uplinks, Mbit/s, by quantile, straight lines between: 0.5 to 20, mean 5. */
 const UPLINKS: readonly (readonly [quantile: number, mbits: number])[] = [
   [0, 0.5],
@@ -90,6 +107,10 @@ const FEW_NEIGHBOURS = 4;
 const TRACKER_MS = 5_000;
 /** A neighbour that fell silent is noticed by its link after this, ms. */
 const SILENCE_MS = 5_000;
+/** Largest datagram, bytes: less than any browser's. */
+const MAX_DATAGRAM = 65_536;
+/** Who knows of others waits for links so long (src/engine/engine.ts). */
+const SEARCH_MS = 2_500;
 
 /** What came of a scenario. All of it but `wall` follows from scenario, peers and seed. */
 export interface Report {
@@ -101,6 +122,8 @@ export interface Report {
   readonly left: number;
   /** Percent of the content that came from peers. */
   readonly offload: number;
+  /** Percent of the content that came from the origin before the first picture. */
+  readonly firstShare: number;
   /** Percent of the chunks that were there when their time had come. */
   readonly deadlinesMet: number;
   readonly stalls: number;
@@ -132,13 +155,16 @@ class Audience {
   readonly viewers: Viewer[] = [];
   readonly #net: Simulator;
   readonly #film: Film;
+  /** Links that lose nothing are data channels. */
+  readonly #reliable: boolean;
   readonly #known: KnownChunks;
   /** Who can be found through the tracker. */
   readonly #roster: Viewer[] = [];
   readonly #neighbours = new Map<string, Map<string, Viewer>>();
 
-  constructor(net: Simulator, film: Film) {
+  constructor(net: Simulator, film: Film, reliable: boolean) {
     this.#net = net;
+    this.#reliable = reliable;
     this.#film = film;
     this.#known = new KnownChunks(film.content);
   }
@@ -149,9 +175,15 @@ class Audience {
     peer.known = this.#known;
     const viewer = new Viewer(peer, this.#film, ORIGIN);
     this.#neighbours.set(peer.id, new Map());
-    this.#introduce(viewer, FIRST_NEIGHBOURS);
     this.viewers.push(viewer);
-    this.#roster.push(viewer);
+    this.#net.at(this.#net.now + CONNECT_MS, () => {
+      if (viewer.gone) return;
+      viewer.expecting = this.#roster.length > 0;
+      this.#roster.push(viewer);
+      viewer.viewers = this.#roster.length;
+      this.#introduce(viewer, FIRST_NEIGHBOURS);
+      this.#net.at(this.#net.now + SEARCH_MS, () => (viewer.expecting = false));
+    });
     this.#net.at(this.#net.now + TRACKER_MS, () => this.#tend(viewer));
     return viewer;
   }
@@ -163,7 +195,8 @@ class Audience {
     if (!silently) peer.step({ type: "close" });
     // What it has sent is still on its way; nothing reaches it any more.
     this.#net.peers.delete(peer.id);
-    this.#roster.splice(this.#roster.indexOf(viewer), 1);
+    const place = this.#roster.indexOf(viewer);
+    if (place >= 0) this.#roster.splice(place, 1);
     const neighbours = this.#neighbours.get(peer.id)!;
     this.#net.at(this.#net.now + (silently ? SILENCE_MS : 0), () => {
       for (const other of neighbours.values()) {
@@ -176,6 +209,7 @@ class Audience {
   #tend(viewer: Viewer): void {
     if (viewer.gone || (viewer.complete && viewer.finished)) return;
     const { size } = this.#neighbours.get(viewer.peer.id)!;
+    viewer.viewers = Math.max(1, this.#roster.length);
     if (size < FEW_NEIGHBOURS) this.#introduce(viewer, FIRST_NEIGHBOURS - size);
     this.#net.at(this.#net.now + TRACKER_MS, () => this.#tend(viewer));
   }
@@ -190,7 +224,9 @@ class Audience {
       if (theirs.size >= MAX_NEIGHBOURS || own.size >= MAX_NEIGHBOURS) continue;
       own.set(other.peer.id, other);
       theirs.set(viewer.peer.id, viewer);
-      this.#net.connect(viewer.peer, other.peer);
+      this.#net.at(this.#net.now + LINK_MS, () => {
+        if (!viewer.gone && !other.gone) this.#net.connect(viewer.peer, other.peer, MAX_DATAGRAM, this.#reliable);
+      });
       count--;
     }
   }
@@ -223,14 +259,18 @@ export function play(name: string, peers: number, seed: number, size: FilmSize =
   const began = performance.now();
   const processor = process.cpuUsage();
   const net = new Simulator(seed, { delay: 0, uplink: Infinity, ...scenario.weather }, false);
-  const audience = new Audience(net, film);
+  const audience = new Audience(net, film, scenario.weather.loss === 0);
   let pending = peers;
   for (let i = 0; i < peers; i++) {
     net.at((i * scenario.arrivalMs) / peers, () => {
       pending--;
-      const up = net.random() < scenario.slow ? SLOW_UPLINK : uplink(net.random());
+      const up = net.random() < scenario.slow ? SLOW_UPLINK : (scenario.uplink ?? uplink(net.random()));
       const down = Math.max(LEAST_DOWNLINK, 4 * up);
-      const viewer = audience.join({ uplink: up * MBIT, downlink: down * MBIT, delay: 5 + 20 * net.random() });
+      const viewer = audience.join({
+        uplink: up * MBIT,
+        downlink: down * MBIT,
+        delay: scenario.uplink === undefined ? 5 + 20 * net.random() : 0.5,
+      });
       if (net.random() >= scenario.leaving) return;
       const silently = net.random() < 0.5;
       net.at(net.now + net.random() * size.seconds * 1000, () => {
@@ -273,6 +313,10 @@ function report(
     completed: viewers.filter(({ gone, complete }) => !gone && complete).length,
     left: viewers.filter(({ gone }) => gone).length,
     offload: percent(fromPeers, fromPeers + sum(({ watched }) => watched.fromOrigin)),
+    firstShare: percent(
+      sum(({ watched }) => watched.fromOriginFirst),
+      fromPeers + sum(({ watched }) => watched.fromOrigin),
+    ),
     deadlinesMet: percent(
       sum(({ watched }) => watched.met),
       sum(({ watched }) => watched.due),

@@ -224,9 +224,9 @@ export class Simulator {
   }
 
   /** Links two peers; the first opens the channel. */
-  connect(a: SimPeer, b: SimPeer, maxDatagram = 65_536): void {
-    a.step({ type: "link", link: b.id, maxDatagram, ...(b.address && { address: b.address }) });
-    b.step({ type: "link", link: a.id, maxDatagram, ...(a.address && { address: a.address }) });
+  connect(a: SimPeer, b: SimPeer, maxDatagram = 65_536, reliable = false): void {
+    a.step({ type: "link", link: b.id, maxDatagram, reliable, ...(b.address && { address: b.address }) });
+    b.step({ type: "link", link: a.id, maxDatagram, reliable, ...(a.address && { address: a.address }) });
     a.step({ type: "open", link: b.id, swarm: a.swarm.key });
   }
 

@@ -1,8 +1,11 @@
 import { ChunkSet } from "../../src/core/address/chunk-set.ts";
 import type { ChunkRange } from "../../src/core/address/range.ts";
+import { covered, peerRate } from "../../src/core/swarm/supply.ts";
 import { missingProof } from "../../src/core/connection/proofs.ts";
 import type { Output } from "../../src/core/connection/outputs.ts";
 import type { Content } from "./content.ts";
+import { SEGMENTS_AHEAD } from "../../src/engine/ahead.ts";
+import { drawLot, Schedule, type ScheduleView } from "../../src/engine/schedule.ts";
 import type { SimPeer } from "./simulator.ts";
 
 /** A film as a player sees it: segments, each some chunks. */
@@ -31,6 +34,8 @@ export interface Watched {
   stalledMs: number;
   /** Content bytes by their source. */
   fromOrigin: number;
+  /** Of it, before the first picture. */
+  fromOriginFirst: number;
   fromPeers: number;
 }
 
@@ -38,15 +43,20 @@ export interface Watched {
 const LOOK_MS = 200;
 /** What a player loads ahead, ms: hls.js's own default. */
 const AHEAD_MS = 30_000;
-/** The origin is asked when no more than twice its expected time plus this is left, ms (src/engine/delivery.ts). */
-const MARGIN_MS = 1_000;
+
+/** A request of the player, or of the engine ahead of it, and what runs for it. */
+interface Request {
+  readonly segment: number;
+  readonly schedule: Schedule;
+  /** The origin's response: when its next chunk is complete, and the last one. */
+  http?: { chunk: number; readonly end: number; from: number } | undefined;
+}
 
 /**
- * A player with an engine, in short: it wants the segments ahead of its playhead from its neighbours by their deadlines,
- * asks the origin for the first one at once and for what is still missing when a deadline is near, and stalls where a segment is
- * not complete when its time comes.
+ * A player with the engine's own {@link Schedule}: it asks for segments in their order, each by its deadline, and stalls where a
+ * segment is not complete when its time comes.
  */
-export class Viewer {
+export class Viewer implements ScheduleView {
   readonly peer: SimPeer;
   readonly watched: Watched = {
     startup: undefined,
@@ -55,22 +65,33 @@ export class Viewer {
     stalls: 0,
     stalledMs: 0,
     fromOrigin: 0,
+    fromOriginFirst: 0,
     fromPeers: 0,
   };
   gone = false;
   /** Neighbours that were refused. */
   rejected = 0;
+  /** Set by the tracker's answer: others are there. */
+  expecting = false;
+  /** How many watch, as far as the tracker has said. */
+  viewers = 1;
+  neighbours = 0;
+  readonly httpDownUntil = 0;
   readonly #film: Film;
   readonly #origin: Origin;
   readonly #joinedAt: number;
+  readonly #seed: number;
+  readonly #requests: Request[] = [];
   /** The segment that plays next. */
   #next = 0;
   /** When it is due; while nothing has played yet, the best guess. */
   #dueAt: number;
   #stalledAt: number | undefined;
-  /** Segments that are wanted so far. */
-  #wanted = 0;
-  #fetching = false;
+  /** The first segment that was not asked for yet. */
+  #asked = 0;
+  /** When the origin's line to this viewer is free. */
+  #originFreeAt = 0;
+  #lookAt = Infinity;
   readonly #held = new ChunkSet();
 
   constructor(peer: SimPeer, film: Film, origin: Origin) {
@@ -79,6 +100,7 @@ export class Viewer {
     this.#origin = origin;
     this.#joinedAt = peer.net.now;
     this.#dueAt = peer.net.now;
+    this.#seed = Math.floor(peer.net.random() * 2 ** 32);
     peer.news = (output) => this.#news(output);
     this.#look();
   }
@@ -98,20 +120,73 @@ export class Viewer {
     this.gone = true;
   }
 
+  get chunkSize(): number {
+    return this.#film.content.options.metadata.chunkSize;
+  }
+
+  get peerRate(): number {
+    return peerRate(this.peer.swarm.connections);
+  }
+
+  missing(range: ChunkRange): ChunkRange[] {
+    return [...this.#held.missing(range)];
+  }
+
+  covered(range: ChunkRange): ChunkRange[] {
+    return covered(this.peer.swarm.connections, range);
+  }
+
+  expectedHttpMs(bytes: number): number {
+    return this.#origin.latency + bytes / this.#rate;
+  }
+
+  lot(block: number): number {
+    return drawLot(this.#seed, block, this.viewers);
+  }
+
+  get #rate(): number {
+    return Math.min(this.#origin.rate, this.peer.line.downlink);
+  }
+
   #news(output: Output): void {
-    if (output.type === "rejected") this.rejected++;
-    if (output.type !== "verified") return;
-    const { chunk, data } = output;
-    this.watched.fromPeers += data.length;
-    this.#held.add({ start: chunk, end: chunk });
+    switch (output.type) {
+      case "verified":
+        this.watched.fromPeers += output.data.length;
+        this.#held.add({ start: output.chunk, end: output.chunk });
+        this.#soon(this.#next === 0 ? 5 : 50);
+        return;
+      case "opened":
+        this.neighbours++;
+        this.#soon(0);
+        return;
+      case "closed":
+        this.neighbours--;
+        return;
+      case "rejected":
+        this.rejected++;
+        return;
+      default:
+    }
+  }
+
+  /** Looks at the situation no later than in so many ms. */
+  #soon(ms: number): void {
+    const at = this.peer.net.now + ms;
+    if (at >= this.#lookAt) return;
+    this.#lookAt = at;
+    this.peer.net.at(at, () => {
+      if (this.#lookAt === at) this.#look();
+    });
   }
 
   #look(): void {
+    this.#lookAt = Infinity;
     if (this.gone) return;
     this.#play();
-    this.#want();
-    if (!this.#fetching) this.#hurry();
-    if (!this.complete || !this.finished) this.peer.net.at(this.peer.net.now + LOOK_MS, () => this.#look());
+    this.#ask();
+    let again = LOOK_MS;
+    for (const request of this.#requests) again = Math.min(again, this.#decide(request));
+    if (!this.complete || !this.finished) this.#soon(Math.max(1, again));
   }
 
   /** Starts the next segment if its time has come and it is there. */
@@ -120,7 +195,7 @@ export class Viewer {
     const { segments, segmentMs } = this.#film;
     const segment = segments[this.#next];
     if (segment === undefined || now < this.#dueAt) return;
-    const missing = this.#missing(segment);
+    const missing = this.missing(segment);
     const { watched } = this;
     if (this.#stalledAt === undefined && this.#next > 0) {
       const length = segment.end - segment.start + 1;
@@ -134,59 +209,82 @@ export class Viewer {
     }
     if (this.#next === 0) watched.startup = now - this.#joinedAt;
     else if (this.#stalledAt !== undefined) watched.stalledMs += now - this.#stalledAt;
-    if (this.#stalledAt !== undefined) this.#wanted = this.#next + 1;
     this.#dueAt = this.#stalledAt === undefined ? this.#dueAt + segmentMs : now + segmentMs;
     this.#stalledAt = undefined;
     this.#next++;
   }
 
-  /** Wants what the player would load now, with the deadlines as they stand. */
-  #want(): void {
+  /** Makes the requests that the player, and the engine ahead of it, would make now. */
+  #ask(): void {
     const { now } = this.peer.net;
-    // Nothing competes with the first picture.
-    if (this.#next === 0 && this.#wanted > 0) return;
-    for (; this.#wanted < this.#film.segments.length; this.#wanted++) {
-      const deadline = this.#deadline(this.#wanted);
-      if (deadline > now + AHEAD_MS) return;
-      const chunks = this.#film.segments[this.#wanted]!;
-      if (this.#missing(chunks).length > 0)
-        this.peer.step({ type: "want", swarm: this.peer.swarm.key, chunks, deadline });
-      if (this.#next === 0) {
-        this.#wanted++;
-        return;
-      }
+    const { segments } = this.#film;
+    for (let i = this.#requests.length - 1; i >= 0; i--) {
+      const { segment, schedule, http } = this.#requests[i]!;
+      if (!this.#held.covers(segments[segment]!)) continue;
+      if (http !== undefined) this.#stop(this.#requests[i]!);
+      for (const chunks of schedule.close()) this.#unwant(chunks);
+      this.#requests.splice(i, 1);
+    }
+    const ahead = this.#next === 0 || this.neighbours === 0 ? 0 : SEGMENTS_AHEAD;
+    for (; this.#asked < segments.length && this.#requests.length <= ahead; this.#asked++) {
+      if (this.#deadline(this.#asked) > now + AHEAD_MS) return;
+      this.#requests.push({
+        segment: this.#asked,
+        schedule: new Schedule(this, (range) => this.missing(range), segments[this.#asked]!, now),
+      });
     }
   }
 
-  /** Asks the origin for the first chunk that is missing although its time is near. */
-  #hurry(): void {
+  #decide(request: Request): number {
     const { now } = this.peer.net;
-    const { rate, latency } = this.#origin;
-    for (let i = this.#next; i < this.#wanted; i++) {
-      const segment = this.#film.segments[i]!;
-      if (this.#held.covers(segment)) continue;
-      const missing = this.#missing(segment);
-      const bytes = missing.reduce((sum, { start, end }) => sum + (end - start + 1) * this.#chunkSize, 0);
-      const expected = latency + bytes / Math.min(rate, this.peer.line.downlink);
-      if (now >= this.#deadline(i) - 2 * expected - MARGIN_MS) this.#fetch(i, missing[0]!.start, latency);
-      return;
+    const { segment, schedule } = request;
+    const { start } = this.#film.segments[segment]!;
+    const orders = schedule.decide(start, this.#deadline(segment), now);
+    if (orders.stop) this.#stop(request);
+    for (const chunks of orders.unwant) this.#unwant(chunks);
+    for (const { chunks, deadline } of orders.want)
+      this.peer.step({ type: "want", swarm: this.peer.swarm.key, chunks, deadline });
+    if (orders.start !== undefined) {
+      const { latency } = this.#origin;
+      request.http = { chunk: orders.start.start, end: orders.start.end, from: now + latency };
+      this.#fetch(request, request.http);
     }
+    return orders.again;
   }
 
-  /** A chunk of a segment from the origin, and the hashes that make it one to pass on; then the next one, as it is then. */
-  #fetch(segment: number, chunk: number, latency: number): void {
+  #unwant(chunks: ChunkRange): void {
+    this.peer.step({ type: "unwant", swarm: this.peer.swarm.key, chunks });
+    for (const { schedule } of this.#requests) schedule.unwanted(chunks);
+  }
+
+  /** The origin's response ends early; what has come of the next chunk is lost. */
+  #stop(request: Request): void {
+    const { http, schedule } = request;
+    if (http === undefined) return;
+    const lost = Math.max(0, this.peer.net.now - http.from) * this.#rate;
+    this.#received(Math.min(lost, this.chunkSize));
+    request.http = undefined;
+    schedule.ended();
+  }
+
+  #received(bytes: number): void {
+    this.watched.fromOrigin += bytes;
+    if (this.#next === 0) this.watched.fromOriginFirst += bytes;
+  }
+
+  /** The next chunk of a response, and the hashes that make it one to pass on. */
+  #fetch(request: Request, http: NonNullable<Request["http"]>): void {
     const { net, line, swarm } = this.peer;
+    const { chunk } = http;
     const data = this.#film.content.chunks[chunk]!;
-    this.#fetching = true;
-    this.peer.step({ type: "unwant", swarm: swarm.key, chunks: { start: chunk, end: chunk } });
-    const from = Math.max(net.now + latency, this.peer.downlinkFreeAt);
-    const at = from + data.length / Math.min(this.#origin.rate, line.downlink);
+    http.from = Math.max(net.now, http.from, this.#originFreeAt);
+    const at = http.from + data.length / this.#rate;
+    this.#originFreeAt = at;
     // The line is shared with what comes from peers.
-    this.peer.downlinkFreeAt = from + data.length / line.downlink;
+    this.peer.downlinkFreeAt = Math.max(this.peer.downlinkFreeAt, net.now) + data.length / line.downlink;
     net.at(at, () => {
-      this.#fetching = false;
-      if (this.gone) return;
-      this.watched.fromOrigin += data.length;
+      if (this.gone || request.http !== http) return;
+      this.#received(data.length);
       const range = { start: chunk, end: chunk };
       if (!this.#held.has(chunk)) {
         this.#held.add(range);
@@ -194,13 +292,17 @@ export class Viewer {
         this.#prove(chunk);
         this.peer.step({ type: "have", swarm: swarm.key, chunks: range });
       }
-      const next = this.#missing(this.#film.segments[segment]!)[0];
-      if (next !== undefined) {
-        this.#fetch(segment, next.start, 0);
+      if (chunk === http.end) {
+        request.http = undefined;
+        request.schedule.ended();
+        this.#soon(0);
         return;
       }
-      this.#play();
-      this.#hurry();
+      http.chunk++;
+      http.from = net.now;
+      request.schedule.fetched(http.chunk);
+      this.#soon(20);
+      this.#fetch(request, http);
     });
   }
 
@@ -215,16 +317,8 @@ export class Viewer {
       throw new Error("the origin's hashes do not lead to the root");
   }
 
-  get #chunkSize(): number {
-    return this.#film.content.options.metadata.chunkSize;
-  }
-
   /** When a segment must be there. */
   #deadline(segment: number): number {
     return Math.max(this.#dueAt, this.peer.net.now) + (segment - this.#next) * this.#film.segmentMs;
-  }
-
-  #missing(chunks: ChunkRange): ChunkRange[] {
-    return [...this.#held.missing(chunks)];
   }
 }

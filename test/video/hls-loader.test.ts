@@ -87,7 +87,7 @@ function setUp(engine: Promise<Engine | undefined>, uri: string, rangeStart = 0,
 }
 
 async function* pieces(...list: readonly [number[], "http" | "peer" | "cache"][]): Pieces {
-  for (const [values, source] of list) yield { bytes: new Uint8Array(values), source };
+  for (const [values, source] of list) yield { bytes: new Uint8Array(values), source, early: false };
 }
 
 describe("fragmentLoader", () => {

@@ -14,7 +14,7 @@ const RATE_WEIGHT = 1 / 8;
 /** Chunks asked for before the peer's rate is known. */
 const FIRST_OUTSTANDING = 8;
 /** REQUESTs in flight cover this much of the peer's rate beyond the round trip, ms. */
-const AHEAD_MS = 500;
+const AHEAD_MS = 300;
 /** Most chunks asked of one peer at a time, however small: each costs memory and a place among its REQUESTs. */
 const MAX_OUTSTANDING_CHUNKS = 512;
 /** What is outstanding is asked for in this many REQUESTs or fewer. */

@@ -31,11 +31,11 @@ export class Ledbat {
   #threshold = Infinity;
   #lostAt: Millis = -Infinity;
 
-  /** `segment`: bytes that are sent at a time; `limit`: bytes that the window never exceeds. */
-  constructor(segment: number, limit: number) {
+  /** `segment`: bytes that are sent at a time; `limit`: bytes that the window never exceeds; `first`: those that it begins with. */
+  constructor(segment: number, limit: number, first = Math.min(10 * segment, FIRST_WINDOW)) {
     this.#segment = segment;
     this.#limit = Math.max(limit, MIN_SEGMENTS * segment);
-    this.#window = Math.min(this.#limit, Math.max(MIN_SEGMENTS * segment, Math.min(10 * segment, FIRST_WINDOW)));
+    this.#window = Math.min(this.#limit, Math.max(MIN_SEGMENTS * segment, first));
   }
 
   /** Bytes that may be unacknowledged. */

@@ -1,3 +1,4 @@
+import type { Presentation } from "../content/presentation.ts";
 import { binRange, rangeBins } from "../address/bin.ts";
 import type { ChunkRange } from "../address/range.ts";
 import { hashSize } from "../codec/datagram.ts";
@@ -117,4 +118,16 @@ export function firstHaves(have: Iterable<ChunkRange>, addressing: ChunkAddressi
     if (messages.length >= count) break;
   }
   return messages.slice(0, count);
+}
+
+/** The swarm metadata record of a presentation (RFC 7574 §8.4). */
+export function metadataOf({ swarm, files }: Presentation): SwarmMetadata {
+  return {
+    id: swarm.id,
+    chunkSize: swarm.chunkSize,
+    variableSize: files.length > 1,
+    addressing: swarm.addressing,
+    hash: swarm.hash,
+    chunkCount: swarm.chunkCount,
+  };
 }

@@ -18,6 +18,8 @@ const FIRST_LOST_MS = 4_000;
 /** … and within these bounds afterwards: half of RFC 6298's minimum, since a peer acknowledges at once; its least maximum. */
 const MIN_LOST_MS = 500;
 const MAX_LOST_MS = 60_000;
+/** First window where the link has a congestion control of its own, as SCTP under a data channel, bytes: what that one may not send waits there. */
+const RELIABLE_WINDOW = 131_072;
 /** A chunk is lost when one that left this much later is acknowledged, and the usual time for an ACK is over (RFC 9002 §6.1). */
 const REORDERING = 3;
 const LATE = 9 / 8;
@@ -50,7 +52,7 @@ export class Upload {
   constructor(settings: ChannelSettings, chunkSize: number, reliable: boolean) {
     this.#chunkSize = chunkSize;
     this.#reliable = reliable;
-    this.#path = new Ledbat(chunkSize, settings.maxWindow);
+    this.#path = new Ledbat(chunkSize, settings.maxWindow, reliable ? RELIABLE_WINDOW : undefined);
   }
 
   /** Chunks on their way, not yet acknowledged. */

@@ -3,7 +3,7 @@ import type { ChunkRange } from "../address/range.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Millis } from "../connection/settings.ts";
 
-/** Chunks that somebody waits for, until `deadline` (Infinity: in no hurry). */
+/** Chunks that somebody waits for, until `deadline` (Infinity: in no hurry; one that has passed: before all else, and of whoever has them). */
 export interface Want {
   readonly chunks: ChunkRange;
   readonly deadline: Millis;
@@ -33,14 +33,16 @@ const SAMPLE = 8;
  * Deadline first, then rarest: the wants in the order of their deadlines, and within one the chunks that the fewest
  * peers have. A chunk that this peer would deliver too late is left to others, and so is one that another peer has too while
  * this one has failed to deliver it once, or has not delivered anything for long (HAVE.1, UNCHOKE.2 of RFC 7574 §13.6).
- * Where nothing is urgent each channel begins at another place, so that peers fetch different chunks.
+ * Each channel begins at another place of a want, so that neighbours with the same wants do not all take the same from one peer,
+ * but different chunks, and give them to each other.
  */
 export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   const picked: number[] = [];
   const others = [...view.connections].filter((other) => other !== connection && other.state === "established");
   for (const want of view.wants) {
     if (picked.length >= room) break;
-    if (!connection.peerHas.intersects(want.chunks) || connection.download.expected(now) > want.deadline) continue;
+    if (!connection.peerHas.intersects(want.chunks)) continue;
+    if (now < want.deadline && connection.download.expected(now) > want.deadline) continue;
     const candidates = sample(view, connection, others, want, Math.max(SAMPLE, room));
     if (candidates.length > 1 && others.length > 0) {
       const rarity = new Map(candidates.map((chunk) => [chunk, holders(others, chunk)]));
@@ -55,11 +57,11 @@ function sample(
   view: PickerView,
   connection: Connection,
   others: readonly Connection[],
-  { chunks, deadline }: Want,
+  { chunks }: Want,
   most: number,
 ): number[] {
   const found: number[] = [];
-  for (const range of offered(view, connection, chunks, deadline === Infinity)) {
+  for (const range of offered(view, connection, chunks)) {
     for (let chunk = range.start; ; chunk++) {
       chunk = passOver(others, connection, chunk, range.end);
       if (chunk > range.end) break;
@@ -70,14 +72,13 @@ function sample(
   return found;
 }
 
-/** What a peer has of these chunks and is not busy; `twisted`: beginning at another place in each channel. */
+/** What a peer has of these chunks and is not busy; beginning at another place in each channel. */
 export function* offered(
   { busy }: PickerView,
   { peerHas, channel }: Connection,
   { start, end }: ChunkRange,
-  twisted: boolean,
 ): Generator<ChunkRange> {
-  const first = twisted ? start + (channel % (end - start + 1)) : start;
+  const first = start + (channel % (end - start + 1));
   for (const part of [
     { start: first, end },
     { start, end: first - 1 },

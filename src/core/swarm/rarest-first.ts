@@ -28,7 +28,7 @@ function candidates(view: PickerView, connection: Connection, now: Millis): Chun
   const ranges: ChunkRange[] = [];
   const first = wants.length === 0 ? 0 : connection.channel % wants.length;
   for (const { chunks } of [...wants.slice(first), ...wants.slice(0, first)]) {
-    for (const range of offered(view, connection, chunks, true)) {
+    for (const range of offered(view, connection, chunks)) {
       ranges.push(range);
       if (ranges.length >= MAX_RANGES) return ranges;
     }

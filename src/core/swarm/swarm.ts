@@ -50,6 +50,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   /** New chunks that are not announced yet. */
   readonly #fresh = new ChunkSet();
   #announceAt: Millis = Infinity;
+  #announcedAt: Millis = -Infinity;
   /** When the first of the channels must be called: never too late, too early where answers came since it was computed. */
   #channelsAt: Millis = Infinity;
   readonly #arrivals: Arrivals;
@@ -280,7 +281,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   settle(now: Millis): void {
     if (now >= this.#choking.wakeAt) this.#choking.review(now);
     this.#exchange.ask(now);
-    if (now >= this.#announceAt) this.#announce();
+    if (now >= this.#announceAt) this.#announce(now);
     const all = this.#allChanged;
     this.#allChanged = false;
     for (const connection of all ? this.#channels : this.#dirty) {
@@ -328,7 +329,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.busy.add(chunks);
     this.#fresh.add(chunks);
     if (this.#fresh.size >= ANNOUNCED_AT_ONCE) this.#announceAt = now;
-    else if (this.#announceAt === Infinity) this.#announceAt = now + this.#announceMs;
+    else if (this.#announceAt === Infinity) this.#announceAt = Math.max(now, this.#announcedAt + this.#announceMs);
     // Whoever else was asked for them need not send them any more (RFC 7574 §3.8).
     this.#cancel(chunks);
   }
@@ -340,7 +341,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   }
 
   /** HAVE with the biggest complete interval around each new chunk (RFC 7574 §4.3.1), to all but complete peers. */
-  #announce(): void {
+  #announce(now: Millis): void {
+    this.#announcedAt = now;
     const ranges: ChunkRange[] = [];
     for (const fresh of this.#fresh) {
       const whole = this.have.rangeAt(fresh.start);

@@ -141,6 +141,7 @@ const page = {
   join(tracker: string): void {
     const rendezvous = createRendezvous({ trackers: [[tracker]], iceServers: [], warn: (line) => warnings.push(line) });
     membership = rendezvous?.join(Uint8Array.of(0xab, 0xcd), {
+      size: () => undefined,
       link(opened) {
         links.set(opened.id, opened);
         opened.onClose = () => links.delete(opened.id);

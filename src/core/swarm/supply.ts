@@ -1,0 +1,21 @@
+import { ChunkSet } from "../address/chunk-set.ts";
+import type { ChunkRange } from "../address/range.ts";
+import type { Connection } from "../connection/connection.ts";
+
+/** Parts of a range that a neighbour has whom we may ask, ascending. */
+export function covered(connections: Iterable<Connection>, range: ChunkRange): ChunkRange[] {
+  const all = new ChunkSet();
+  for (const { state, choked, peerHas } of connections) {
+    if (state !== "established" || choked) continue;
+    if (peerHas.covers(range)) return [range];
+    for (const part of peerHas.present(range)) all.add(part);
+  }
+  return [...all];
+}
+
+/** Content bytes per ms that all neighbours together have delivered while they were asked; 0 while that is unknown. */
+export function peerRate(connections: Iterable<Connection>): number {
+  let rate = 0;
+  for (const { state, choked, download } of connections) if (state === "established" && !choked) rate += download.rate;
+  return rate;
+}

@@ -1,0 +1,272 @@
+import { ChunkSet } from "../core/address/chunk-set.ts";
+import type { ChunkRange } from "../core/address/range.ts";
+
+/** What a schedule may look at. Bytes per ms, ms, chunks. */
+export interface ScheduleView {
+  /** Parts of a range that an open, unchoking neighbour has. */
+  covered(range: ChunkRange): ChunkRange[];
+  /** Neighbours with an open channel. */
+  readonly neighbours: number;
+  /** Whether neighbours may turn up at any moment, so that whoever has time should wait for them. */
+  readonly expecting: boolean;
+  /** What all neighbours together have delivered of late; 0 while unknown. */
+  readonly peerRate: number;
+  /** How long so many bytes take from the origin. */
+  expectedHttpMs(bytes: number): number;
+  /** Time from which on asking the origin makes sense; later than now only after failures. */
+  readonly httpDownUntil: number;
+  readonly chunkSize: number;
+  /** This viewer's lot for a block of chunks: see `drawLot`. */
+  lot(block: number): number;
+}
+
+/** What is to be done now. */
+export interface Orders {
+  /** Ask the origin for these chunks. */
+  readonly start?: ChunkRange;
+  /** What the origin is sending is not needed any more. */
+  readonly stop?: true;
+  readonly unwant: readonly ChunkRange[];
+  /** Chunks to want of neighbours from now on, until `deadline`. */
+  readonly want: readonly { readonly chunks: ChunkRange; readonly deadline: number }[];
+  /** When to decide again if nothing happens, ms from now. */
+  readonly again: number;
+  /** When to decide again if something happens, ms from now: what happens until then is looked at together. */
+  readonly pause: number;
+}
+
+/** The origin is asked when no more than twice its expected time plus this is left, ms: time for a failure and a second try. */
+const MARGIN_MS = 1_000;
+/** … and at the very last when its expected time plus this is left, ms, whatever neighbours promise. */
+const LAST_MS = 300;
+/** A deadline that has passed: asked for before all else, and of whoever has it. */
+const URGENT = 0;
+/** Longest wait between two decisions, ms. */
+const LOOK_MS = 200;
+/** Neighbours that are fast enough have this long to show it before the origin is asked side by side with them, ms. */
+const GRACE_MS = 250;
+/** From a REQUEST to its answer where nothing is known, ms. */
+const ANSWER_MS = 50;
+/** The origin keeps no more than one in so many chunks for itself: neighbours' rates show only once they are asked for much. */
+const SHARE = 3;
+/** Who has just met somebody may meet others who have more, ms. */
+const SETTLE_MS = 400;
+/** What one viewer fetches from the origin for all, in one request, bytes: several times what arrives before others have heard of it. */
+const BLOCK_BYTES = 262_144;
+
+/** In a hurry, and otherwise, ms. */
+const SHORT_PAUSE_MS = 20;
+const LONG_PAUSE_MS = 100;
+
+const NOTHING: Orders = { unwant: [], want: [], again: Infinity, pause: LONG_PAUSE_MS };
+
+/**
+ * Decides, for one request of the player, what comes from neighbours and what from the origin. Pure: what it is told and
+ * the time are all that it knows.
+ *
+ * - Whatever neighbours have is asked of them. When that becomes too slow for the deadline, the origin delivers from the
+ *   front and they go on from the other end, until they meet: the sum of both rates.
+ * - What no neighbour has, somebody must fetch: each viewer draws a lot for each block, most draw late ones, and whoever's
+ *   time comes first fetches it for all, as receivers of multicast do with their feedback (RFC 4654 §2.5.1). The others see it
+ *   coming by HAVE. When the deadline is near, each fetches for itself.
+ */
+export class Schedule {
+  readonly #view: ScheduleView;
+  readonly #missing: (range: ChunkRange) => ChunkRange[];
+  readonly #chunks: ChunkRange;
+  /** Since when there is somebody to share with, ms. */
+  #since: number | undefined;
+  readonly #began: number;
+  /** What the origin sends: the chunk that is coming, and the last one. */
+  #http: { at: number; readonly end: number } | undefined;
+  #wanted = new ChunkSet();
+  #wantedUntil = 0;
+
+  /** `chunks`: those of the request; `missing`: parts of a range that are neither held nor handed out; `now`: ms. */
+  constructor(view: ScheduleView, missing: (range: ChunkRange) => ChunkRange[], chunks: ChunkRange, now: number) {
+    this.#view = view;
+    this.#missing = missing;
+    this.#chunks = chunks;
+    this.#began = now;
+  }
+
+  /** Whether the origin is sending. */
+  get fetching(): boolean {
+    return this.#http !== undefined;
+  }
+
+  /** The origin has sent all chunks before this one. */
+  fetched(next: number): void {
+    if (this.#http !== undefined) this.#http.at = next;
+  }
+
+  /** The origin has ended, or was stopped. */
+  ended(): void {
+    this.#http = undefined;
+  }
+
+  /** Another request took back its want for these chunks: if they are wanted here, that must be said again. */
+  unwanted(chunks: ChunkRange): void {
+    this.#wanted.delete(chunks);
+  }
+
+  /** Takes back all wants, for good. */
+  close(): readonly ChunkRange[] {
+    const wanted = [...this.#wanted];
+    this.#wanted = new ChunkSet();
+    return wanted;
+  }
+
+  /** `next`: the first chunk that is still needed; `deadline`: when the last one must be here, ms. */
+  decide(next: number, deadline: number, now: number): Orders {
+    const view = this.#view;
+    const gaps = this.#missing({ start: next, end: this.#chunks.end });
+    const [first] = gaps;
+    if (first === undefined) return this.#http === undefined ? NOTHING : { ...NOTHING, stop: true };
+    if (view.neighbours > 0) this.#since ??= now;
+    const covered = gaps.flatMap((gap) => view.covered(gap));
+    const late = this.#isLate(gaps, covered, deadline, now);
+    const open = minus(gaps, covered);
+    let again = LOOK_MS;
+    let start: ChunkRange | undefined;
+    let stop = false;
+    if (this.#http !== undefined) {
+      stop = this.#isOvertaken(gaps, covered, late);
+    } else if (now >= view.httpDownUntil) {
+      if (late) start = this.#isGraced(covered, gaps, now) ? undefined : first;
+      else if (open.length > 0 && view.neighbours === 0) start = view.expecting ? undefined : open[0];
+      else if (open.length > 0) {
+        const next = this.#drawn(open, covered, deadline, now);
+        if (next.at <= now) start = next.block;
+        else again = Math.min(again, next.at - now);
+      }
+      if (start !== undefined) this.#http = { at: start.start, end: start.end };
+    }
+    const orders = this.#want(this.#ofPeers(gaps, covered, late), late ? URGENT : Math.max(deadline, now + MARGIN_MS));
+    return {
+      ...orders,
+      ...(start && { start }),
+      ...(stop && { stop }),
+      again,
+      pause: late ? SHORT_PAUSE_MS : LONG_PAUSE_MS,
+    };
+  }
+
+  /** Whether the origin must help with what neighbours have. */
+  #isLate(gaps: readonly ChunkRange[], covered: readonly ChunkRange[], deadline: number, now: number): boolean {
+    const left = deadline - now;
+    const expected = this.#view.expectedHttpMs(count(gaps) * this.#view.chunkSize);
+    if (left <= expected + LAST_MS) return true;
+    if (this.#view.neighbours === 0) return left <= 2 * expected + MARGIN_MS;
+    return left <= expected + MARGIN_MS && count(covered) > 0 && this.#peersMs(covered) > left / 2;
+  }
+
+  /** How long neighbours need for these chunks at their rate, ms; Infinity while it is unknown. */
+  #peersMs(chunks: readonly ChunkRange[]): number {
+    const { peerRate, chunkSize } = this.#view;
+    return peerRate === 0 ? Infinity : ANSWER_MS + (count(chunks) * chunkSize) / peerRate;
+  }
+
+  /** Neighbours are known to be through before the origin has begun: they get the chance. */
+  #isGraced(covered: readonly ChunkRange[], gaps: readonly ChunkRange[], now: number): boolean {
+    if (now >= this.#began + GRACE_MS || count(covered) < count(gaps)) return false;
+    return this.#peersMs(covered) < this.#view.expectedHttpMs(this.#view.chunkSize);
+  }
+
+  /** Whether what the origin still has to send comes, or has come, from neighbours. */
+  #isOvertaken(gaps: readonly ChunkRange[], covered: readonly ChunkRange[], late: boolean): boolean {
+    const { at, end } = this.#http!;
+    if (!gaps.some((gap) => gap.start <= end && gap.end >= at)) return true;
+    // Somebody is ahead with the same block.
+    const ahead = Math.min(at + 1, end);
+    return !late && covered.some((range) => range.start <= ahead && range.end >= ahead);
+  }
+
+  /** The block whose time comes first, of what no neighbour has. */
+  #drawn(
+    open: readonly ChunkRange[],
+    covered: readonly ChunkRange[],
+    deadline: number,
+    now: number,
+  ): { readonly block: ChunkRange; readonly at: number } {
+    const expected = this.#view.expectedHttpMs(count(open) * this.#view.chunkSize);
+    const lastAt = deadline - 2 * expected - MARGIN_MS;
+    const since = this.#since ?? now;
+    let best = { block: open[0]!, at: Infinity, lot: Infinity };
+    const size = Math.max(1, Math.floor(BLOCK_BYTES / this.#view.chunkSize));
+    for (const block of blocks(open, size)) {
+      const lot = this.#view.lot(Math.floor(block.start / size));
+      const from = Math.min(since + SETTLE_MS, lastAt);
+      const coming = block.start % size !== 0 && covered.some(({ end }) => end === block.start - 1);
+      const at = Math.max(now, coming ? lastAt : from + (lastAt - from) * Math.max(0, lot));
+      if (at < best.at || (at === best.at && lot < best.lot)) best = { block, at, lot };
+    }
+    return best;
+  }
+
+  /** What is left to neighbours. */
+  #ofPeers(gaps: readonly ChunkRange[], covered: readonly ChunkRange[], late: boolean): ChunkRange[] {
+    const http = this.#http;
+    if (http === undefined) return late ? [...covered] : [...gaps];
+    if (!late) return minus(gaps, [{ start: http.at, end: http.end }]);
+    return minus(covered, [{ start: this.#chunks.start, end: this.#meet(http, covered) }]);
+  }
+
+  /** Where the origin, from the front, and neighbours, from the other end, will meet. */
+  #meet({ at, end }: { readonly at: number; readonly end: number }, covered: readonly ChunkRange[]): number {
+    const { peerRate, chunkSize } = this.#view;
+    const ahead = count(covered.map((range) => ({ start: Math.max(range.start, at), end: Math.min(range.end, end) })));
+    const most = Math.ceil(ahead / SHARE);
+    if (peerRate === 0) return at + most;
+    const originMs = this.#view.expectedHttpMs(chunkSize) - this.#view.expectedHttpMs(0);
+    const peerMs = chunkSize / peerRate;
+    return at + Math.min(most, Math.ceil((ANSWER_MS + ahead * peerMs) / (originMs + peerMs)));
+  }
+
+  #want(ranges: readonly ChunkRange[], deadline: number): Pick<Orders, "want" | "unwant"> {
+    const unwant = minus([...this.#wanted], ranges).flatMap((range) => this.#missing(range));
+    // A deadline that moved a little is the same deadline.
+    const moved = Math.abs(deadline - this.#wantedUntil) >= LOOK_MS;
+    const fresh = moved ? ranges : minus(ranges, [...this.#wanted]);
+    if (moved) this.#wantedUntil = deadline;
+    this.#wanted = new ChunkSet(ranges);
+    return { want: fresh.map((chunks) => ({ chunks, deadline })), unwant };
+  }
+}
+
+/**
+ * A viewer's lot for a block, at most 1: the same each time, and independent of those of others. Most are late: of `viewers`
+ * one is expected to draw 0 or less, and the earlier, the fewer, exponentially (RFC 4654 §2.5.1).
+ */
+export function drawLot(seed: number, block: number, viewers: number): number {
+  // Two rounds of multiply and xor spread seed and block over all bits (murmur3's finaliser).
+  let x = (seed ^ Math.imul(block + 1, 0x9e3779b1)) >>> 0;
+  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+  const u = (((x ^ (x >>> 16)) >>> 0) + 1) / 2 ** 32;
+  return 1 + Math.log(u) / Math.log(Math.max(2, viewers));
+}
+
+/** Ranges without the chunks of others. */
+export function minus(ranges: readonly ChunkRange[], others: readonly ChunkRange[]): ChunkRange[] {
+  const set = new ChunkSet(ranges);
+  for (const other of others) set.delete(other);
+  return [...set];
+}
+
+function count(ranges: readonly ChunkRange[]): number {
+  let sum = 0;
+  for (const { start, end } of ranges) if (end >= start) sum += end - start + 1;
+  return sum;
+}
+
+/** Ranges, cut at the borders of blocks of `size` chunks. */
+function* blocks(ranges: readonly ChunkRange[], size: number): Generator<ChunkRange> {
+  for (const { start, end } of ranges) {
+    for (let from = start; from <= end;) {
+      const to = Math.min(end, (Math.floor(from / size) + 1) * size - 1);
+      yield { start: from, end: to };
+      from = to + 1;
+    }
+  }
+}

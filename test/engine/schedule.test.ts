@@ -1,0 +1,163 @@
+import { describe, expect, test } from "vitest";
+import { ChunkSet } from "../../src/core/address/chunk-set.ts";
+import type { ChunkRange } from "../../src/core/address/range.ts";
+import { drawLot, Schedule, type ScheduleView } from "../../src/engine/schedule.ts";
+
+const CHUNK = 16_384;
+/** 1 MB/s after 50 ms. */
+const originMs = (bytes: number): number => 50 + bytes / 1000;
+
+/** A segment of 76 chunks and its surroundings, all of which a test may change. */
+class Situation implements ScheduleView {
+  readonly held = new ChunkSet();
+  readonly theirs = new ChunkSet();
+  neighbours = 0;
+  expecting = false;
+  peerRate = 0;
+  httpDownUntil = 0;
+  readonly chunkSize = CHUNK;
+  lot = (_block: number): number => 0.5;
+  readonly schedule = new Schedule(this, (range) => [...this.held.missing(range)], { start: 0, end: 75 }, 0);
+
+  covered(range: ChunkRange): ChunkRange[] {
+    return [...this.theirs.present(range)];
+  }
+
+  expectedHttpMs(bytes: number): number {
+    return originMs(bytes);
+  }
+
+  decide(deadline: number, now: number): ReturnType<Schedule["decide"]> {
+    return this.schedule.decide(0, deadline, now);
+  }
+}
+
+const wanted = (orders: ReturnType<Schedule["decide"]>): ChunkRange[] => orders.want.map(({ chunks }) => chunks);
+
+describe("a viewer who is alone", () => {
+  test("gets everything from the origin at once", () => {
+    expect(new Situation().decide(60_000, 0).start).toEqual({ start: 0, end: 75 });
+  });
+
+  test("waits for those who may turn up, but not for the first picture", () => {
+    const patient = new Situation();
+    patient.expecting = true;
+    expect(patient.decide(60_000, 0).start).toBeUndefined();
+    const first = new Situation();
+    first.expecting = true;
+    expect(first.decide(0, 0).start).toEqual({ start: 0, end: 75 });
+  });
+
+  test("asks an origin that has just failed no sooner than it makes sense", () => {
+    const situation = new Situation();
+    situation.httpDownUntil = 1_000;
+    expect(situation.decide(0, 999).start).toBeUndefined();
+    expect(situation.decide(0, 1_000).start).toBeDefined();
+  });
+});
+
+describe("what neighbours have", () => {
+  test("is wanted of them alone while there is time", () => {
+    const situation = new Situation();
+    situation.neighbours = 1;
+    situation.theirs.add({ start: 0, end: 75 });
+    const orders = situation.decide(30_000, 0);
+    expect(orders.start).toBeUndefined();
+    expect(orders.want).toEqual([{ chunks: { start: 0, end: 75 }, deadline: 30_000 }]);
+  });
+
+  test("comes from the origin as well when it would be late, from the other end", () => {
+    const situation = new Situation();
+    situation.neighbours = 1;
+    situation.theirs.add({ start: 0, end: 75 });
+    situation.peerRate = 100;
+    const orders = situation.decide(1_500, 0);
+    expect(orders.start).toEqual({ start: 0, end: 75 });
+    const [range] = wanted(orders);
+    expect(range!.end).toBe(75);
+    expect(range!.start).toBeGreaterThan(10);
+    expect(range!.start).toBeLessThan(40);
+  });
+
+  test("is left to neighbours that are known to be faster, for a moment", () => {
+    const situation = new Situation();
+    situation.neighbours = 1;
+    situation.theirs.add({ start: 0, end: 75 });
+    situation.peerRate = 100_000;
+    expect(situation.decide(0, 0).start).toBeUndefined();
+    // They have not kept what they promised.
+    expect(situation.decide(0, 300).start).toEqual({ start: 0, end: 75 });
+  });
+
+  test("stops the origin when nothing of what it sends is missing any more", () => {
+    const situation = new Situation();
+    situation.decide(0, 0);
+    situation.held.add({ start: 0, end: 75 });
+    expect(situation.decide(0, 100).stop).toBe(true);
+  });
+});
+
+describe("what no neighbour has", () => {
+  const shared = (lot: (block: number) => number): Situation => {
+    const situation = new Situation();
+    situation.neighbours = 3;
+    situation.lot = lot;
+    return situation;
+  };
+
+  test("is fetched block by block when the lot's time has come", () => {
+    const situation = shared((block) => (block === 2 ? 0 : 1));
+    // Others may be met who have it.
+    expect(situation.decide(30_000, 0).start).toBeUndefined();
+    expect(situation.decide(30_000, 500).start).toEqual({ start: 32, end: 47 });
+  });
+
+  test("is left to a neighbour that has begun with it", () => {
+    const situation = shared((block) => (block === 2 ? 0 : 1));
+    situation.theirs.add({ start: 32, end: 33 });
+    for (const now of [500, 5_000, 20_000]) expect(situation.decide(30_000, now).start).toBeUndefined();
+  });
+
+  test("is given up when a neighbour is ahead with it", () => {
+    const situation = shared((block) => (block === 2 ? 0 : 1));
+    situation.decide(30_000, 0);
+    expect(situation.decide(30_000, 500).start).toEqual({ start: 32, end: 47 });
+    situation.theirs.add({ start: 32, end: 35 });
+    expect(situation.decide(30_000, 600).stop).toBe(true);
+  });
+
+  test("is fetched by everybody when it becomes late, first what nobody else fetches first", () => {
+    const situation = shared((block) => 1 - block / 100);
+    expect(situation.decide(3_000, 0).start).toEqual({ start: 64, end: 75 });
+    // In order as soon as not all of it can be here in time.
+    expect(shared((block) => 1 - block / 100).decide(1_000, 0).start).toEqual({ start: 0, end: 75 });
+  });
+});
+
+describe("lots", () => {
+  test("are the same each time, and different for others and other blocks", () => {
+    expect(drawLot(1, 7, 100)).toBe(drawLot(1, 7, 100));
+    expect(new Set(Array.from({ length: 100 }, (_, seed) => drawLot(seed, 7, 100))).size).toBe(100);
+    expect(new Set(Array.from({ length: 100 }, (_, block) => drawLot(1, block, 100))).size).toBe(100);
+  });
+
+  test.each([2, 10, 1_000, 100_000])("one of %i viewers is expected to go at once, and few soon after", (viewers) => {
+    const blocks = 400;
+    let atOnce = 0;
+    let early = 0;
+    let last = 0;
+    for (let block = 0; block < blocks; block++) {
+      for (let i = 0; i < Math.min(viewers, 1_000); i++) {
+        const lot = drawLot(i * 7_919 + 13, block, viewers);
+        last = Math.max(last, lot);
+        if (lot <= 0) atOnce++;
+        if (lot <= 0.25) early++;
+      }
+    }
+    expect(last).toBeLessThanOrEqual(1);
+    const share = Math.min(1, 1_000 / viewers);
+    expect(atOnce / blocks).toBeGreaterThan(0.7 * share - 0.02);
+    expect(atOnce / blocks).toBeLessThan(1.3 * share + 0.02);
+    expect(early / blocks).toBeLessThan(1.5 * viewers ** 0.25 * share + 0.05);
+  });
+});
