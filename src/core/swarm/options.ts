@@ -16,7 +16,8 @@ export interface SwarmOptions {
   readonly compat?: Compat;
   readonly settings?: Partial<ChannelSettings>;
   /**
-   * Longest wait before new chunks are announced, ms, so that one HAVE covers several; eight are announced at once.
+   * Shortest time between two announcements of new chunks, ms, so that one HAVE covers several; the first after a pause, which tells others
+   * that more is coming, and eight are announced at once.
    * @defaultValue 200, little beside what a player buffers, and a quarter of the datagrams that 20 would take
    */
   readonly announceMs?: number;
