@@ -29,7 +29,9 @@ const CODECS: ReadonlyMap<string, Codec> = new Map([
 const PLAIN = "text/plain";
 
 /** Media types as they are mostly written: what they mean need not be found out again. */
-const PLAINLY = new Map([...CODECS.keys(), PLAIN].map((essence) => [essence, { essence }]));
+const PLAINLY = new Map(
+  [...CODECS.keys(), PLAIN, xmlCodec.contentType].map((type) => [type, { essence: type.split(";", 1)[0]! }]),
+);
 
 /** Answers one PPSP-TP request over HTTP (§4, Appendix B). Never rejects: what goes wrong inside becomes a 500. */
 export async function handleTracker(
