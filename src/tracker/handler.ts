@@ -233,8 +233,12 @@ function swarmsOf(request: TrackerRequest): string[] {
       return request.actions.map(({ swarmId }) => swarmId);
     case "FIND":
       return [request.swarmId];
-    case "STAT_REPORT":
-      return [...request.stats, ...(request.properties?.contentMap ?? [])].flatMap(({ swarmId }) => swarmId ?? []);
+    case "STAT_REPORT": {
+      const named: string[] = [];
+      for (const { swarmId } of request.stats) if (swarmId !== undefined) named.push(swarmId);
+      for (const { swarmId } of request.properties?.contentMap ?? []) named.push(swarmId);
+      return named;
+    }
   }
 }
 

@@ -74,6 +74,8 @@ export class LocalSwarm {
 
   /** Lets silent members go, and sets the timer to when the next may have to. */
   settle(): void {
+    // Whoever asks makes the desk look for silent members anyway.
+    if (this.#timer !== undefined && this.#used) return;
     const due = this.desk.expire();
     const { idle } = this.desk;
     this.#used ||= this.desk.size > 0;
