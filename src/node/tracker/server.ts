@@ -106,7 +106,6 @@ function answer(request: IncomingMessage, response: ServerResponse, options: Ser
         : front.serve(toRequest(request, bytes), { source }, true).then(toAnswer),
       (answered) => write(response, answered, request.complete),
     );
-  request.on("error", failed);
   onBody(request, parameters.limits.body, (bytes) => void attempt(() => serve(bytes), failed));
 }
 
