@@ -42,8 +42,8 @@ async function bittorrent(room: number): Promise<Report> {
   return { port: server.http.address().port };
 }
 
-/** All load comes from one address; nobody is forgotten meanwhile. */
-const UNLIMITED = { REQUEST_RATE: "0", TRACK_TIMER: "3600" } as const;
+/** All load comes from one address; every swarm is served, and nobody forgotten meanwhile. */
+const UNLIMITED = { OPEN: "true", REQUEST_RATE: "0", TRACK_TIMER: "3600" } as const;
 
 /** Requests that are made before a round; their order visits all parts of a swarm. */
 const RING = 20_000;

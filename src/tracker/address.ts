@@ -16,13 +16,13 @@ export function addressType(ip: string): PeerAddress["addrType"] | undefined {
  */
 export function reflexiveAddress(source: string, stated: readonly PeerAddress[]): PeerAddress {
   const addrType = addressType(source) ?? "ipv4";
-  const { port = 0, connection, asn, peerProtocol } = stated.find((address) => address.addrType === addrType) ?? {};
+  const own = { addrType, ip: source, port: 0, priority: 1, type: "REFLEXIVE" } as const;
+  const like = stated.find((address) => address.addrType === addrType);
+  if (like === undefined) return own;
+  const { port, connection, asn, peerProtocol } = like;
   return {
-    addrType,
-    ip: source,
+    ...own,
     port,
-    priority: 1,
-    type: "REFLEXIVE",
     ...(connection !== undefined && { connection }),
     ...(asn !== undefined && { asn }),
     ...(peerProtocol !== undefined && { peerProtocol }),

@@ -1,6 +1,7 @@
 import { malformed, TrackerError } from "./errors.ts";
 import type { Inquiry } from "./exchange.ts";
 import { BODY_TIMEOUT, MAX_BODY } from "./limits.ts";
+import { after, type Soon } from "./soon.ts";
 
 /**
  * Reads the body of a request as text (§4.3, Appendix B.3); it may be compressed with gzip.
@@ -9,15 +10,19 @@ import { BODY_TIMEOUT, MAX_BODY } from "./limits.ts";
  * @param limit - bytes, as sent and decompressed
  * @throws TrackerError "malformed", "length" or "timeout".
  */
-export async function readBody(inquiry: Inquiry, timeout = BODY_TIMEOUT, limit = MAX_BODY): Promise<string> {
+export function readBody(inquiry: Inquiry, timeout = BODY_TIMEOUT, limit = MAX_BODY): Soon<string> {
   const encoding = inquiry.header("content-encoding")?.trim().toLowerCase();
   if (encoding !== undefined && encoding !== "gzip") throw malformed("Content-Encoding is not gzip");
   const length = inquiry.header("content-length");
   if (length === undefined || !/^\d{1,10}$/u.test(length)) throw new TrackerError("length", "Missing Content-Length");
   if (Number(length) > limit) throw malformed("Message body too large");
   if (Number(length) === 0) throw malformed("Missing message body");
-  const received = await inquiry.body(Number(length), timeout);
-  const bytes = encoding === undefined ? received : await gunzip(received, limit);
+  return after(inquiry.body(Number(length), timeout), (received) =>
+    encoding === undefined ? utf8(received) : after(gunzip(received, limit), utf8),
+  );
+}
+
+function utf8(bytes: Uint8Array<ArrayBuffer>): string {
   try {
     return UTF8.decode(bytes);
   } catch (error) {

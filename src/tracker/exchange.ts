@@ -1,6 +1,7 @@
 import { type RefusalCode, STATUS } from "./errors.ts";
-import type { Codec } from "./messages.ts";
+import type { Codec, TrackerRequest } from "./messages.ts";
 import type { Asker } from "./objects.ts";
+import type { Soon } from "./soon.ts";
 
 /** Requests and answers as plain values: what a runtime makes of a request of its own, and of our answer, is its business. */
 
@@ -18,7 +19,7 @@ export interface Inquiry {
    * @param timeout - milliseconds that the peer may take to send it
    * @throws TrackerError "length" where there are not as many, "timeout".
    */
-  body(length: number, timeout: number): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
+  body(length: number, timeout: number): Soon<Uint8Array<ArrayBuffer>>;
   /** Where an edge says that the request came from; only lists need it, and it is costly to ask. */
   place?(): Pick<Asker, "asn" | "country">;
 }
@@ -28,8 +29,10 @@ export interface Answer {
   readonly status: number;
   /** For the status line and PPSP-Reason; empty: what the status usually says. */
   readonly reason: string;
-  readonly headers: Record<string, string>;
+  readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | ArrayBuffer;
+  /** What was asked, where it could be read. */
+  readonly method?: TrackerRequest["method"];
 }
 
 /** Header that carries the reason of a refusal, which HTTP/2 has no status line for. */

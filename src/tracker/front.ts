@@ -12,6 +12,7 @@ import { bearer, json } from "./manage/respond.ts";
 import type { Asker, TrackerObjects, TrackerPolicy } from "./objects.ts";
 import type { Parameters } from "./parameters.ts";
 import { POLL_PATH, SIGNAL_PATH } from "./signal.ts";
+import { after, type Soon } from "./soon.ts";
 import { SourceLimiter } from "./sources.ts";
 
 /** What the front of a tracker stands on. */
@@ -47,10 +48,9 @@ export class TrackerFront {
   readonly #serves: (swarmId: string) => boolean;
   readonly #authority: Authority | undefined;
   readonly #publishers: Publishers | undefined;
-  readonly #authorize: TrackerPolicy["authorize"];
+  readonly #policy: TrackerPolicy;
   readonly #limiter: SourceLimiter;
   readonly #origins: readonly string[] | undefined;
-  readonly #bodyTimeout: number;
   #counts: Record<string, number> = {};
   /** Requests by type and status: their series have long names, which are made when somebody asks. */
   #tallies = new Map<string, Map<number, { requests: number; ms: number }>>();
@@ -66,7 +66,6 @@ export class TrackerFront {
     this.#serves = (swarmId) => parameters.names(swarmId);
     this.#authority = Authority.from(parameters, host);
     this.#publishers = Publishers.from(parameters, host);
-    this.#authorize = this.#authorizer();
     this.#limiter = new SourceLimiter(
       parameters.number("REQUEST_RATE"),
       parameters.number("REQUEST_BURST"),
@@ -74,7 +73,14 @@ export class TrackerFront {
     );
     const origins = parameters.words("ALLOW_ORIGIN");
     this.#origins = origins.includes("*") ? undefined : origins;
-    this.#bodyTimeout = parameters.number("REQUEST_TIMEOUT") * 1000;
+    const authorize = this.#authorizer();
+    this.#policy = {
+      serves: (swarmId) => this.#mayServe(swarmId),
+      bodyTimeout: parameters.number("REQUEST_TIMEOUT") * 1000,
+      limits: parameters.limits,
+      ...(this.#origins !== undefined && { origins: this.#origins }),
+      ...(authorize !== undefined && { authorize }),
+    };
   }
 
   /**
@@ -93,21 +99,12 @@ export class TrackerFront {
   }
 
   /** Answers a request for PPSP-TP itself, which went through `admit` already. Never rejects. */
-  async track(inquiry: Inquiry, asker: Asker): Promise<Answer> {
-    let method = "none";
+  track(inquiry: Inquiry, asker: Asker): Soon<Answer> {
     const started = this.#host.now();
-    const answer = await answerTracker(inquiry, asker, this.#objects, {
-      serves: (swarmId) => this.#mayServe(swarmId),
-      bodyTimeout: this.#bodyTimeout,
-      limits: this.#host.parameters.limits,
-      ...(this.#origins !== undefined && { origins: this.#origins }),
-      decoded: (request) => {
-        method = request.method;
-      },
-      ...(this.#authorize !== undefined && { authorize: this.#authorize }),
+    return after(answerTracker(inquiry, asker, this.#objects, this.#policy), (answer) => {
+      this.#tally(answer.method ?? "none", answer.status, this.#host.now() - started);
+      return answer;
     });
-    this.#tally(method, answer.status, this.#host.now() - started);
-    return answer;
   }
 
   /** Takes one request of this address; the refusal when it had its share (503, as T75 has it). */
@@ -162,8 +159,8 @@ export class TrackerFront {
   }
 
   #tally(type: string, status: number, ms: number): void {
-    const tallies = this.#tallies.get(type) ?? new Map<number, { requests: number; ms: number }>();
-    this.#tallies.set(type, tallies);
+    let tallies = this.#tallies.get(type);
+    if (tallies === undefined) this.#tallies.set(type, (tallies = new Map()));
     const tally = tallies.get(status);
     if (tally === undefined) tallies.set(status, { requests: 1, ms });
     else {

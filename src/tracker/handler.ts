@@ -2,17 +2,17 @@ import { gzip, readBody, receive, takesGzip } from "./body.ts";
 import { malformed, type RefusalCode, STATUS, TrackerError } from "./errors.ts";
 import { type Answer, CORS, type Inquiry, refusalAnswer, toResponse } from "./exchange.ts";
 import { jsonCodec } from "./json/codec.ts";
-import { DEFAULT_LIMITS, MAX_URI } from "./limits.ts";
-import type { Codec, TrackerRequest } from "./messages.ts";
+import { DEFAULT_LIMITS, type Limits, MAX_URI } from "./limits.ts";
+import type { Codec, TrackerRequest, TrackerResponse } from "./messages.ts";
 import {
   type Asker,
-  type Grant,
   type Outcome,
   type PeerPort,
   refusal,
   type TrackerObjects,
   type TrackerPolicy,
 } from "./objects.ts";
+import { after, attempt, type Soon } from "./soon.ts";
 import { xmlCodec } from "./xml/codec.ts";
 
 /** What a 401 asks for where the operator asks for nothing else: our Registration extension. */
@@ -29,7 +29,9 @@ const CODECS: ReadonlyMap<string, Codec> = new Map([
 const PLAIN = "text/plain";
 
 /** Media types as they are mostly written: what they mean need not be found out again. */
-const PLAINLY = new Map([...CODECS.keys(), PLAIN].map((essence) => [essence, { essence }]));
+const PLAINLY = new Map(
+  [...CODECS.keys(), PLAIN, xmlCodec.contentType].map((type) => [type, { essence: type.split(";", 1)[0]! }]),
+);
 
 /** Answers one PPSP-TP request over HTTP (§4, Appendix B). Never rejects: what goes wrong inside becomes a 500. */
 export async function handleTracker(
@@ -58,47 +60,109 @@ export const inquiryOf = (request: Request, { endsBodies = false, placeOf }: Req
   ...(placeOf !== undefined && { place: () => placeOf(request) }),
 });
 
-/** The same where the runtime has no Request or Response, or pays much for them. */
-export async function answerTracker(
+/** The same where the runtime has no Request or Response, or pays much for them: at once where nothing has to be waited for. */
+export function answerTracker(
   inquiry: Inquiry,
   asker: Asker,
   objects: TrackerObjects,
   policy: TrackerPolicy,
-): Promise<Answer> {
-  const answered = inquiry.method === "OPTIONS" ? preflight() : await answer(inquiry, asker, objects, policy);
+): Soon<Answer> {
+  const exchange = new Exchange(inquiry, asker, objects, policy);
+  const answered =
+    inquiry.method === "OPTIONS"
+      ? preflight()
+      : attempt(
+          () => exchange.read(),
+          (error) => exchange.failed(error),
+        );
   // A header field that is asked for costs a call out of the engine on some platforms.
-  return policy.origins === undefined ? answered : restrict(answered, inquiry.header("origin"), policy.origins);
+  const { origins } = policy;
+  return origins === undefined
+    ? answered
+    : after(answered, (answer) => restrict(answer, inquiry.header("origin"), origins));
 }
 
-async function answer(inquiry: Inquiry, asker: Asker, objects: TrackerObjects, policy: TrackerPolicy): Promise<Answer> {
-  const { limits = DEFAULT_LIMITS } = policy;
-  let codec: Codec | undefined;
-  let transactionId: string | undefined;
-  try {
-    const type = mediaType(inquiry.header("content-type"));
-    codec = CODECS.get(type.essence);
-    checkTarget(inquiry);
+/** Header fields of what is answered in each encoding. */
+const FIELDS: ReadonlyMap<Codec, Answer["headers"]> = new Map(
+  [jsonCodec, xmlCodec].map((codec) => {
+    const fields = { "Content-Type": codec.contentType, "Cache-Control": "no-store", Vary: "Accept-Encoding" };
+    return [codec, { ...CORS, ...fields }];
+  }),
+);
+
+/** One request on its way: each step ends with the next one. */
+class Exchange {
+  readonly #inquiry: Inquiry;
+  readonly #asker: Asker;
+  readonly #objects: TrackerObjects;
+  readonly #policy: TrackerPolicy;
+  readonly #limits: Limits;
+  #codec: Codec | undefined;
+  #request: TrackerRequest | undefined;
+
+  constructor(inquiry: Inquiry, asker: Asker, objects: TrackerObjects, policy: TrackerPolicy) {
+    this.#inquiry = inquiry;
+    this.#asker = asker;
+    this.#objects = objects;
+    this.#policy = policy;
+    this.#limits = policy.limits ?? DEFAULT_LIMITS;
+  }
+
+  /** Reads the request. @throws TrackerError */
+  read(): Soon<Answer> {
+    const type = mediaType(this.#inquiry.header("content-type"));
+    this.#codec = CODECS.get(type.essence);
+    checkTarget(this.#inquiry);
     if (type.fault !== undefined) throw malformed(type.fault);
-    const text = await readBody(inquiry, policy.bodyTimeout, limits.body);
-    codec ??= /^\s*\{/u.test(text) ? jsonCodec : xmlCodec;
-    const message = codec.decodeRequest(text);
-    ({ transactionId } = message);
-    policy.decoded?.(message);
-    const located = message.method === "CONNECT" ? { ...asker, ...inquiry.place?.() } : asker;
-    const grant = await authorize(inquiry, message, located, policy);
-    if (!grant.ok) return challenge(refusalAnswer(grant.code, grant.reason, codec, transactionId), grant.challenge);
-    const outcome = await dispatch(message, grant.asker, objects, policy);
-    if (!outcome.ok) return challenge(refusalAnswer(outcome.code, outcome.reason, codec, transactionId));
-    return await respond(codec.encodeResponse(outcome.response, message), codec.contentType, inquiry, limits.gzipFrom);
-  } catch (error) {
-    if (error instanceof TrackerError && error.code in STATUS) {
-      return refusalAnswer(error.code as RefusalCode, error.message, codec, transactionId);
-    }
+    return after(readBody(this.#inquiry, this.#policy.bodyTimeout, this.#limits.body), (text) => this.#decode(text));
+  }
+
+  #decode(text: string): Soon<Answer> {
+    const codec = (this.#codec ??= /^\s*\{/u.test(text) ? jsonCodec : xmlCodec);
+    const request = codec.decodeRequest(text);
+    this.#request = request;
+    const place = request.method === "CONNECT" ? this.#inquiry.place?.() : undefined;
+    const asker = place === undefined ? this.#asker : { ...this.#asker, ...place };
+    const granted = this.#policy.authorize?.(this.#inquiry.header("authorization") ?? null, request, asker);
+    if (granted === undefined) return this.#dispatch(codec, request, asker);
+    return after(granted, (grant) =>
+      grant.ok
+        ? this.#dispatch(codec, request, grant.asker)
+        : challenge(this.#refuse(grant.code, grant.reason), grant.challenge),
+    );
+  }
+
+  #dispatch(codec: Codec, request: TrackerRequest, asker: Asker): Soon<Answer> {
+    return after(dispatch(request, asker, this.#objects, this.#policy), (outcome) =>
+      outcome.ok
+        ? this.#respond(codec, request, outcome.response)
+        : challenge(this.#refuse(outcome.code, outcome.reason)),
+    );
+  }
+
+  #respond(codec: Codec, request: TrackerRequest, response: TrackerResponse): Soon<Answer> {
+    const body = codec.encodeResponse(response, request);
+    const { method } = request;
+    const headers = FIELDS.get(codec)!;
+    const pays = body.length >= this.#limits.gzipFrom && takesGzip(this.#inquiry.header("accept-encoding"));
+    if (!pays) return { status: 200, reason: "", headers, body, method };
+    const packed = { ...headers, "Content-Encoding": "gzip" };
+    return after(gzip(body), (bytes) => ({ status: 200, reason: "", headers: packed, body: bytes, method }));
+  }
+
+  #refuse(code: RefusalCode, reason: string): Answer {
+    const answer = refusalAnswer(code, reason, this.#codec, this.#request?.transactionId);
+    return this.#request === undefined ? answer : { ...answer, method: this.#request.method };
+  }
+
+  /** What is answered when something went wrong. */
+  failed(error: unknown): Answer {
+    if (error instanceof TrackerError && error.code in STATUS)
+      return this.#refuse(error.code as RefusalCode, error.message);
     // Set by the platform when an object cannot keep up.
-    if (error instanceof Error && "overloaded" in error)
-      return refusalAnswer("unavailable", "Overloaded", codec, transactionId);
+    if (error instanceof Error && "overloaded" in error) return this.#refuse("unavailable", "Overloaded");
     console.error("tracker: unexpected condition", error);
-    return refusalAnswer("internal", "Unexpected condition", codec, transactionId);
+    return this.#refuse("internal", "Unexpected condition");
   }
 }
 
@@ -114,7 +178,8 @@ function preflight(): Answer {
 
 /** Lets only the pages of some origins read an answer. */
 function restrict(answered: Answer, origin: string | undefined, origins: readonly string[]): Answer {
-  const { "Access-Control-Allow-Origin": _, Vary: vary, ...headers } = answered.headers;
+  const { "Access-Control-Allow-Origin": _, Vary: vary, ...others } = answered.headers;
+  const headers: Record<string, string> = others;
   if (origin !== undefined && origins.includes(origin)) headers["Access-Control-Allow-Origin"] = origin;
   headers["Vary"] = vary === undefined ? "Origin" : `${vary}, Origin`;
   return { ...answered, headers };
@@ -145,28 +210,15 @@ function mediaType(type: string | undefined): { readonly essence: string; readon
   return { essence };
 }
 
-async function authorize(
-  inquiry: Inquiry,
-  request: TrackerRequest,
-  asker: Asker,
-  policy: TrackerPolicy,
-): Promise<Grant> {
-  if (policy.authorize === undefined) return { ok: true, asker };
-  return await policy.authorize(inquiry.header("authorization") ?? null, request, asker);
-}
-
 /** Finds the one object that answers: the swarm for peers with Registration, the Peer-ID's own for all others. */
-async function dispatch(
+function dispatch(
   request: TrackerRequest,
   asker: Asker,
   objects: TrackerObjects,
   policy: TrackerPolicy,
-): Promise<Outcome> {
+): Soon<Outcome> {
   const swarmIds = swarmsOf(request);
-  for (const swarmId of swarmIds) {
-    const served = policy.serves(swarmId);
-    if (!(typeof served === "boolean" ? served : await served)) return refusal("forbidden", "Swarm not served here");
-  }
+  for (const swarmId of swarmIds) if (!policy.serves(swarmId)) return refusal("forbidden", "Swarm not served here");
   if (request.registration === undefined) return ask(objects.peer(request.peerId), request, asker);
   const [first] = swarmIds;
   if (first === undefined || swarmIds.some((swarmId) => swarmId !== first))
@@ -181,12 +233,16 @@ function swarmsOf(request: TrackerRequest): string[] {
       return request.actions.map(({ swarmId }) => swarmId);
     case "FIND":
       return [request.swarmId];
-    case "STAT_REPORT":
-      return [...request.stats, ...(request.properties?.contentMap ?? [])].flatMap(({ swarmId }) => swarmId ?? []);
+    case "STAT_REPORT": {
+      const named: string[] = [];
+      for (const { swarmId } of request.stats) if (swarmId !== undefined) named.push(swarmId);
+      for (const { swarmId } of request.properties?.contentMap ?? []) named.push(swarmId);
+      return named;
+    }
   }
 }
 
-function ask(port: PeerPort, request: TrackerRequest, asker: Asker): Promise<Outcome> {
+function ask(port: PeerPort, request: TrackerRequest, asker: Asker): Soon<Outcome> {
   switch (request.method) {
     case "CONNECT":
       return port.onConnect(request, asker);
@@ -199,19 +255,6 @@ function ask(port: PeerPort, request: TrackerRequest, asker: Asker): Promise<Out
 
 /** A 401 says what it wants (RFC 9110 §11.6.1). */
 function challenge(refused: Answer, scheme = REGISTRATION_CHALLENGE): Answer {
-  if (refused.status === STATUS.unauthorized) refused.headers["WWW-Authenticate"] = scheme;
-  return refused;
-}
-
-async function respond(text: string, contentType: string, inquiry: Inquiry, gzipFrom: number): Promise<Answer> {
-  const headers: Record<string, string> = {
-    ...CORS,
-    "Content-Type": contentType,
-    "Cache-Control": "no-store",
-    Vary: "Accept-Encoding",
-  };
-  const pays = text.length >= gzipFrom && takesGzip(inquiry.header("accept-encoding"));
-  if (!pays) return { status: 200, reason: "", headers, body: text };
-  headers["Content-Encoding"] = "gzip";
-  return { status: 200, reason: "", headers, body: await gzip(text) };
+  if (refused.status !== STATUS.unauthorized) return refused;
+  return { ...refused, headers: { ...refused.headers, "WWW-Authenticate": scheme } };
 }

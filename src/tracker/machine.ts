@@ -117,24 +117,24 @@ export function judge(
   const state = tracking ? "TRACKING" : nextState("START", "CONNECT");
   const leave = new Set<string>();
   const join = new Map<string, PeerMode>();
-  const holds = {
-    always: () => true,
-    never: () => false,
-    joined: (swarmId) => joined.has(swarmId),
-    "left by the same request": (swarmId) => rejoin || leave.has(swarmId),
-  } as const satisfies Record<Condition, (swarmId: string) => boolean>;
+  const holds = (condition: Condition, swarmId: string): boolean => {
+    if (condition === "joined") return joined.has(swarmId);
+    if (condition === "left by the same request") return rejoin || leave.has(swarmId);
+    return condition === "always";
+  };
   for (const now of ["LEAVE", "JOIN"] as const) {
     for (const { action, swarmId, peerMode } of actions) {
       if (action !== now) continue;
       const repeated = now === "LEAVE" ? leave.has(swarmId) : join.has(swarmId);
-      if (repeated || !holds[rules[action][peerMode]](swarmId)) {
+      if (repeated || !holds(rules[action][peerMode], swarmId)) {
         return { valid: false, state: nextState(state, "invalid actions"), leave: [], join: new Map() };
       }
       if (now === "LEAVE") leave.add(swarmId);
       else join.set(swarmId, peerMode);
     }
   }
-  const remaining = new Set([...joined.keys()].filter((swarmId) => !leave.has(swarmId))).size + join.size;
+  let remaining = join.size;
+  for (const swarmId of joined.keys()) if (!leave.has(swarmId)) remaining += 1;
   return {
     valid: true,
     state: nextState(state, remaining > 0 ? "valid actions" : "last swarm left"),

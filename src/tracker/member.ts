@@ -48,17 +48,17 @@ export type ListedMember = Pick<
   | "superNode"
 >;
 
-/** The member with what it has just reported; what it left out is as before. */
+/** The member with what it has reported at `seen`; what it left out is as before. */
 export function reported(
   member: Member,
   stat: StreamStatistics | undefined,
   properties: PeerProperties | undefined,
+  seen: number,
 ): Member {
-  return {
-    ...member,
-    ...(stat !== undefined && { stat }),
-    ...(properties !== undefined && { properties: { ...member.properties, ...properties } }),
-  };
+  const changed: { -readonly [Name in keyof Member]: Member[Name] } = { ...member, seen };
+  if (stat !== undefined) changed.stat = stat;
+  if (properties !== undefined) changed.properties = { ...member.properties, ...properties };
+  return changed;
 }
 
 /** Whether `token` is the member's; in constant time, so that it cannot be guessed digit by digit. */

@@ -14,6 +14,7 @@ import type {
   TrackerRequest,
   TrackerResponse,
 } from "./messages.ts";
+import type { Soon } from "./soon.ts";
 
 /** Answer to a request, as a value that can travel between objects; `reason` never quotes the request. */
 export type Outcome =
@@ -52,18 +53,17 @@ export interface Listing {
   readonly size: number;
 }
 
-/** What the tracker lets whom do; it may ask other services first. */
+/** What the tracker lets whom do. */
 export interface TrackerPolicy {
   /** Whether the tracker is there for this swarm. */
-  serves(swarmId: string): boolean | Promise<boolean>;
+  serves(swarmId: string): boolean;
   /**
-   * Checks the credentials of a request before anything else is done with it (§4.1); absent: none are needed.
+   * Checks the credentials of a request before anything else is done with it (§4.1), and may ask other services about them;
+   * absent: none are needed.
    *
    * @param authorization - the header field of that name
    */
   authorize?(authorization: string | null, request: TrackerRequest, asker: Asker): Promise<Grant>;
-  /** Hears of each request that could be read. */
-  decoded?(request: TrackerRequest): void;
   /** Origins of web pages that may ask; absent: all. */
   readonly origins?: readonly string[];
   /**
@@ -94,11 +94,11 @@ export interface Entry {
 /** One swarm: its roster, and the machines of the members that registered with a token. */
 export interface SwarmPort {
   /** CONNECT with Registration, about this swarm only. */
-  onConnect(request: ConnectRequest, asker: Asker): Promise<Outcome>;
+  onConnect(request: ConnectRequest, asker: Asker): Soon<Outcome>;
   /** FIND with Registration. */
-  onFind(request: FindRequest, asker: Asker): Promise<Outcome>;
+  onFind(request: FindRequest, asker: Asker): Soon<Outcome>;
   /** STAT_REPORT with Registration, about this swarm only. */
-  onReport(request: StatReport, asker: Asker): Promise<Outcome>;
+  onReport(request: StatReport, asker: Asker): Soon<Outcome>;
   /** Enters a peer, or changes its entry, and lists others; refuses when someone with a token has this Peer-ID, or when full. */
   enter(entry: Entry, wish: Wish): Promise<Listing | "unauthorized" | "forbidden" | "unavailable">;
   /** Lists other peers for one that `enter` put in; undefined when it is not there. */
@@ -111,9 +111,9 @@ export interface SwarmPort {
 
 /** One Peer-ID of the base protocol: its machine over all swarms. */
 export interface PeerPort {
-  onConnect(request: ConnectRequest, asker: Asker): Promise<Outcome>;
-  onFind(request: FindRequest, asker: Asker): Promise<Outcome>;
-  onReport(request: StatReport, asker: Asker): Promise<Outcome>;
+  onConnect(request: ConnectRequest, asker: Asker): Soon<Outcome>;
+  onFind(request: FindRequest, asker: Asker): Soon<Outcome>;
+  onReport(request: StatReport, asker: Asker): Soon<Outcome>;
 }
 
 /** Where the objects of a tracker are found: Durable Objects, or plain ones in one process. */

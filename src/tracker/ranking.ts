@@ -96,46 +96,44 @@ export const superNodeSample = (count: number): number => superNodeShare(count) 
  * order. Super-nodes come first, nearest of them foremost; a quarter of the rest are taken as they come.
  */
 export function rank<T extends Candidate>(
-  candidates: Iterable<T>,
+  candidates: readonly T[],
   asker: Requester,
   count: number,
   world: RankingWorld,
 ): T[] {
-  const drawn = [...candidates];
   // Names are compared of those that are taken only: in a large swarm each of them is far away in memory.
-  const distinct = drawn.some(({ superNode }) => superNode === true)
-    ? new Map(drawn.map((candidate) => [candidate.peerId, candidate])).values()
-    : drawn;
-  const superNodes: Scored<T>[] = [];
-  const others: Scored<T>[] = [];
-  for (const candidate of distinct) {
-    if (candidate.superNode === true) {
-      superNodes.push({ candidate, score: proximity(candidate, asker, world) + world.random() / 100 });
-    } else others.push({ candidate, score: scoreOf(candidate, asker, world) });
-  }
+  const distinct = candidates.some(({ superNode }) => superNode === true)
+    ? [...new Map(candidates.map((candidate) => [candidate.peerId, candidate])).values()]
+    : candidates;
   const list: T[] = [];
   const taken = new Set([asker.peerId]);
-  const take = (from: readonly Scored<T>[], most: number): void => {
-    for (const { candidate } of from) {
-      if (list.length >= most) return;
-      if (taken.has(candidate.peerId)) continue;
-      taken.add(candidate.peerId);
-      list.push(candidate);
+  const take = (candidate: T): void => {
+    if (taken.has(candidate.peerId)) return;
+    taken.add(candidate.peerId);
+    list.push(candidate);
+  };
+  /** Takes those with the highest scores; with few places, looking for each costs less than sorting. */
+  const takeBest = (from: readonly T[], scores: number[], most: number): void => {
+    while (list.length < most) {
+      let best = -1;
+      let highest = -Infinity;
+      for (let at = 0; at < scores.length; at += 1) {
+        if (scores[at]! > highest) highest = scores[(best = at)]!;
+      }
+      if (best < 0) return;
+      scores[best] = -Infinity;
+      take(from[best]!);
     }
   };
-  take(superNodes.sort(byScore), superNodeShare(count));
-  const places = count - list.length;
-  take(others.toSorted(byScore), count - Math.floor(places * CHANCE_PART));
-  take(others, count);
+  const superNodes = distinct.filter(({ superNode }) => superNode === true);
+  const nearness = superNodes.map((candidate) => proximity(candidate, asker, world) + world.random() / 100);
+  takeBest(superNodes, nearness, superNodeShare(count));
+  const others = superNodes.length === 0 ? distinct : distinct.filter(({ superNode }) => superNode !== true);
+  const scores = others.map((candidate) => scoreOf(candidate, asker, world));
+  takeBest(others, scores, count - Math.floor((count - list.length) * CHANCE_PART));
+  for (const candidate of others) if (list.length < count) take(candidate);
   return list;
 }
-
-interface Scored<T> {
-  readonly candidate: T;
-  readonly score: number;
-}
-
-const byScore = (a: Scored<unknown>, b: Scored<unknown>): number => b.score - a.score;
 
 /** What a candidate is worth to the asker, by {@link WEIGHTS}; chance included. */
 export function scoreOf(candidate: Candidate, asker: Requester, world: RankingWorld): number {

@@ -4,6 +4,8 @@ export class SampleSet<Value extends object> {
   /** Beside the keys, because looking members up by name costs more than anything else in a list of a large swarm. */
   readonly #values: Value[] = [];
   readonly #places = new Map<string, number>();
+  /** All places in order; a sample shuffles them and puts back what it has moved. */
+  readonly #order: number[] = [];
   readonly #random: () => number;
 
   /** @param random - numbers in [0, 1) */
@@ -21,9 +23,15 @@ export class SampleSet<Value extends object> {
 
   /** Adds a value, or puts it in the place of the one with this key. */
   set(key: string, value: Value): void {
-    const place = this.#places.get(key) ?? this.#keys.push(key) - 1;
-    this.#places.set(key, place);
-    this.#values[place] = value;
+    const place = this.#places.get(key);
+    if (place !== undefined) {
+      this.#values[place] = value;
+      return;
+    }
+    this.#places.set(key, this.#keys.length);
+    this.#order.push(this.#keys.length);
+    this.#keys.push(key);
+    this.#values.push(value);
   }
 
   delete(key: string): void {
@@ -33,6 +41,7 @@ export class SampleSet<Value extends object> {
     if (place === undefined || lastKey === undefined || last === undefined) return;
     this.#keys.pop();
     this.#values.pop();
+    this.#order.pop();
     this.#places.delete(key);
     if (lastKey === key) return;
     this.#keys[place] = lastKey;
@@ -44,16 +53,18 @@ export class SampleSet<Value extends object> {
   sample(count: number, except: string): Value[] {
     const { length } = this.#values;
     const excepted = this.#places.get(except);
+    const order = this.#order;
     const picked: Value[] = [];
-    // Fisher and Yates on a list of places that is only imagined, but for those that were moved.
-    const moved = new Map<number, number>();
+    const moved: number[] = [];
+    // Fisher and Yates; who was drawn is not looked at again.
     for (let place = 0; place < length && picked.length < count; place += 1) {
       const drawn = place + Math.floor(this.#random() * (length - place));
-      const index = moved.get(drawn) ?? drawn;
-      moved.set(drawn, moved.get(place) ?? place);
-      const value = this.#values[index];
-      if (value !== undefined && index !== excepted) picked.push(value);
+      const index = order[drawn]!;
+      order[drawn] = order[place]!;
+      moved.push(drawn);
+      if (index !== excepted) picked.push(this.#values[index]!);
     }
+    for (const place of moved) order[place] = place;
     return picked;
   }
 }

@@ -23,7 +23,7 @@ import {
   refusal,
   type Wish,
 } from "./objects.ts";
-import { Topology } from "./place.ts";
+import { type Place, Topology } from "./place.ts";
 import { isRelayOnly, rank, sampleSize, superNodeSample } from "./ranking.ts";
 import { RecentAnswers } from "./retries.ts";
 import { SampleSet } from "./roster.ts";
@@ -37,6 +37,11 @@ export interface SwarmStorage {
   put(member: Member): void;
   delete(peerId: string): void;
 }
+
+/** What a registration says of its peer. */
+type Shown = Pick<Member, "peerMode" | "token" | "address" | "transactionId" | "wish" | "relayOnly" | "seen">;
+
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /** What a swarm needs from its host. */
 export interface SwarmHost {
@@ -143,23 +148,9 @@ export class SwarmTracker {
     const now = this.#host.now();
     const token = member?.token ?? this.#host.newToken();
     const wish = wishOf(peerMode, request, this.#limits);
-    this.#store({
-      // The text that is a key already, not one more of the same.
-      peerId: member?.peerId ?? peerId,
-      peerMode,
-      token,
-      address,
-      transactionId,
-      wish,
-      since: member?.since ?? now,
-      seen: now,
-      ...this.#standing(asker),
-      ...(request.registration?.relayOnly && { relayOnly: true }),
-      ...(member?.further !== undefined && { further: member.further }),
-      ...(member?.checked !== undefined && { checked: member.checked }),
-      ...(member?.stat !== undefined && { stat: member.stat }),
-      ...(member?.properties !== undefined && { properties: member.properties }),
-    });
+    const shown: Mutable<Shown> = { peerMode, token, address, transactionId, wish, seen: now };
+    if (request.registration?.relayOnly) shown.relayOnly = true;
+    this.#store(this.#entry(peerId, asker, shown, member));
     this.#check(swarmId, peerId, furtherAddresses(request.addresses, address));
     const peers = [self, ...this.#list(swarmId, peerId, wish)];
     const registration = { token, trackTimer: Math.ceil(this.#host.trackTimer / 1000) };
@@ -188,7 +179,7 @@ export class SwarmTracker {
     const member = this.#members.get(peerId);
     if (member === undefined) return NOT_REGISTERED;
     if (!holds(member, request.registration?.token)) return NOT_YOURS;
-    this.#store({ ...reported(member, request.stats[0], request.properties), seen: this.#host.now() });
+    this.#store(reported(member, request.stats[0], request.properties, this.#host.now()));
     const swarmSizes = [{ swarmId: request.stats[0]?.swarmId ?? "", size: this.total }];
     return { ok: true, response: { response: "SUCCESSFUL", transactionId, swarmSizes } };
   }
@@ -201,9 +192,7 @@ export class SwarmTracker {
     if (member === undefined && this.#full) return "unavailable";
     const now = this.#host.now();
     const { peerId, peerMode, address, further = [], asker } = entry;
-    const since = member?.since ?? now;
-    const { superNode: _superNode, place: _place, ...before } = member ?? {};
-    this.#store({ ...before, ...this.#standing(asker), peerId, peerMode, address, wish, since, seen: now });
+    this.#store(this.#entry(peerId, asker, { peerMode, address, wish, seen: now }, member));
     this.#check(swarmId, peerId, further);
     return { peers: this.#list(swarmId, peerId, wish), size: this.total };
   }
@@ -250,7 +239,7 @@ export class SwarmTracker {
   note(peerId: string, stat: StreamStatistics | undefined, properties: PeerProperties | undefined): void {
     const member = this.#members.get(peerId);
     if (member === undefined || member.token !== undefined) return;
-    this.#store({ ...reported(member, stat, properties), seen: this.#host.now() });
+    this.#store(reported(member, stat, properties, this.#host.now()));
   }
 
   /** Whether this peer has registered as one that is met at a relay only. */
@@ -301,15 +290,23 @@ export class SwarmTracker {
     return undefined;
   }
 
-  /** What a request shows about the peer itself. */
-  #standing({ source, asn, country, superNode }: Asker): Pick<Member, "source" | "place" | "superNode"> {
-    const edge = { ...(asn !== undefined && { asn }), ...(country !== undefined && { country }) };
+  /** The entry of a peer that registers (again): what it shows now, and of before what it has reported. */
+  #entry(peerId: string, { source, asn, country, superNode }: Asker, shown: Shown, before: Member | undefined): Member {
+    const { seen } = shown;
+    // Properties one by one: this is done for every CONNECT, and spread objects cost more than all else about it.
+    // The text that is a key already, not one more of the same.
+    const entry: Mutable<Member> = { peerId: before?.peerId ?? peerId, source, since: before?.since ?? seen, ...shown };
+    const edge: Mutable<Place> = {};
+    if (asn !== undefined) edge.asn = asn;
+    if (country !== undefined) edge.country = country;
     const place = this.#topology.placeOf(source, edge);
-    return {
-      source,
-      ...(Object.keys(place).length > 0 && { place }),
-      ...(superNode !== undefined && { superNode }),
-    };
+    if (Object.keys(place).length > 0) entry.place = place;
+    if (superNode !== undefined) entry.superNode = superNode;
+    if (before?.further !== undefined) entry.further = before.further;
+    if (before?.checked !== undefined) entry.checked = before.checked;
+    if (before?.stat !== undefined) entry.stat = before.stat;
+    if (before?.properties !== undefined) entry.properties = before.properties;
+    return entry;
   }
 
   /** Has the further addresses checked that a member states. */
@@ -320,12 +317,11 @@ export class SwarmTracker {
 
   #list(swarmId: string, asker: string, wish: Wish): PeerInfo[] {
     const source = this.#members.get(asker)?.source ?? "";
-    return this.#ranked(asker, wish).map((member) => ({
-      swarmId,
-      peerId: member.peerId,
-      addresses: isRelayOnly(member) ? [] : addressesFor(member, source),
-      ...(member.superNode && { superNode: true }),
-    }));
+    return this.#ranked(asker, wish).map((member): PeerInfo => {
+      const { peerId } = member;
+      const addresses = isRelayOnly(member) ? [] : addressesFor(member, source);
+      return member.superNode ? { swarmId, peerId, addresses, superNode: true } : { swarmId, peerId, addresses };
+    });
   }
 
   /** Draws some members and ranks them: the work depends on the length of the list, not on the size of the swarm. */
@@ -335,13 +331,14 @@ export class SwarmTracker {
     // Those that can be signalled are of no use to others, nor the others to them.
     const kind = this.#reachable.has(peerId) ? "reachable" : "all";
     const pool = kind === "reachable" ? this.#reachable : this.#listed;
-    const superNodes = this.#superNodes
-      .sample(superNodeSample(count), peerId)
-      .filter((other) => pool.has(other.peerId));
+    const superNodes =
+      this.#superNodes.size === 0
+        ? []
+        : this.#superNodes.sample(superNodeSample(count), peerId).filter((other) => pool.has(other.peerId));
     const others = this.#host.others?.pool(kind);
     const candidates =
       others === undefined
-        ? [...superNodes, ...pool.sample(sampleSize(count), peerId)]
+        ? superNodes.concat(pool.sample(sampleSize(count), peerId))
         : mixedCandidates({
             except: peerId,
             count,
@@ -365,9 +362,9 @@ export class SwarmTracker {
     const { peerId } = member;
     this.#members.set(peerId, member);
     this.#listed.set(peerId, member);
-    if (this.#reachable.has(peerId)) this.#reachable.set(peerId, member);
+    if (this.#reachable.size > 0 && this.#reachable.has(peerId)) this.#reachable.set(peerId, member);
     if (member.superNode) this.#superNodes.set(peerId, member);
-    else this.#superNodes.delete(peerId);
+    else if (this.#superNodes.size > 0) this.#superNodes.delete(peerId);
     this.#timed.delete(peerId);
     if (member.token !== undefined) this.#timed.add(peerId);
     this.#machine.count(this.#members.size);

@@ -8,11 +8,9 @@ export function wishOf(
   { peerNum, position }: Pick<ConnectRequest, "peerNum" | "position">,
   limits: Pick<Limits, "peers" | "defaultPeers">,
 ): Wish {
-  return {
-    count: listLength(peerMode, peerNum?.count, limits),
-    ...(peerNum !== undefined && { peerNum }),
-    ...(position !== undefined && { position }),
-  };
+  const count = listLength(peerMode, peerNum?.count, limits);
+  if (position !== undefined) return peerNum === undefined ? { count, position } : { count, peerNum, position };
+  return peerNum === undefined ? { count } : { count, peerNum };
 }
 
 /** How many peers to list for a CONNECT (§4.1): seeders get none unless they ask. */

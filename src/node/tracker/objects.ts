@@ -76,20 +76,7 @@ export class LocalObjects implements TrackerObjects {
   swarm(swarmId: string): SwarmPort {
     const swarm = this.#swarms.get(swarmId);
     if (swarm === undefined && this.#swarms.size >= this.#swarmLimit) return NO_ROOM;
-    const { desk } = swarm ?? this.#open(swarmId);
-    const settled = <T>(result: T): T => {
-      this.#swarms.get(swarmId)?.settle();
-      return result;
-    };
-    return {
-      onConnect: async (request, asker) => settled(desk.onConnect(request, asker)),
-      onFind: async (request, asker) => settled(desk.onFind(request, asker)),
-      onReport: async (request, asker) => settled(desk.onReport(request, asker)),
-      enter: async (entry, wish) => settled(desk.enter(entry, wish)),
-      find: async (peerId, asker, wish) => desk.find(peerId, asker, wish),
-      remove: async (peerId) => settled(desk.remove(peerId)),
-      note: async (peerId, stat, properties) => desk.note(peerId, stat, properties),
-    };
+    return (swarm ?? this.#open(swarmId)).port;
   }
 
   peer(peerId: string): PeerPort {
@@ -155,6 +142,7 @@ export class LocalObjects implements TrackerObjects {
   #open(swarmId: string): LocalSwarm {
     const state = this.#state.swarms.get(swarmId) ?? { members: new Map<string, Member>() };
     this.#state.swarms.set(swarmId, state);
+    let opened: LocalSwarm | undefined = undefined;
     const swarm = new LocalSwarm({
       swarmId,
       parameters: this.#parameters,
@@ -162,13 +150,14 @@ export class LocalObjects implements TrackerObjects {
       storage: this.#storage(state),
       emptied: () => {
         const ended = this.#swarms.get(swarmId);
-        if (ended === undefined) return;
+        if (ended === undefined || ended !== opened) return;
         void this.registry.report(ended.desk.describe());
         this.#swarms.delete(swarmId);
         this.#state.swarms.delete(swarmId);
         this.#state.changed = true;
       },
     });
+    opened = swarm;
     this.#swarms.set(swarmId, swarm);
     return swarm;
   }

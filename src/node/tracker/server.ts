@@ -9,6 +9,7 @@ import { readSubprotocols, SIGNAL_CODECS } from "../../tracker/encodings.ts";
 import { type Answer, REASON_HEADER } from "../../tracker/exchange.ts";
 import { MAX_SIGNAL, MAX_URI } from "../../tracker/limits.ts";
 import type { Parameters } from "../../tracker/parameters.ts";
+import { after, attempt, type Soon } from "../../tracker/soon.ts";
 import { CommandError } from "../publish/command-error.ts";
 import { toInquiry, toRequest } from "./request.ts";
 import type { LocalSwarm } from "./swarm.ts";
@@ -43,8 +44,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     connectionsCheckingInterval: CHECK_MS,
     noDelay: true,
   };
-  const listener = (request: IncomingMessage, response: ServerResponse): void =>
-    void answer(request, response, options);
+  const listener = (request: IncomingMessage, response: ServerResponse): void => answer(request, response, options);
   const server = tls === undefined ? createHttpServer(settings, listener) : secure(settings, tls, listener);
   server.maxConnections = parameters.number("SOCKET_LIMIT");
   // A peer that has said all it will say still gets its answer, as it does from workerd.
@@ -88,37 +88,42 @@ function secure(
   }
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, options: ServerOptions): Promise<void> {
-  const { front } = options;
-  const source = sourceOf(request, options.parameters);
-  try {
-    const refused = front.admit(source);
-    if (refused !== undefined) return write(response, refused, request.complete);
-    const bytes = await readBody(request, options.parameters.limits.body);
-    const answered =
-      request.url === "/"
-        ? await front.track(toInquiry(request, bytes), { source })
-        : await toAnswer(await front.serve(toRequest(request, bytes), { source }, true));
-    write(response, answered, request.complete);
-  } catch (error) {
+function answer(request: IncomingMessage, response: ServerResponse, options: ServerOptions): void {
+  const { front, parameters } = options;
+  const source = sourceOf(request, parameters.text("SOURCE_HEADER"));
+  const refused = front.admit(source);
+  if (refused !== undefined) return write(response, refused, request.complete);
+  const failed = (error: unknown): void => {
     // The peer has gone, or was told by `clientError`.
     if (request.destroyed && !request.complete) return;
     console.error("tracker: unexpected condition", error);
     response.destroy();
-  }
+  };
+  const serve = (bytes: Buffer<ArrayBuffer> | undefined): Soon<void> =>
+    after(
+      request.url === "/"
+        ? front.track(toInquiry(request, bytes), { source })
+        : front.serve(toRequest(request, bytes), { source }, true).then(toAnswer),
+      (answered) => write(response, answered, request.complete),
+    );
+  onBody(request, parameters.limits.body, (bytes) => void attempt(() => serve(bytes), failed));
 }
 
-/** The body, up to what any handler takes; undefined where its length says that it will not be taken anyway. */
-function readBody(request: IncomingMessage, limit: number): Promise<Buffer<ArrayBuffer>> | undefined {
+/**
+ * Hands the body over once it is there, up to what any handler takes; undefined where its length says that it will not be
+ * taken anyway.
+ */
+function onBody(
+  request: IncomingMessage,
+  limit: number,
+  received: (bytes: Buffer<ArrayBuffer> | undefined) => void,
+): void {
   const length = request.headers["content-length"];
-  if (length === undefined || Number(length) > limit || length === "0") return undefined;
+  if (length === undefined || Number(length) > limit || length === "0") return received(undefined);
   // Events, because a request's iterator costs as much as all that is done for a PPSP-TP request.
-  return new Promise((resolve, reject) => {
-    const parts: Buffer<ArrayBuffer>[] = [];
-    request.on("data", (part: Buffer<ArrayBuffer>) => parts.push(part));
-    request.on("end", () => resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts)));
-    request.on("error", reject);
-  });
+  const parts: Buffer<ArrayBuffer>[] = [];
+  request.on("data", (part: Buffer<ArrayBuffer>) => parts.push(part));
+  request.on("end", () => received(parts.length === 1 ? parts[0] : Buffer.concat(parts)));
 }
 
 const toAnswer = async (response: Response): Promise<Answer> => ({
@@ -131,22 +136,25 @@ const toAnswer = async (response: Response): Promise<Answer> => ({
 function write(response: ServerResponse, { status, reason, headers, body }: Answer, complete: boolean): void {
   const content = typeof body === "object" ? Buffer.from(body) : body;
   const length = content === undefined ? 0 : Buffer.byteLength(content);
-  if (status !== 204) headers["Content-Length"] = String(length);
+  // As a list, which Node takes as it is.
+  const fields: string[] = [];
+  for (const name in headers) fields.push(name, headers[name]!);
+  if (status !== 204) fields.push("Content-Length", String(length));
   // What is still to come of a request that was refused is not read.
-  if (!complete) headers["Connection"] = "close";
-  if (reason === "") response.writeHead(status, headers);
-  else response.writeHead(status, reason, headers);
+  if (!complete) fields.push("Connection", "close");
+  if (reason === "") response.writeHead(status, fields);
+  else response.writeHead(status, reason, fields);
   // Text that is all ASCII is written without being converted.
   response.end(content, length === content?.length ? "latin1" : "utf8");
 }
 
 /** The peer's address: its connection's, or what the proxy in front of the tracker says. */
-function sourceOf(request: IncomingMessage, parameters: Parameters): string {
-  const header = parameters.text("SOURCE_HEADER").toLowerCase();
-  const stated = header === "" ? undefined : request.headers[header];
+function sourceOf({ headers, socket }: IncomingMessage, header: string): string {
+  const stated = header === "" ? undefined : headers[header.toLowerCase()];
   // A proxy appends what it saw: only the last entry of a list is its own.
   const told = typeof stated === "string" ? stated.split(",").at(-1)?.trim() : undefined;
-  return (told ?? request.socket.remoteAddress ?? "0.0.0.0").replace(/^::ffff:(?=\d+\.)/u, "");
+  const source = told ?? socket.remoteAddress ?? "0.0.0.0";
+  return source.startsWith("::ffff:") ? source.replace(/^::ffff:(?=\d+\.)/u, "") : source;
 }
 
 /** A request that is too slow or not HTTP: 408 or 400 with an empty body (Appendix B.4 knows no 431). */
@@ -183,7 +191,7 @@ function upgrade(
   const { url: target = "/", headers } = request;
   socket.on("error", () => socket.destroy());
   const refuse = ({ status, reason }: Answer): void => end(socket, status, reason);
-  const admitted = front.admit(sourceOf(request, parameters));
+  const admitted = front.admit(sourceOf(request, parameters.text("SOURCE_HEADER")));
   if (admitted !== undefined) return refuse(admitted);
   if (target.length > MAX_URI || !URL.canParse(target, "http://tracker"))
     return end(socket, 414, "Request-URI too long");

@@ -3,6 +3,7 @@ import type { WebSocket } from "ws";
 import type { CheckAddress } from "../../tracker/further.ts";
 import { jsonSignals } from "../../tracker/json/signal.ts";
 import { type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
+import type { SwarmPort } from "../../tracker/objects.ts";
 import type { Parameters } from "../../tracker/parameters.ts";
 import { randomNumber } from "../../tracker/random.ts";
 import { CLOSE, PING, PONG, type SignalCodec } from "../../tracker/signal.ts";
@@ -29,6 +30,8 @@ interface Connection {
 /** One swarm under Node: memory, one timer and sockets for a {@link SwarmDesk}. */
 export class LocalSwarm {
   readonly desk: SwarmDesk;
+  /** What peers ask of it. */
+  readonly port: SwarmPort;
   readonly #emptied: () => void;
   /** Milliseconds. */
   readonly #retryWindow: number;
@@ -65,11 +68,14 @@ export class LocalSwarm {
       },
       encoding: (socket) => this.#encodings.get(socket) ?? jsonSignals,
     });
+    this.port = this.#port();
     this.settle();
   }
 
   /** Lets silent members go, and sets the timer to when the next may have to. */
   settle(): void {
+    // Whoever asks makes the desk look for silent members anyway.
+    if (this.#timer !== undefined && this.#used) return;
     const due = this.desk.expire();
     const { idle } = this.desk;
     this.#used ||= this.desk.size > 0;
@@ -87,6 +93,23 @@ export class LocalSwarm {
       );
       this.#timer.unref();
     }
+  }
+
+  #port(): SwarmPort {
+    const { desk } = this;
+    const settled = <T>(result: T): T => {
+      this.settle();
+      return result;
+    };
+    return {
+      onConnect: (request, asker) => settled(desk.onConnect(request, asker)),
+      onFind: (request, asker) => settled(desk.onFind(request, asker)),
+      onReport: (request, asker) => settled(desk.onReport(request, asker)),
+      enter: async (entry, wish) => settled(desk.enter(entry, wish)),
+      find: async (peerId, asker, wish) => desk.find(peerId, asker, wish),
+      remove: async (peerId) => settled(desk.remove(peerId)),
+      note: async (peerId, stat, properties) => desk.note(peerId, stat, properties),
+    };
   }
 
   /** Takes a member's signalling socket, instead of an older one. */

@@ -154,7 +154,12 @@ function writeAddress({ addrType, ip, port, priority, type, connection, asn, pee
 
 /** A string as JSON; nearly all of ours need no escapes. */
 const quote = (text: string): string =>
-  /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/u.test(text) ? `"${text}"` : JSON.stringify(text);
+  /[^\x20\x21\x23-\x5b\x5d-\x7e]/u.test(text) ? JSON.stringify(text) : `"${text}"`;
 
-const writeRegistration = ({ token, trackTimer, relayOnly }: Registration): string =>
-  JSON.stringify({ token, track_timer: trackTimer, relay_only: relayOnly });
+function writeRegistration({ token, trackTimer, relayOnly }: Registration): string {
+  const members: string[] = [];
+  if (token !== undefined) members.push(`"token":${quote(token)}`);
+  if (trackTimer !== undefined) members.push(`"track_timer":${trackTimer}`);
+  if (relayOnly !== undefined) members.push(`"relay_only":${relayOnly}`);
+  return `{${members.join(",")}}`;
+}

@@ -12,12 +12,15 @@ export interface Moved {
   readonly shards: number;
 }
 
-/** Methods whose answer may be that another object is to be asked. */
-export type Asked<Port> = {
-  [Name in keyof Port]: Port[Name] extends (...args: infer Args) => Promise<infer Answer>
-    ? (...args: Args) => Promise<Answer | Moved>
+/** Methods of an object that is elsewhere, each of which may answer with `More` too. */
+export type Remote<Port, More = never> = {
+  [Name in keyof Port]: Port[Name] extends (...args: infer Args) => infer Answer
+    ? (...args: Args) => Promise<Awaited<Answer> | More>
     : never;
 };
+
+/** Methods whose answer may be that another object is to be asked. */
+export type Asked<Port> = Remote<Port, Moved>;
 
 /** Whether an answer is no answer yet. */
 export const isMoved = (answer: unknown): answer is Moved =>

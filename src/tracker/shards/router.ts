@@ -2,7 +2,7 @@ import { TrackerError } from "../errors.ts";
 import { refuse } from "../exchange.ts";
 import type { SwarmPort } from "../objects.ts";
 import { isSwarmName, shardName, shardOf } from "./names.ts";
-import { type Asked, isMoved, type Moved } from "./port.ts";
+import { type Asked, isMoved, type Moved, type Remote } from "./port.ts";
 
 /** Swarms of which the number of shards is remembered; one that is forgotten costs one more question. */
 const MAX_KNOWN = 10_000;
@@ -26,7 +26,7 @@ export class ShardRouter<Stub extends Asked<SwarmPort> & { fetch(request: Reques
   }
 
   /** The swarm as one object, whatever it is made of. */
-  swarm(swarmId: string): SwarmPort {
+  swarm(swarmId: string): Remote<SwarmPort> {
     const ask = <T>(peerId: string, call: (object: Stub) => Promise<T | Moved>): Promise<T> =>
       this.#ask(swarmId, peerId, call, (answer) => (isMoved(answer) ? answer.shards : undefined)) as Promise<T>;
     return {

@@ -62,9 +62,9 @@ function encodeResponse(response: TrackerResponse): string {
   const transaction =
     results === undefined
       ? escapeXml(transactionId)
-      : [transactionId, ...results].map((id) => writeElement("Result", { transactionID: id }, "200 OK")).join("");
-  let content = textElement("Response", response.response) + writeElement("TransactionID", {}, transaction);
-  if (peers !== undefined && peers.length > 0) content += writeElement("PeerGroup", {}, peers.map(peerInfo).join(""));
+      : [transactionId, ...results].map((id) => `<Result transactionID="${escapeXml(id)}">200 OK</Result>`).join("");
+  let content = `${textElement("Response", response.response)}<TransactionID>${transaction}</TransactionID>`;
+  if (peers !== undefined && peers.length > 0) content += `<PeerGroup>${peers.map(peerInfo).join("")}</PeerGroup>`;
   return document(content + writeLists(response), response);
 }
 
@@ -90,10 +90,21 @@ function document(content: string, { registration, grants = [] }: Extended): str
 
 const textElement = (name: string, text: string): string => `<${name}>${escapeXml(text)}</${name}>`;
 
-const address = (value: PeerAddress): string => writeElement("PeerAddress", { ...value }, "");
+/** Written piece by piece, as the list is most of what a tracker writes. */
+function address({ addrType, ip, port, priority, type, connection, asn, peerProtocol }: PeerAddress): string {
+  let tag = `<PeerAddress addrType="${addrType}" ip="${escapeXml(ip)}" port="${port}"`;
+  if (priority !== undefined) tag += ` priority="${priority}"`;
+  if (type !== undefined) tag += ` type="${type}"`;
+  if (connection !== undefined) tag += ` connection="${escapeXml(connection)}"`;
+  if (asn !== undefined) tag += ` asn="${escapeXml(asn)}"`;
+  if (peerProtocol !== undefined) tag += ` peerProtocol="${escapeXml(peerProtocol)}"`;
+  return `${tag}/>`;
+}
 
 function peerInfo({ swarmId, peerId, addresses, superNode }: PeerInfo): string {
-  const content = textElement("PeerID", peerId) + addresses.map(address).join("");
-  const extension = superNode === undefined ? "" : writeElement("SuperNode", { xmlns: LISTS_NAMESPACE }, "");
-  return writeElement("PeerInfo", { swarmID: swarmId }, content + extension);
+  let text = swarmId === undefined ? "<PeerInfo>" : `<PeerInfo swarmID="${escapeXml(swarmId)}">`;
+  text += textElement("PeerID", peerId);
+  for (const one of addresses) text += address(one);
+  if (superNode !== undefined) text += writeElement("SuperNode", { xmlns: LISTS_NAMESPACE }, "");
+  return `${text}</PeerInfo>`;
 }

@@ -1,4 +1,4 @@
-import { SaxesParser, type XMLDecl } from "saxes";
+import { SaxesParser, type SaxesTagNS, type XMLDecl } from "saxes";
 import { malformed, TrackerError } from "../errors.ts";
 import { MAX_DEPTH } from "../limits.ts";
 
@@ -39,57 +39,88 @@ export interface Element {
  * @throws TrackerError "malformed".
  */
 export function parseDocument(body: string, maxElements: number): Element {
-  const parser = new SaxesParser({ xmlns: true });
-  const open: (Element | undefined)[] = [];
-  let root: Element | undefined;
-  let elements = 0;
-  // No more than six handlers: they become properties of the parser, and with a seventh V8 makes it a slow object, which
-  // takes five times as long. Errors are thrown where nobody listens for them.
-  parser.on("doctype", () => {
-    throw malformed("XML: document types are not allowed");
-  });
-  parser.on("processinginstruction", () => {
-    throw malformed("XML: processing instructions are not allowed");
-  });
-  parser.on("opentag", (tag) => {
-    elements += 1;
-    if (elements === 1) checkDeclaration(parser.xmlDecl);
-    if (elements > maxElements) throw malformed("XML: too many elements");
-    if (open.length >= MAX_DEPTH) throw malformed("XML: nested too deeply");
-    const extension = EXTENSION_NAMESPACES.find((namespace) => namespace === tag.uri);
-    const known = extension !== undefined || BASE_NAMESPACES.includes(tag.uri);
-    const attributes = new Map<string, string>();
-    if (known) {
-      for (const attribute of Object.values(tag.attributes)) {
-        if (attribute.prefix === "") attributes.set(attribute.local, attribute.value);
-      }
-    }
-    const element: Element | undefined = known
-      ? { name: tag.local, extension, attributes, children: [], text: "" }
-      : undefined;
-    const parent = open.at(-1);
-    if (element !== undefined) {
-      if (open.length === 0) root = element;
-      else parent?.children.push(element);
-    }
-    open.push(element);
-  });
-  parser.on("closetag", () => {
-    open.pop();
-  });
-  const addText = (text: string): void => {
-    const element = open.at(-1);
-    if (element !== undefined) element.text += text;
-  };
-  parser.on("text", addText);
-  parser.on("cdata", addText);
   try {
-    parser.write(body).close();
+    return parser.parse(body, maxElements);
   } catch (error) {
+    // Where it stopped is no beginning for another document.
+    parser = new DocumentParser();
     throw error instanceof TrackerError ? error : malformed(`XML: ${(error as Error).message}`);
   }
-  if (root === undefined) throw malformed("XML: namespace of the root element is not known");
-  return root;
+}
+
+/** Attributes of the many elements that have none. */
+const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map();
+
+/** Parses one document after the other: to make a parser costs as much as to read a short one. */
+class DocumentParser {
+  readonly #sax = new SaxesParser({ xmlns: true });
+  readonly #open: (Element | undefined)[] = [];
+  #root: Element | undefined;
+  #elements = 0;
+  #maxElements = 0;
+
+  constructor() {
+    const sax = this.#sax;
+    // No more than six handlers: they become properties of the parser, and with a seventh V8 makes it a slow object, which
+    // takes five times as long. Errors are thrown where nobody listens for them.
+    sax.on("doctype", () => {
+      throw malformed("XML: document types are not allowed");
+    });
+    sax.on("processinginstruction", () => {
+      throw malformed("XML: processing instructions are not allowed");
+    });
+    sax.on("opentag", (tag) => this.#begin(tag));
+    sax.on("closetag", () => {
+      this.#open.pop();
+    });
+    const addText = (text: string): void => {
+      const element = this.#open.at(-1);
+      if (element !== undefined) element.text += text;
+    };
+    sax.on("text", addText);
+    sax.on("cdata", addText);
+  }
+
+  /** @throws TrackerError, and Error where the text is no XML; then this parser is not to be used again */
+  parse(body: string, maxElements: number): Element {
+    this.#elements = 0;
+    this.#maxElements = maxElements;
+    this.#sax.write(body).close();
+    const root = this.#root;
+    this.#root = undefined;
+    if (root === undefined) throw malformed("XML: namespace of the root element is not known");
+    return root;
+  }
+
+  #begin({ uri, local, attributes }: SaxesTagNS): void {
+    const open = this.#open;
+    this.#elements += 1;
+    if (this.#elements === 1) checkDeclaration(this.#sax.xmlDecl);
+    if (this.#elements > this.#maxElements) throw malformed("XML: too many elements");
+    if (open.length >= MAX_DEPTH) throw malformed("XML: nested too deeply");
+    const base = uri === NAMESPACE || BASE_NAMESPACES.includes(uri);
+    if (!base && !EXTENSION_NAMESPACES.includes(uri)) {
+      open.push(undefined);
+      return;
+    }
+    const extension = base ? undefined : uri;
+    const element: Element = { name: local, extension, attributes: ownAttributes(attributes), children: [], text: "" };
+    if (open.length === 0) this.#root = element;
+    else open.at(-1)?.children.push(element);
+    open.push(element);
+  }
+}
+
+let parser = new DocumentParser();
+
+/** Attributes without prefix. */
+function ownAttributes(attributes: SaxesTagNS["attributes"]): ReadonlyMap<string, string> {
+  let own: Map<string, string> | undefined;
+  for (const name in attributes) {
+    const { prefix, local, value } = attributes[name]!;
+    if (prefix === "") (own ??= new Map()).set(local, value);
+  }
+  return own ?? NO_ATTRIBUTES;
 }
 
 function checkDeclaration({ version, encoding = "UTF-8" }: XMLDecl): void {

@@ -4,26 +4,30 @@ import type { Element } from "./element.ts";
 
 const DIGITS = /^[0-9]{1,16}$/u;
 
-/** The only base-protocol child of this name. @throws TrackerError "malformed" when there are several. */
-export function child(element: Element, ...names: readonly string[]): Element | undefined {
-  return only(children(element, ...names), names[0]);
-}
+/** The only base-protocol child that has one of these names. @throws TrackerError "malformed" when there are several. */
+export const child = (element: Element, name: string, otherName = name): Element | undefined =>
+  only(element, undefined, name, otherName);
 
-/** All base-protocol children that have one of these names. */
-export const children = (element: Element, ...names: readonly string[]): Element[] =>
-  element.children.filter(({ extension, name }) => extension === undefined && names.includes(name));
+/** All base-protocol children of this name. */
+export const children = (element: Element, name: string): Element[] =>
+  element.children.filter((candidate) => candidate.extension === undefined && candidate.name === name);
 
 /** The only child of this name in the namespace of an extension. @throws TrackerError "malformed" when there are several. */
 export const extensionChild = (element: Element, namespace: string, name: string): Element | undefined =>
-  only(extensionChildren(element, namespace, name), name);
+  only(element, namespace, name, name);
 
 /** All children of this name in the namespace of an extension. */
 export const extensionChildren = (element: Element, namespace: string, name: string): Element[] =>
   element.children.filter((candidate) => candidate.extension === namespace && candidate.name === name);
 
-function only(found: readonly Element[], name: string | undefined): Element | undefined {
-  if (found.length > 1) throw malformed(`More than one ${name}`);
-  return found[0];
+function only(element: Element, extension: string | undefined, name: string, otherName: string): Element | undefined {
+  let found: Element | undefined;
+  for (const candidate of element.children) {
+    if (candidate.extension !== extension || (candidate.name !== name && candidate.name !== otherName)) continue;
+    if (found !== undefined) throw malformed(`More than one ${name}`);
+    found = candidate;
+  }
+  return found;
 }
 
 /** Text of the one child of this name. @throws TrackerError "malformed" when it is absent or repeated. */
