@@ -92,6 +92,8 @@ export class Viewer implements ScheduleView {
   /** When the origin's line to this viewer is free. */
   #originFreeAt = 0;
   #lookAt = Infinity;
+  /** What happens is looked at together for so long, ms: as the schedules say. */
+  #pause = LOOK_MS;
   readonly #held = new ChunkSet();
 
   constructor(peer: SimPeer, film: Film, origin: Origin) {
@@ -153,7 +155,7 @@ export class Viewer implements ScheduleView {
       case "verified":
         this.watched.fromPeers += output.data.length;
         this.#held.add({ start: output.chunk, end: output.chunk });
-        this.#soon(this.#next === 0 ? 5 : 50);
+        this.#soon(this.#pause);
         return;
       case "opened":
         this.neighbours++;
@@ -185,6 +187,7 @@ export class Viewer implements ScheduleView {
     this.#play();
     this.#ask();
     let again = LOOK_MS;
+    this.#pause = LOOK_MS;
     for (const request of this.#requests) again = Math.min(again, this.#decide(request));
     if (!this.complete || !this.finished) this.#soon(Math.max(1, again));
   }
@@ -249,6 +252,7 @@ export class Viewer implements ScheduleView {
       request.http = { chunk: orders.start.start, end: orders.start.end, from: now + latency };
       this.#fetch(request, request.http);
     }
+    this.#pause = Math.min(this.#pause, orders.pause);
     return orders.again;
   }
 
@@ -301,7 +305,7 @@ export class Viewer implements ScheduleView {
       http.chunk++;
       http.from = net.now;
       request.schedule.fetched(http.chunk);
-      this.#soon(20);
+      this.#soon(this.#pause);
       this.#fetch(request, http);
     });
   }
