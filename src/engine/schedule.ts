@@ -38,7 +38,7 @@ export interface Orders {
 /** The origin is asked when no more than twice its expected time plus this is left, ms: time for a failure and a second try. */
 const MARGIN_MS = 1_000;
 /** … and at the very last when its expected time plus this is left, ms, whatever neighbours promise. */
-const LAST_MS = 300;
+const LAST_MS = 600;
 /** A deadline that has passed: asked for before all else, and of whoever has it. */
 const URGENT = 0;
 /** Longest wait between two decisions, ms. */
@@ -51,6 +51,8 @@ const ANSWER_MS = 50;
 const SHARE = 3;
 /** Who has just met somebody may meet others who have more, ms. */
 const SETTLE_MS = 400;
+/** Nobody waits longer than this for others to fetch something, ms, however far the deadline is. */
+const PATIENCE_MS = 60_000;
 /** What one viewer fetches from the origin for all, in one request, bytes: several times what arrives before others have heard of it. */
 const BLOCK_BYTES = 262_144;
 
@@ -88,11 +90,6 @@ export class Schedule {
     this.#missing = missing;
     this.#chunks = chunks;
     this.#began = now;
-  }
-
-  /** Whether the origin is sending. */
-  get fetching(): boolean {
-    return this.#http !== undefined;
   }
 
   /** The origin has sent all chunks before this one. */
@@ -190,8 +187,8 @@ export class Schedule {
     now: number,
   ): { readonly block: ChunkRange; readonly at: number } {
     const expected = this.#view.expectedHttpMs(count(open) * this.#view.chunkSize);
-    const lastAt = deadline - 2 * expected - MARGIN_MS;
     const since = this.#since ?? now;
+    const lastAt = Math.min(deadline - 2 * expected - MARGIN_MS, since + PATIENCE_MS);
     let best = { block: open[0]!, at: Infinity, lot: Infinity };
     const size = Math.max(1, Math.floor(BLOCK_BYTES / this.#view.chunkSize));
     for (const block of blocks(open, size)) {

@@ -112,6 +112,16 @@ describe("what no neighbour has", () => {
     expect(situation.decide(30_000, 500).start).toEqual({ start: 32, end: 47 });
   });
 
+  test("is fetched in the end even by those who have all the time in the world", () => {
+    const situation = shared((block) => (block === 2 ? 0 : 1));
+    situation.decide(Infinity, 0);
+    expect(situation.decide(Infinity, 500).start).toEqual({ start: 32, end: 47 });
+    const last = shared(() => 1);
+    last.decide(Infinity, 0);
+    expect(last.decide(Infinity, 50_000).start).toBeUndefined();
+    expect(last.decide(Infinity, 60_000).start).toBeDefined();
+  });
+
   test("is left to a neighbour that has begun with it", () => {
     const situation = shared((block) => (block === 2 ? 0 : 1));
     situation.theirs.add({ start: 32, end: 33 });
