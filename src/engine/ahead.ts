@@ -60,9 +60,4 @@ export class Ahead {
       delivery.begin();
     }
   }
-
-  /** Ends everything. */
-  close(): void {
-    this.#running.clear();
-  }
 }

@@ -126,11 +126,6 @@ export class Delivery {
     this.#look();
   }
 
-  /** Whether nothing is missing any more. */
-  get complete(): boolean {
-    return this.#missing({ start: this.#next, end: this.#place.chunks.end }).length === 0;
-  }
-
   /** Something changed: a chunk came in, a neighbour came or went. */
   changed(): void {
     this.#notify();
