@@ -37,7 +37,10 @@ const openPage = async (kind: BrowserName): Promise<Page> => {
   return page;
 };
 
-/** Carries one page's notes to the other until one of them is gone. */
+/** Pages that are being closed: what runs in them may fail before Playwright calls them closed. */
+const closing = new WeakSet<Page>();
+
+/** Carries one page's notes to the other until one of them is closed. */
 const carry = async (from: Page, to: Page): Promise<void> => {
   try {
     for (;;) {
@@ -45,7 +48,7 @@ const carry = async (from: Page, to: Page): Promise<void> => {
       await to.evaluate((received) => linkPage.receive(received), notes);
     }
   } catch (error) {
-    if (!from.isClosed() && !to.isClosed()) throw error;
+    if (!closing.has(from) && !closing.has(to)) throw error;
   }
 };
 
@@ -56,7 +59,10 @@ const openPair = async (left: BrowserName, right: BrowserName): Promise<[Page, P
   return pair;
 };
 
-const closePair = (pair: readonly Page[]): Promise<unknown> => Promise.all(pair.map((page) => page.context().close()));
+const closePair = (pair: readonly Page[]): Promise<unknown> => {
+  for (const page of pair) closing.add(page);
+  return Promise.all(pair.map((page) => page.context().close()));
+};
 
 for (const [left, right] of [
   ["chromium", "chromium"],
