@@ -42,7 +42,7 @@ export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   for (const want of view.wants) {
     if (picked.length >= room) break;
     if (!connection.peerHas.intersects(want.chunks)) continue;
-    if (now < want.deadline && connection.download.expected(now) > want.deadline) continue;
+    if (isTooLate(want, connection.download.expected(now), now)) continue;
     const candidates = sample(view, connection, others, want, Math.max(SAMPLE, room));
     if (candidates.length > 1 && others.length > 0) {
       const rarity = new Map(candidates.map((chunk) => [chunk, holders(others, chunk)]));
@@ -109,6 +109,10 @@ export function isLeftToOthers(others: readonly Connection[], connection: Connec
   if (!connection.download.isDoubted(chunk)) return false;
   return others.some(({ choked, peerHas, download }) => !choked && peerHas.has(chunk) && !download.isDoubted(chunk));
 }
+
+/** Whether chunks that would be here at `soonest` are too late for a want; whose deadline has passed already takes them whenever they come. */
+export const isTooLate = ({ deadline }: Want, soonest: Millis, now: Millis): boolean =>
+  now < deadline && soonest > deadline;
 
 /** How many of these peers have a chunk. */
 export function holders(others: readonly Connection[], chunk: number): number {

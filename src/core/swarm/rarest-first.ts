@@ -1,7 +1,7 @@
 import type { ChunkRange } from "../address/range.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Millis } from "../connection/settings.ts";
-import { holders, isLeftToOthers, offered, type Picker, type PickerView } from "./picker.ts";
+import { isTooLate, holders, isLeftToOthers, offered, type Picker, type PickerView } from "./picker.ts";
 
 /** Ranges that are looked at for one decision, and chunks that are compared: they bound its work. */
 const MAX_RANGES = 256;
@@ -24,7 +24,7 @@ export const rarestFirst: Picker = (view, connection, room, now) => {
 /** What this peer has of what is wanted, could be here in time, and is not busy; from another place in each channel. */
 function candidates(view: PickerView, connection: Connection, now: Millis): ChunkRange[] {
   const soonest = connection.download.expected(now);
-  const wants = view.wants.filter(({ deadline }) => soonest <= deadline);
+  const wants = view.wants.filter((want) => !isTooLate(want, soonest, now));
   const ranges: ChunkRange[] = [];
   const first = wants.length === 0 ? 0 : connection.channel % wants.length;
   for (const { chunks } of [...wants.slice(first), ...wants.slice(0, first)]) {
