@@ -121,6 +121,8 @@ for (const name of ["chromium", "firefox"] as const) {
       const video = document.querySelector("video")!;
       let count = 0;
       video.addEventListener("waiting", () => (count += video.duration - video.currentTime > 0.5 ? 1 : 0));
+      // The rest faster, to save time.
+      video.addEventListener("timeupdate", () => (video.playbackRate = video.currentTime < 12 ? 1 : 3));
       await new Promise((resolve) => video.addEventListener("ended", resolve, { once: true }));
       return count;
     });

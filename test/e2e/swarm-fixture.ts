@@ -25,6 +25,36 @@ export interface ViewerState {
   readonly height: number;
   /** `error.message` of the element. */
   readonly error: string | undefined;
+  /** How often it waited in mid-play with nothing left to play. */
+  readonly dry: number;
+}
+
+declare global {
+  /** In the page: see ViewerState. */
+  var dry: number;
+}
+
+/** In the page: counts for ViewerState what happens between two looks. */
+function noteDry(): void {
+  globalThis.dry = 0;
+  const note = ({ target }: Event): void => {
+    const { buffered, currentTime, duration, seeking } = target as HTMLMediaElement;
+    if (seeking || currentTime === 0 || currentTime > duration - 0.5) return;
+    for (let part = 0; part < buffered.length; part++)
+      if (buffered.start(part) <= currentTime && currentTime + 0.2 < buffered.end(part)) return;
+    globalThis.dry++;
+  };
+  // On its way down, since events of media do not rise.
+  document.addEventListener("waiting", note, true);
+}
+
+/** Lost below this in all is the machine's doing, ms: two cores that start a browser have frozen one with 39 s in its buffer for 184 ms. */
+const FROZEN_MS = 500;
+
+/** The viewer never waited for media. */
+export function expectSmooth({ dry, stats }: ViewerState): void {
+  expect(dry, "waited with nothing left to play").toBe(0);
+  expect(stats.stalledMs, "lost in stalls, ms").toBeLessThan(FROZEN_MS);
 }
 
 /** A browser process with one page that has a `<ppsp-player>`. */
@@ -49,6 +79,8 @@ export interface ViewerOptions {
   readonly player?: boolean;
   /** Runs in the page before its own scripts. */
   readonly before?: () => void;
+  /** The empty page of `launch` to use. @defaultValue one in a browser that is started for it */
+  readonly blank?: Page;
 }
 
 /** Everything that a test of a swarm needs; all that was started ends with the test. */
@@ -57,6 +89,8 @@ export interface Swarm {
   startOrigin(options?: Partial<OriginOptions>): Promise<Origin>;
   /** A tracker on a free port, open unless told otherwise. */
   startTracker(options?: Partial<TrackerOptions>): Promise<RunningTracker>;
+  /** Starts a browser process with an empty page: where stalls are counted, starting one later would starve those that play. */
+  launch(name: BrowserName): Promise<Page>;
   /** Opens a page in a browser process of its own; see ViewerOptions. */
   openViewer(name: BrowserName, url: string, options?: ViewerOptions): Promise<Viewer>;
 }
@@ -71,22 +105,28 @@ function readState(): ViewerState {
     paused: player.paused,
     height: player.videoHeight,
     error: player.error?.message,
+    dry: globalThis.dry,
   };
+}
+
+async function launch(name: BrowserName, onStart: (browser: Browser) => void): Promise<Page> {
+  const browser = await launchBrowser(name);
+  onStart(browser);
+  return (await browser.newContext()).newPage();
 }
 
 async function openViewer(
   name: BrowserName,
   url: string,
+  page: Page,
   { player: needsPlayer = true, before }: ViewerOptions,
-  onStart: (browser: Browser) => void,
 ): Promise<Viewer> {
-  const browser = await launchBrowser(name);
-  onStart(browser);
-  const page = await (await browser.newContext()).newPage();
+  const browser = page.context().browser()!;
   const log: string[] = [];
   const errors: string[] = [];
   page.on("console", (message) => log.push(`${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => errors.push(error.message));
+  await page.addInitScript(noteDry);
   if (before !== undefined) await page.addInitScript(before);
   await page.goto(url);
   if (needsPlayer) await page.waitForFunction(() => "stats" in (document.querySelector("ppsp-player") ?? {}));
@@ -122,6 +162,7 @@ export const test = base.extend<{ swarm: Swarm }>({
   // oxlint-disable-next-line no-empty-pattern -- Playwright reads the fixtures that are used from this pattern
   swarm: async ({}, use) => {
     const started: (() => Promise<unknown>)[] = [];
+    const launchHere = (name: BrowserName) => launch(name, (browser) => started.push(() => browser.close()));
     await use({
       async startOrigin(options = {}) {
         const origin = await startOrigin({
@@ -138,8 +179,9 @@ export const test = base.extend<{ swarm: Swarm }>({
         started.push(() => tracker.close());
         return tracker;
       },
-      openViewer: (name, url, options = {}) =>
-        openViewer(name, url, options, (browser) => started.push(() => browser.close())),
+      launch: launchHere,
+      openViewer: async (name, url, options = {}) =>
+        openViewer(name, url, options.blank ?? (await launchHere(name)), options),
     });
     await Promise.all(started.map((end) => end()));
   },
