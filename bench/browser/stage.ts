@@ -1,4 +1,5 @@
 /** One run of one system: a browser, the origin, a tracker, and pages that play. */
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium } from "@playwright/test";
 import type * as Browsers from "../../scripts/browsers.mjs";
@@ -127,9 +128,28 @@ export class Stage {
     return this.origin.log.reduce((sum, served) => sum + (served.viewer === viewer ? served.bytes : 0), 0);
   }
 
+  /** Processor seconds that the main threads of all pages have used, or NaN where the system does not tell: unlike their tasks they do not wait. */
+  async processorS(): Promise<number> {
+    const session = await this.#browser.newBrowserCDPSession();
+    const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+    await session.detach();
+    const used = processInfo.filter(({ type }) => type === "renderer").map(({ id }) => mainThreadS(id));
+    return used.reduce((sum, seconds) => sum + seconds, 0);
+  }
+
   async #close(): Promise<void> {
     await this.#browser.close();
     this.#tracker?.end();
     await this.origin.close();
+  }
+}
+
+/** Processor seconds of a process's first thread, which is the main one; Linux counts them in hundredths. */
+function mainThreadS(process: number): number {
+  try {
+    const fields = readFileSync(`/proc/${process}/task/${process}/stat`, "latin1").split(") ")[1]!.split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return NaN;
   }
 }

@@ -36,6 +36,7 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 const run = (system: System, { pages: count, staggerMs, line, uplinkKbit, media }: Settings): Promise<object> =>
   Stage.with({ system, media, line, uplinkKbit }, async (stage) => {
     const pages = await Promise.all(Array.from({ length: count }, (_, viewer) => stage.openPage(viewer)));
+    const before = await stage.processorS();
     const readings = await Promise.all(
       pages.map(async (page, index): Promise<PageReading> => {
         await wait(index * staggerMs);
@@ -44,6 +45,7 @@ const run = (system: System, { pages: count, staggerMs, line, uplinkKbit, media 
         return page.read();
       }),
     );
+    const processorS = ((await stage.processorS()) - before) / count;
     const mediaBytes = sum((await Promise.all(pages.map((page) => page.read()))).map((page) => page.mediaBytes));
     const { originBytes } = stage;
     const frames = readings.map(({ firstFrameMs = WATCH_MS }) => Math.round(firstFrameMs));
@@ -56,6 +58,7 @@ const run = (system: System, { pages: count, staggerMs, line, uplinkKbit, media 
       originBytes,
       mediaBytes,
       mainThreadS: spread(readings.map(({ mainThreadS }) => mainThreadS)).value,
+      processorS,
       connections: sum(readings.map(({ connections }) => connections)),
       errors: readings.flatMap(({ error }) => error ?? []),
       perPage: readings.map(({ stalls, mainThreadS }, viewer) => ({
@@ -103,6 +106,7 @@ export const swarm: Scenario = {
     { key: "stalls", title: "stalls", unit: "" },
     { key: "lostMs", title: "time lost", unit: "ms" },
     { key: "mainThreadS", title: "main thread a page", unit: "s" },
+    { key: "processorS", title: "its processor time", unit: "s" },
   ],
   chart: ["offload", "firstFrameLaterMs", "mainThreadS"],
   run,

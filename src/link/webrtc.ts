@@ -50,6 +50,17 @@ interface Watched {
   channel?: RTCDataChannel;
   /** Called when all candidates of ours are known. */
   readonly gathered: () => void;
+  /** Called with each binary message. */
+  readonly message: (data: ArrayBuffer) => void;
+}
+
+/** Messages go round simple-peer's stream, which would cost each of them several turns of the event loop. */
+function watch(watched: Watched, channel: RTCDataChannel): RTCDataChannel {
+  channel.addEventListener("message", (event: MessageEvent<unknown>) => {
+    event.stopImmediatePropagation();
+    if (event.data instanceof ArrayBuffer) watched.message(event.data);
+  });
+  return (watched.channel = channel);
 }
 
 /**
@@ -70,7 +81,7 @@ const watchedRtc = (watched: Watched): SimplePeerRtc => ({
       // Registered before simple-peer's own handler, hence called before it.
       this.addEventListener("datachannel", (event) => {
         if (!watched.channel && event.channel.label === LABEL) {
-          watched.channel = event.channel;
+          watch(watched, event.channel);
         } else {
           event.stopImmediatePropagation();
           event.channel.close();
@@ -79,7 +90,7 @@ const watchedRtc = (watched: Watched): SimplePeerRtc => ({
     }
 
     override createDataChannel(label: string, init?: RTCDataChannelInit): RTCDataChannel {
-      return (watched.channel = super.createDataChannel(label, init));
+      return watch(watched, super.createDataChannel(label, init));
     }
   },
 });
@@ -91,7 +102,10 @@ export const hasWebRtc = (): boolean => typeof RTCPeerConnection === "function";
 /** One neighbour over one unordered RTCDataChannel; one message is one datagram. */
 export class WebRtcLink extends BaseLink {
   readonly #options: WebRtcOptions;
-  readonly #watched: Watched = { gathered: () => this.#gathered() };
+  readonly #watched: Watched = {
+    gathered: () => this.#gathered(),
+    message: (data) => this.deliver(new Uint8Array(data)),
+  };
   readonly #peer: SimplePeer;
   #queue: SendQueue | undefined;
   readonly reliable = true;
@@ -123,11 +137,6 @@ export class WebRtcLink extends BaseLink {
     this.#peer
       .on("signal", (data) => this.#tell(data))
       .on("connect", () => this.#open())
-      .on("data", (data) => {
-        if (typeof data === "string") return;
-        // simple-peer's Buffer, seen as the plain Uint8Array that it stands on: Buffer.slice would not copy.
-        this.deliver(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-      })
       .on("error", () => this.#ended())
       .on("close", () => this.#ended());
   }

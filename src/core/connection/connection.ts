@@ -3,7 +3,7 @@ import { toRanges, type ChunkRange } from "../address/range.ts";
 import type { Handshake, Message } from "../codec/messages.ts";
 import type { ChannelHost, ChannelLink } from "./channel-host.ts";
 import { Download } from "./download.ts";
-import { chunkSpecs, firstHaves, handshakeOptions, optionsMismatch } from "./metadata.ts";
+import { firstHaves, handshakeOptions, optionsMismatch } from "./metadata.ts";
 import { Outbox } from "./outbox.ts";
 import type { CloseReason, RejectReason } from "./outputs.ts";
 import type { PeerAddress } from "./peer-address.ts";
@@ -83,7 +83,7 @@ export class Connection {
       // A repeat: our answer was lost. Anything but a repeat is ignored (RFC 7574 §8.2).
       if (message.channel !== outbox.channel) return;
       if (this.state === "answering") this.#shake(now);
-      else if (this.#initiator) this.#restate(now);
+      else if (this.#initiator) this.#restate();
       return;
     }
     outbox.channel = message.channel;
@@ -133,13 +133,9 @@ export class Connection {
     this.#host.retry(now, only);
   }
 
-  /**
-   * Announces chunks (RFC 7574 §4.3.1); returns whether that is urgent. To a peer that holds them itself it is not: the
-   * HAVE goes with what is sent next.
-   */
-  announce(range: ChunkRange): boolean {
-    this.#outbox.pushChunks("HAVE", range);
-    return this.#outbox.isFull || !this.peerHas.covers(range);
+  /** Announces chunks (RFC 7574 §4.3.1). To a peer that holds them itself that is not urgent: the HAVE goes with what is sent next. */
+  announce(range: ChunkRange): void {
+    this.#outbox.pushChunks("HAVE", range, this.peerHas.covers(range) ? Infinity : -Infinity);
   }
 
   /** Asks for chunks, ascending. */
@@ -155,9 +151,8 @@ export class Connection {
   }
 
   /** Acknowledges a chunk that is verified (RFC 7574 §4.3.2, §8.7). */
-  acknowledge(range: ChunkRange, delay: bigint): void {
-    for (const chunks of chunkSpecs(range, this.#host.metadata.addressing))
-      this.#outbox.push({ type: "ACK", chunks, delay });
+  acknowledge(range: ChunkRange, delay: bigint, now: Millis): void {
+    this.#outbox.pushAck(range, delay, now);
   }
 
   /** Queues a message of the swarm's; returns whether it goes out, since the peer may not understand it. */
@@ -201,7 +196,7 @@ export class Connection {
     }
   }
 
-  /** Sends what is queued. */
+  /** Sends what is queued and due. */
   flush(now: Millis): void {
     if (this.state === "established") this.#outbox.flush(now);
   }
@@ -217,6 +212,7 @@ export class Connection {
         return Math.min(
           this.download.timeoutAt,
           this.upload.timeoutAt,
+          this.#outbox.dueAt,
           this.#outbox.lastSent + settings.keepAliveMs,
           this.#deadAt,
         );
@@ -242,7 +238,7 @@ export class Connection {
     const expired = this.download.expire(now);
     for (const range of toRanges(expired)) this.#outbox.pushChunks("CANCEL", range);
     if (expired.length > 0) this.#host.released(expired);
-    if (now >= this.#outbox.lastSent + settings.keepAliveMs) this.#restate(now);
+    if (now >= this.#outbox.lastSent + settings.keepAliveMs) this.#restate();
     return true;
   }
 
@@ -352,14 +348,14 @@ export class Connection {
     this.#host.opened(this, now);
     for (const range of this.#host.have) this.announce(range);
     // The second datagram is answered at once, since the third proves that we are here (RFC 7574 §13.1.2).
-    if (event === "handshake") this.#outbox.due = true;
+    if (event === "handshake") this.#outbox.hurry();
   }
 
   /**
    * Sends a keep-alive, or better what may have been lost and nobody acknowledges: the HAVEs that the peer has a use for,
    * and whether we choke it. Also the answer to a peer that missed our third datagram.
    */
-  #restate(now: Millis): void {
+  #restate(): void {
     const outbox = this.#outbox;
     if (this.#hasChoked) outbox.push({ type: this.choking ? "CHOKE" : "UNCHOKE" });
     let room = MAX_REPEATED_HAVES;
@@ -370,7 +366,7 @@ export class Connection {
       this.announce(range);
     }
     if (room >= 0) this.#repeatFrom = 0;
-    if (outbox.isEmpty) outbox.transmit([], now);
+    outbox.hurry();
   }
 
   #refuse(reason: RejectReason, detail: string, now: Millis): void {

@@ -195,7 +195,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     const delay = BigInt.asUintN(64, this.micros(now) - timestamp);
     const held = this.have.rangeAt(chunk);
     if (held !== undefined) {
-      from.acknowledge(held, delay);
+      from.acknowledge(held, delay, now);
       return;
     }
     if (this.#arrivals.has(chunk)) return;
@@ -223,7 +223,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       this.#hold(range, now);
     }
     if (from.state !== "established") return;
-    from.acknowledge(this.have.rangeAt(chunk) ?? range, delay);
+    from.acknowledge(this.have.rangeAt(chunk) ?? range, delay, now);
     this.#dirty.add(from);
   }
 
@@ -352,7 +352,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.#announceAt = Infinity;
     for (const connection of this.#channels) {
       if (connection.state !== "established" || connection.peerHas.size === this.verifier.chunkCount) continue;
-      for (const range of ranges) if (connection.announce(range)) this.#dirty.add(connection);
+      for (const range of ranges) connection.announce(range);
+      this.#dirty.add(connection);
     }
   }
 
