@@ -75,11 +75,3 @@ export abstract class BaseLink implements Link {
     this.#onClose();
   }
 }
-
-/** One datagram of `head` and `payload`: the only copy that sending makes. */
-export const join = (head: Uint8Array, payload?: Uint8Array): Uint8Array<ArrayBuffer> => {
-  const datagram = new Uint8Array(head.length + (payload?.length ?? 0));
-  datagram.set(head);
-  if (payload) datagram.set(payload, head.length);
-  return datagram;
-};

@@ -25,9 +25,14 @@ const SMALL_RESERVE = 64 * 1024;
 const HELD_BULK_MAX = 1024 * 1024;
 const HELD_SMALL_MAX = 128 * 1024;
 
+/** Head and payload of a datagram. */
+type Datagram = readonly [Uint8Array, Uint8Array | undefined];
+
+const lengthOf = ([head, payload]: Datagram): number => head.length + (payload?.length ?? 0);
+
 /** First in, first out, with a bound in bytes. */
 class Fifo {
-  #datagrams: Uint8Array<ArrayBuffer>[] = [];
+  #datagrams: Datagram[] = [];
   #next = 0;
   bytes = 0;
 
@@ -35,14 +40,14 @@ class Fifo {
     return this.#next === this.#datagrams.length;
   }
 
-  push(datagram: Uint8Array<ArrayBuffer>): void {
+  push(datagram: Datagram): void {
     this.#datagrams.push(datagram);
-    this.bytes += datagram.length;
+    this.bytes += lengthOf(datagram);
   }
 
-  shift(): Uint8Array<ArrayBuffer> | undefined {
+  shift(): Datagram | undefined {
     const datagram = this.#datagrams[this.#next++];
-    if (datagram) this.bytes -= datagram.length;
+    if (datagram) this.bytes -= lengthOf(datagram);
     if (this.#next >= this.#datagrams.length) {
       this.#datagrams = [];
       this.#next = 0;
@@ -60,6 +65,7 @@ export class SendQueue {
   readonly #now: () => number;
   readonly #small = new Fifo();
   readonly #bulk = new Fifo();
+  #piece = new Uint8Array(0);
   #ceiling = CEILING_START;
   /** bytes/ms; undefined until measured. */
   #rate: number | undefined;
@@ -93,9 +99,10 @@ export class SendQueue {
     return (bulk ? this.#bulk : this.#small).bytes + length <= (bulk ? HELD_BULK_MAX : HELD_SMALL_MAX);
   }
 
-  /** Sends or holds a datagram that `accepts` allows. */
-  push(datagram: Uint8Array<ArrayBuffer>): void {
-    (datagram.length < SMALL ? this.#small : this.#bulk).push(datagram);
+  /** Sends or holds a datagram that `accepts` allows; its bytes must not change any more. */
+  push(head: Uint8Array, payload?: Uint8Array): void {
+    const datagram: Datagram = [head, payload];
+    (lengthOf(datagram) < SMALL ? this.#small : this.#bulk).push(datagram);
     this.flush();
   }
 
@@ -111,9 +118,18 @@ export class SendQueue {
     while (!queue.empty && this.#channel.bufferedAmount < limit) {
       const datagram = queue.shift();
       if (!datagram) return;
-      this.#sent += datagram.length;
-      this.#channel.send(datagram);
+      this.#sent += lengthOf(datagram);
+      this.#channel.send(this.#join(datagram));
     }
+  }
+
+  /** One datagram in one piece. The channel copies what it is given, so the same memory serves for all. */
+  #join([head, payload]: Datagram): Uint8Array<ArrayBuffer> {
+    const length = head.length + (payload?.length ?? 0);
+    if (length > this.#piece.length) this.#piece = new Uint8Array(length);
+    this.#piece.set(head);
+    if (payload) this.#piece.set(payload, head.length);
+    return this.#piece.subarray(0, length);
   }
 
   #measure(): void {

@@ -1,5 +1,5 @@
 import SimplePeer from "simple-peer";
-import { BaseLink, join } from "./base.ts";
+import { BaseLink } from "./base.ts";
 import { SendQueue } from "./send-queue.ts";
 import { isRelayed, relayedOnly } from "./relay-only.ts";
 import { parseSignal, type Signal } from "./signal.ts";
@@ -164,7 +164,7 @@ export class WebRtcLink extends BaseLink {
   send(head: Uint8Array, payload?: Uint8Array): void {
     const length = head.length + (payload?.length ?? 0);
     if (this.closed || length > this.#maxDatagram || !this.#queue?.accepts(length)) return;
-    this.#attempt(() => this.#queue?.push(join(head, payload)));
+    this.#attempt(() => this.#queue?.push(head, payload));
   }
 
   close(): void {
