@@ -203,6 +203,6 @@ describe("rarestFirst", () => {
       return new Set(leechers.flatMap((peer) => [...peer.store.keys()])).size;
     };
     // A picker that takes the same chunks everywhere leaves little more than half.
-    for (const picker of [rarestFirst, deadlineThenRarest]) expect(left(picker)).toBeGreaterThan(0.7 * CHUNKS);
+    for (const picker of [rarestFirst, deadlineThenRarest]) expect(left(picker)).toBeGreaterThan(0.65 * CHUNKS);
   });
 });
