@@ -21,6 +21,7 @@ const LAST_PAUSE_MS = 8_000;
 const FIRST_BYTES = 100_000;
 const FIRST_MS = 400;
 const FIRST_DELAY_MS = 100;
+/** Of a read, once there have been three: the first one takes the place of what was assumed. */
 const WEIGHT = 1 / 3;
 
 /** The origin: gives byte ranges, and knows how fast it has been. */
@@ -31,6 +32,7 @@ export class HttpSource {
   #bytes = FIRST_BYTES;
   #ms = FIRST_MS;
   #delay = FIRST_DELAY_MS;
+  #reads = 0;
   #failures = 0;
   #downUntil = 0;
 
@@ -96,9 +98,10 @@ export class HttpSource {
   }
 
   #measured(bytes: number, delay: number, elapsed: number): void {
-    this.#delay += (delay - this.#delay) * WEIGHT;
-    this.#bytes += (bytes - this.#bytes) * WEIGHT;
-    this.#ms += (Math.max(elapsed, 1) - this.#ms) * WEIGHT;
+    const weight = Math.max(WEIGHT, 1 / ++this.#reads);
+    this.#delay += (delay - this.#delay) * weight;
+    this.#bytes += (bytes - this.#bytes) * weight;
+    this.#ms += (Math.max(elapsed, 1) - this.#ms) * weight;
   }
 
   #failed(): void {

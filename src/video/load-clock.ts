@@ -17,9 +17,11 @@ export interface NetworkEstimate {
  * - *Bytes from the cache* took no network. They are left out of `networkBytes`, which is what the loader reports as
  *   loaded, and a load without any other bytes has the time to first byte that hls.js already believes in: no sample.
  * - *Time spent by choice.* While a deadline is far away the engine waits for slow peers although the origin could
- *   answer at once. Such leisure tells of a fast network (bytes may come faster than estimated) but never of a slow one.
- *   So it counts at most as long as its bytes would have taken: those from the origin at the rate that the engine
- *   measures for it, those from peers at hls.js's own estimate.
+ *   answer at once. Such leisure tells nothing of a slow network. So it counts at most as long as its bytes would have
+ *   taken: those from the origin at the rate that the engine measures for it, those from peers at that or at hls.js's
+ *   own estimate, whichever is faster.
+ * - *Bursts from peers.* A neighbour may give at once what the origin would need seconds for, but only of what it has, and only
+ *   as long as it is there. So bytes from peers never count as faster than that either.
  * - *Bytes that were fetched ahead* took their time before the load began. They count as at leisure, with the time that they
  *   would have taken: it is neither a fast network nor a cache that gives them at once.
  * - *Hurry.* Once every byte is fetched as fast as it can be, time counts in full, whatever the source.
@@ -39,8 +41,10 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
   #hurried: boolean;
   #hurriedMs = 0;
   #leisureMs = 0;
-  /** What the bytes that came at leisure would have taken in hurry. */
+  /** What all bytes, and those that came at leisure, would have taken from the origin, or by the estimate. */
+  #dueMs = 0;
   #leisureDueMs = 0;
+  #fromPeers = false;
   #ttfb: number | undefined;
   #end = 0;
 
@@ -65,8 +69,8 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
   /** When the load would have begun if it had never been at leisure, ms; moves while it is. */
   get start(): number {
     this.#count();
-    const leisureMs = Math.min(this.#leisureMs, this.#leisureDueMs);
-    return this.#mark - this.#hurriedMs - leisureMs - (this.#ttfb ?? 0);
+    const spentMs = this.#hurriedMs + Math.min(this.#leisureMs, this.#leisureDueMs);
+    return this.#mark - (this.#fromPeers ? Math.max(spentMs, this.#dueMs) : spentMs) - (this.#ttfb ?? 0);
   }
 
   /** When the first byte would have come, ms; 0 until one has. */
@@ -100,8 +104,11 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
       this.#leisureMs = 0;
     }
     this.networkBytes += bytes;
+    const originMs = this.#originMs(bytes);
+    const due = source === "http" ? originMs : Math.min(originMs, (bytes * 8000) / this.#estimate().bandwidth);
+    this.#dueMs += due;
+    if (source === "peer") this.#fromPeers = true;
     if (this.#hurried && !early) return;
-    const due = source === "http" ? this.#originMs(bytes) : (bytes * 8000) / this.#estimate().bandwidth;
     this.#leisureDueMs += due;
     if (early) this.#leisureMs += due;
   }
