@@ -145,7 +145,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     const clock = new LoadClock({
       now: () => performance.now(),
       estimate: () => host.estimate(),
-      originMs: (bytes) => engine.expectedHttpMs(bytes) - engine.expectedHttpMs(0),
+      originMs: (bytes) => engine.lineMs(bytes),
       isHurried: () => {
         const alone = engine.stats.neighbours === 0 && !engine.expecting;
         return alone || slack() < 2 * engine.expectedHttpMs(length - filled) + HURRY_MS;
