@@ -25,6 +25,7 @@ export interface NetworkEstimate {
  * - *Bytes that were fetched ahead* took their time before the load began. They count as at leisure, with the time that they
  *   would have taken: it is neither a fast network nor a cache that gives them at once.
  * - *Hurry.* Once every byte is fetched as fast as it can be, time counts in full, whatever the source.
+ * - *Hashes* come over the same line as the first segment; the time that they take is not that segment's.
  *
  * It stands in for `stats.loading`, which hls.js reads while the load runs: `start` and `first` move forward as long as
  * time is not counted.
@@ -36,6 +37,7 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
   readonly #estimate: () => NetworkEstimate;
   readonly #originMs: (bytes: number) => number;
   readonly #isHurried: () => boolean;
+  readonly #asideMs: () => number;
   /** Time up to which everything is counted, and whether it was in hurry since then. */
   #mark: number;
   #hurried: boolean;
@@ -54,14 +56,17 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
     readonly estimate: () => NetworkEstimate;
     /** How long bytes take from the origin, ms, once it has begun to answer. */
     readonly originMs: (bytes: number) => number;
+    /** How long the line has been busy with what is not media since the load began, ms. */
+    readonly asideMs?: () => number;
     /** Whether at this moment bytes are fetched as fast as they can be. */
     readonly isHurried: () => boolean;
   }) {
-    const { now, estimate, originMs, isHurried } = options;
+    const { now, estimate, originMs, isHurried, asideMs = () => 0 } = options;
     this.#now = now;
     this.#estimate = estimate;
     this.#originMs = originMs;
     this.#isHurried = isHurried;
+    this.#asideMs = asideMs;
     this.#mark = now();
     this.#hurried = isHurried();
   }
@@ -69,7 +74,7 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
   /** When the load would have begun if it had never been at leisure, ms; moves while it is. */
   get start(): number {
     this.#count();
-    const spentMs = this.#hurriedMs + Math.min(this.#leisureMs, this.#leisureDueMs);
+    const spentMs = Math.max(0, this.#hurriedMs - this.#asideMs()) + Math.min(this.#leisureMs, this.#leisureDueMs);
     return this.#mark - (this.#fromPeers ? Math.max(spentMs, this.#dueMs) : spentMs) - (this.#ttfb ?? 0);
   }
 

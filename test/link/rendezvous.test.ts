@@ -361,28 +361,6 @@ describe("rendezvous", () => {
     expect([...c.links.keys()]).toEqual(["a"]);
   });
 
-  test("when the network is back, neighbours that it took away are met again at once", async () => {
-    const network = new EventTarget();
-    vi.stubGlobal("addEventListener", network.addEventListener.bind(network));
-    vi.stubGlobal("removeEventListener", network.removeEventListener.bind(network));
-    const town = new Town();
-    const [a, b, c] = [town.join("a"), town.join("b"), town.join("c")];
-    await pass(1_000);
-    expect(a.links.size).toBe(2);
-    for (const id of ["b", "c"]) a.close(id);
-    await pass(2_000);
-    expect(a.links.size).toBe(0);
-    network.dispatchEvent(new Event("online"));
-    await pass(200);
-    expect(a.links.size).toBe(2);
-    // Who has left does not care.
-    for (const { membership } of [a, b, c]) membership.leave();
-    network.dispatchEvent(new Event("online"));
-    await pass(1_000);
-    expect(a.links.size + b.links.size + c.links.size).toBe(0);
-    vi.unstubAllGlobals();
-  });
-
   test("links survive the tracker, and leave ends them", async () => {
     const town = new Town();
     const [a, b] = [town.join("a"), town.join("b")];

@@ -4,12 +4,13 @@ import { LoadClock } from "../../src/video/load-clock.ts";
 /** 1 Mbit/s is 125 bytes per ms. */
 const ESTIMATE = { bandwidth: 1_000_000, ttfb: 80 };
 
-function setUp(hurried: boolean, originRate = 50) {
+function setUp(hurried: boolean, originRate = 50, asideMs = () => 0) {
   const world = { now: 1000, hurried };
   const clock = new LoadClock({
     now: () => world.now,
     estimate: () => ESTIMATE,
     originMs: (bytes) => bytes / originRate,
+    asideMs,
     isHurried: () => world.hurried,
   });
   return { world, clock };
@@ -109,6 +110,15 @@ describe("LoadClock", () => {
     clock.stop();
     // 8 ms for the first 1000 bytes at the estimated rate, then a second for 62,500.
     expect(sampled(clock)).toBeCloseTo((63_500 * 8000) / 1008);
+  });
+
+  test("hashes that come beside a load do not make it look slower", () => {
+    const { world, clock } = setUp(true, 50, () => 200);
+    clock.received(10_000, "http");
+    world.now += 1000;
+    clock.received(90_000, "http");
+    clock.stop();
+    expect(sampled(clock)).toBeCloseTo(1_000_000);
   });
 
   test("a load that stands still in hurry is seen to stand still while it runs", () => {
