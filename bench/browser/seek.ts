@@ -1,5 +1,4 @@
 /** `seek`: to a place that is not buffered, with nobody else there and with a neighbour that has it. */
-import { setTimeout as wait } from "node:timers/promises";
 import { figure } from "./results.ts";
 import type { Scenario, Settings } from "./scenario.ts";
 import { Stage } from "./stage.ts";
@@ -11,9 +10,7 @@ const WATCHED_MS = 5000;
 const TO_S = 50;
 
 async function seeks(page: StagePage): Promise<number> {
-  await page.start();
-  await page.firstFrame();
-  await wait(WATCHED_MS);
+  await page.watch(WATCHED_MS);
   return Math.round(await page.seek(TO_S));
 }
 

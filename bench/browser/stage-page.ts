@@ -83,6 +83,13 @@ export class StagePage {
     return this.until("the first frame", ({ firstFrameMs }) => firstFrameMs !== undefined);
   }
 
+  /** Begins, and watches for so long from the first frame on, ms. */
+  async watch(forMs: number, overrides: Overrides = {}): Promise<void> {
+    await this.start(overrides);
+    await this.firstFrame();
+    await wait(forMs);
+  }
+
   #with({ settings, ...overrides }: Overrides): PageOptions {
     return { ...this.#options, ...overrides, settings: { ...this.#options.settings, ...settings } };
   }

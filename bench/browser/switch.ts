@@ -20,9 +20,7 @@ type Part = (system: System, settings: Settings) => Promise<object>;
 const source: Part = (system, { line, media }) =>
   Stage.with({ system, media, line }, async (stage) => {
     const page = await stage.openPage(0);
-    await page.start();
-    await page.firstFrame();
-    await wait(WATCHED_MS);
+    await page.watch(WATCHED_MS);
     return { sourceMs: Math.round(await page.change({ presentation: "ladder" })) };
   });
 
@@ -30,9 +28,7 @@ const rendition: Part = (system, { line, media }) =>
   Stage.with({ system, media, line }, async (stage) => {
     await stage.openHolder(0, { presentation: "ladder", level: 1 });
     const page = await stage.openPage(1);
-    await page.start({ presentation: "ladder", level: 0 });
-    await page.firstFrame();
-    await wait(WATCHED_MS);
+    await page.watch(WATCHED_MS, { presentation: "ladder", level: 0 });
     const before = (await page.read()).connections;
     const renditionMs = Math.round(await page.page.evaluate(() => globalThis.viewer.switchLevel(1)));
     await wait(SETTLED_MS);
@@ -43,9 +39,7 @@ const network: Part = (system, { line, media }) =>
   Stage.with({ system, media, line }, async (stage) => {
     await stage.openHolder(0);
     const page = await stage.openPage(1);
-    await page.start({ settings: SHORT_BUFFER });
-    await page.firstFrame();
-    await wait(WATCHED_MS);
+    await page.watch(WATCHED_MS, { settings: SHORT_BUFFER });
     const before = await page.read();
     await page.page.context().setOffline(true);
     await page.page.evaluate(() => globalThis.viewer.disconnect());

@@ -52,7 +52,12 @@ export function present(video: HTMLVideoElement, abilities: Abilities): void {
     if (hls === undefined || hls === before) return;
     const playing = hls;
     const { level: only } = options;
-    if (only !== undefined) playing.once(MANIFEST_PARSED, () => (playing.loadLevel = only));
+    if (only !== undefined) {
+      const choose = (): void => void (playing.loadLevel = only);
+      // The playlist may be there already.
+      if (playing.levels.length > 0) choose();
+      else playing.once(MANIFEST_PARSED, choose);
+    }
     playing.on(FRAG_BUFFERED, (_, { frag: { sn, level } }) => {
       if (typeof sn !== "number") return;
       buffered.push({ segment: sn, level, estimateKbit: Math.round(playing.bandwidthEstimate / 1000) });

@@ -1,32 +1,23 @@
-/** Reads along on a page's data channels: how long a chunk that does not come waits until somebody else is asked for it. */
+/** Reads along on a page's data channels: how long a chunk is late before somebody else is asked for it. */
 import { ChunkAddressing, type Format } from "../../src/core/codec/messages.ts";
 import { decodeDatagram } from "../../src/core/codec/datagram.ts";
+import { Lateness } from "./lateness.ts";
 
 /** What the film was published with. */
 const FORMAT: Format = { addressing: ChunkAddressing.chunk32, hashSize: 32, signatureSize: 0 };
 
-interface Asked {
-  readonly of: RTCDataChannel;
-  readonly at: number;
-}
-
-/** Chunks that were asked of somebody and are not here yet. */
-const asked = new Map<number, Asked>();
+const lateness = new Lateness<RTCDataChannel>();
 const followed = new WeakSet<RTCDataChannel>();
-const waits: number[] = [];
 
+/** Messages in their order: a CANCEL may be followed by the next REQUEST. */
 function read(channel: RTCDataChannel, bytes: Uint8Array, sent: boolean): void {
+  const now = performance.now();
   for (const message of decodeDatagram(bytes, FORMAT).messages) {
-    if (message.type !== "REQUEST" && message.type !== "DATA") continue;
-    if ((message.type === "REQUEST") !== sent) continue;
+    if (message.type === "DATA" && !sent) lateness.came(channel, message.chunks.start, now);
+    if (!sent || (message.type !== "REQUEST" && message.type !== "CANCEL")) continue;
     for (let chunk = message.chunks.start; chunk <= message.chunks.end; chunk++) {
-      const before = asked.get(chunk);
-      if (!sent) asked.delete(chunk);
-      else if (before === undefined) asked.set(chunk, { of: channel, at: performance.now() });
-      else if (before.of !== channel) {
-        waits.push(performance.now() - before.at);
-        asked.set(chunk, { of: channel, at: performance.now() });
-      }
+      if (message.type === "REQUEST") lateness.requested(channel, chunk, now);
+      else lateness.cancelled(channel, chunk, now);
     }
   }
 }
@@ -49,5 +40,5 @@ export function tap(): () => readonly number[] {
       Reflect.apply(send, channel, [data]);
     },
   });
-  return () => waits;
+  return () => lateness.waits;
 }

@@ -57,6 +57,11 @@ export class Engine implements DeliveryContext {
   #downloadedBytes = 0;
   readonly #uploadMeter = new UploadMeter();
   readonly #playback = { chunksInTime: 0, chunksLate: 0 };
+  /** How long the hashes that have come from the origin have taken its line, ms. */
+  readonly hashMs = (): number => this.lineMs(this.#hashes.bytes);
+  readonly expectedHttpMs = (bytes: number): number => this.#http.expectedMs(bytes);
+  /** How long bytes take at least from the origin once it answers, ms, whatever else is asked of it. */
+  readonly lineMs = (bytes: number): number => this.#http.lineMs(bytes);
   /** Stalls that the player has counted; the engine only hands them on to the tracker. */
   stalls = 0;
 
@@ -249,10 +254,6 @@ export class Engine implements DeliveryContext {
 
   get strict(): boolean {
     return this.#options.strict;
-  }
-
-  expectedHttpMs(bytes: number): number {
-    return this.#http.expectedMs(bytes);
   }
 
   get httpDownUntil(): number {

@@ -23,6 +23,8 @@ const WHOLE_BYTES = 131_072;
 
 /** Hashes of chunks from ppsp.mhash, read as they are needed and proven against the swarm's root. */
 export class HashSource {
+  /** That were read so far. */
+  bytes = 0;
   readonly #url: string;
   readonly #http: HttpSource;
   readonly #verifier: Verifier;
@@ -114,6 +116,7 @@ export class HashSource {
     for await (const part of this.#http.read({ url: this.#url, offset, length, whole, signal: this.#signal })) {
       bytes.set(part, filled);
       filled += part.length;
+      this.bytes += part.length;
       this.#received(part.length);
     }
     return bytes;

@@ -22,6 +22,10 @@ const FIRST_BYTES = 100_000;
 const FIRST_MS = 400;
 const FIRST_DELAY_MS = 100;
 const WEIGHT = 1 / 3;
+/** Assumed of the line alone until the first read has shown it, bytes per ms: 8 Mbit/s, which most viewers have. */
+const FIRST_LINE_RATE = 1_000;
+/** A read that was over sooner tells nothing of the line, ms. */
+const LINE_MS = 50;
 
 /** The origin: gives byte ranges, and knows how fast it has been. */
 export class HttpSource {
@@ -31,6 +35,11 @@ export class HttpSource {
   #bytes = FIRST_BYTES;
   #ms = FIRST_MS;
   #delay = FIRST_DELAY_MS;
+  /** Those that told of the line: the first of them takes the place of what was assumed. */
+  #reads = 0;
+  /** Bytes of all reads so far, and how fast they came of late while any came, bytes per ms. */
+  #total = 0;
+  #lineRate = FIRST_LINE_RATE;
   #failures = 0;
   #downUntil = 0;
 
@@ -42,6 +51,11 @@ export class HttpSource {
   /** How long so many bytes take, ms. */
   expectedMs(bytes: number): number {
     return this.#delay + (bytes * this.#ms) / this.#bytes;
+  }
+
+  /** How long so many bytes take at least, if nothing else is read, ms; without the wait for the first one. */
+  lineMs(bytes: number): number {
+    return bytes / this.#lineRate;
   }
 
   /** Time from which on the next attempt makes sense; later than now only after failures. */
@@ -59,6 +73,7 @@ export class HttpSource {
     const began = this.#clock.now();
     let got = 0;
     let firstByteAt: number | undefined;
+    let before = 0;
     try {
       const headers: Record<string, string> = whole ? {} : { Range: `bytes=${offset}-${offset + length - 1}` };
       const response = await this.#fetch(url, { headers, signal: abort.signal });
@@ -66,6 +81,7 @@ export class HttpSource {
         throw new PlaybackError("http", `${url} answered ${response.status} ${response.statusText}`.trimEnd());
       }
       firstByteAt = this.#clock.now();
+      before = this.#total;
       // A server without Range support answers 200 and begins at byte 0.
       let skip = response.status === 206 ? 0 : offset;
       const reader = response.body.getReader();
@@ -77,6 +93,7 @@ export class HttpSource {
         const useful = part.subarray(Math.min(skip, part.length), skip + length - got);
         skip = Math.max(0, skip - part.length);
         got += useful.length;
+        this.#total += useful.length;
         if (useful.length > 0) yield useful;
       }
       this.#failures = 0;
@@ -88,17 +105,20 @@ export class HttpSource {
       throw new PlaybackError("network", `${url} could not be read`, { cause: error });
     } finally {
       if (firstByteAt !== undefined && got > 0)
-        this.#measured(got, firstByteAt - began, this.#clock.now() - firstByteAt);
+        this.#measured(got, this.#total - before, firstByteAt - began, this.#clock.now() - firstByteAt);
       stopWatch();
       signal.removeEventListener("abort", cancel);
       abort.abort();
     }
   }
 
-  #measured(bytes: number, delay: number, elapsed: number): void {
+  /** `all`: bytes of all reads in this time. */
+  #measured(bytes: number, all: number, delay: number, elapsed: number): void {
     this.#delay += (delay - this.#delay) * WEIGHT;
     this.#bytes += (bytes - this.#bytes) * WEIGHT;
     this.#ms += (Math.max(elapsed, 1) - this.#ms) * WEIGHT;
+    if (elapsed < LINE_MS) return;
+    this.#lineRate += (all / elapsed - this.#lineRate) * Math.max(WEIGHT, 1 / ++this.#reads);
   }
 
   #failed(): void {

@@ -153,6 +153,12 @@ export class Neighbourhood {
     this.#options.changed();
   }
 
+  /** What failed so far was the network's fault: everybody without a link may be tried at once. */
+  forgive(): void {
+    for (const member of this.#members.values()) member.failures = member.notBefore = 0;
+    this.#fill();
+  }
+
   /** Whether signals can travel now; offers wait while they cannot. Links do not mind. */
   set online(online: boolean) {
     this.#online = online;

@@ -174,6 +174,7 @@ export class SwarmMembership implements Membership {
       this.#update();
     }, PATIENCE_MS);
     this.#trackers.start();
+    globalThis.addEventListener?.("online", this.#online);
   }
 
   leave(): void {
@@ -181,6 +182,7 @@ export class SwarmMembership implements Membership {
     this.#left = true;
     clearTimeout(this.#patience);
     clearTimeout(this.#refresh);
+    globalThis.removeEventListener?.("online", this.#online);
     this.#neighbourhood.close();
     this.#trackers.leave();
   }
@@ -188,6 +190,12 @@ export class SwarmMembership implements Membership {
   ban(id: string): void {
     this.#neighbourhood.ban(id);
   }
+
+  /** The network is back: neighbours whose links it has ended are met again without the usual pauses. */
+  readonly #online = (): void => {
+    this.#trackers.reconnect();
+    this.#neighbourhood.forgive();
+  };
 
   /** Whether the swarm is too small to bother. An offer from someone unknown shows that it has grown. */
   get #quiet(): boolean {

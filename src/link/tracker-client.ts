@@ -143,6 +143,12 @@ export class TrackerClient {
     );
   }
 
+  /** The network is another one, or back: what was open may be dead without a word, and nothing is worth waiting for. */
+  reconnect(): void {
+    this.#socket?.close();
+    this.#wake();
+  }
+
   /** Leaves the swarm; no event comes after this. Safe on `pagehide`: the request outlives the page. */
   leave(): void {
     if (this.#left) return;

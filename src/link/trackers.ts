@@ -1,7 +1,7 @@
 import type { TrackerClient, TrackerClientEvents } from "./tracker-client.ts";
 
 /** A registration as far as this file needs it. */
-export type Registered = Pick<TrackerClient, "start" | "signal" | "leave" | "refresh">;
+export type Registered = Pick<TrackerClient, "start" | "signal" | "leave" | "refresh" | "reconnect">;
 
 /** What several trackers together lead to. */
 export interface TrackersOptions {
@@ -84,6 +84,11 @@ export class Trackers {
   /** Asks for more peers. */
   refresh(): void {
     for (const { state, client } of this.#stations) if (state === "open") client.refresh();
+  }
+
+  /** Turns to all of them anew, at once. */
+  reconnect(): void {
+    for (const { client } of this.#stations) client.reconnect();
   }
 
   /** Leaves all of them; no event comes after this. Safe on `pagehide`. */

@@ -142,10 +142,12 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     const start = context.frag.sn === "initSegment" ? undefined : (context.part ?? context.frag).start;
     const slack = (): number => slackMs(host.playhead, start);
     let filled = 0;
+    const hashMs = engine.hashMs();
     const clock = new LoadClock({
       now: () => performance.now(),
       estimate: () => host.estimate(),
-      originMs: (bytes) => engine.expectedHttpMs(bytes) - engine.expectedHttpMs(0),
+      originMs: (bytes) => engine.lineMs(bytes),
+      asideMs: () => engine.hashMs() - hashMs,
       isHurried: () => {
         const alone = engine.stats.neighbours === 0 && !engine.expecting;
         return alone || slack() < 2 * engine.expectedHttpMs(length - filled) + HURRY_MS;

@@ -17,12 +17,15 @@ export interface NetworkEstimate {
  * - *Bytes from the cache* took no network. They are left out of `networkBytes`, which is what the loader reports as
  *   loaded, and a load without any other bytes has the time to first byte that hls.js already believes in: no sample.
  * - *Time spent by choice.* While a deadline is far away the engine waits for slow peers although the origin could
- *   answer at once. Such leisure tells of a fast network (bytes may come faster than estimated) but never of a slow one.
- *   So it counts at most as long as its bytes would have taken: those from the origin at the rate that the engine
- *   measures for it, those from peers at hls.js's own estimate.
+ *   answer at once. Such leisure tells nothing of a slow network. So it counts at most as long as its bytes would have
+ *   taken: those from the origin at the rate that the engine measures for it, those from peers at that or at hls.js's
+ *   own estimate, whichever is faster.
+ * - *Bursts from peers.* A neighbour may give at once what the origin would need seconds for, but only of what it has, and only
+ *   as long as it is there. So bytes from peers never count as faster than that either.
  * - *Bytes that were fetched ahead* took their time before the load began. They count as at leisure, with the time that they
  *   would have taken: it is neither a fast network nor a cache that gives them at once.
  * - *Hurry.* Once every byte is fetched as fast as it can be, time counts in full, whatever the source.
+ * - *Hashes* come over the same line as the first segment; the time that they take is not that segment's.
  *
  * It stands in for `stats.loading`, which hls.js reads while the load runs: `start` and `first` move forward as long as
  * time is not counted.
@@ -34,13 +37,16 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
   readonly #estimate: () => NetworkEstimate;
   readonly #originMs: (bytes: number) => number;
   readonly #isHurried: () => boolean;
+  readonly #asideMs: () => number;
   /** Time up to which everything is counted, and whether it was in hurry since then. */
   #mark: number;
   #hurried: boolean;
   #hurriedMs = 0;
   #leisureMs = 0;
-  /** What the bytes that came at leisure would have taken in hurry. */
+  /** What all bytes, and those that came at leisure, would have taken from the origin, or by the estimate. */
+  #dueMs = 0;
   #leisureDueMs = 0;
+  #fromPeers = false;
   #ttfb: number | undefined;
   #end = 0;
 
@@ -50,14 +56,17 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
     readonly estimate: () => NetworkEstimate;
     /** How long bytes take from the origin, ms, once it has begun to answer. */
     readonly originMs: (bytes: number) => number;
+    /** How long the line has been busy with what is not media since the load began, ms. */
+    readonly asideMs?: () => number;
     /** Whether at this moment bytes are fetched as fast as they can be. */
     readonly isHurried: () => boolean;
   }) {
-    const { now, estimate, originMs, isHurried } = options;
+    const { now, estimate, originMs, isHurried, asideMs = () => 0 } = options;
     this.#now = now;
     this.#estimate = estimate;
     this.#originMs = originMs;
     this.#isHurried = isHurried;
+    this.#asideMs = asideMs;
     this.#mark = now();
     this.#hurried = isHurried();
   }
@@ -65,8 +74,8 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
   /** When the load would have begun if it had never been at leisure, ms; moves while it is. */
   get start(): number {
     this.#count();
-    const leisureMs = Math.min(this.#leisureMs, this.#leisureDueMs);
-    return this.#mark - this.#hurriedMs - leisureMs - (this.#ttfb ?? 0);
+    const spentMs = Math.max(0, this.#hurriedMs - this.#asideMs()) + Math.min(this.#leisureMs, this.#leisureDueMs);
+    return this.#mark - (this.#fromPeers ? Math.max(spentMs, this.#dueMs) : spentMs) - (this.#ttfb ?? 0);
   }
 
   /** When the first byte would have come, ms; 0 until one has. */
@@ -100,8 +109,11 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
       this.#leisureMs = 0;
     }
     this.networkBytes += bytes;
+    const originMs = this.#originMs(bytes);
+    const due = source === "http" ? originMs : Math.min(originMs, (bytes * 8000) / this.#estimate().bandwidth);
+    this.#dueMs += due;
+    if (source === "peer") this.#fromPeers = true;
     if (this.#hurried && !early) return;
-    const due = source === "http" ? this.#originMs(bytes) : (bytes * 8000) / this.#estimate().bandwidth;
     this.#leisureDueMs += due;
     if (early) this.#leisureMs += due;
   }

@@ -7,6 +7,22 @@ declare global {
   /** In the page: pages/liar.ts, and how many bytes it has sent. */
   var liar: { lie(presentation: string, tracker: string): Promise<() => number> };
   var sent: () => number;
+  /** Ends all connections to peers, as a network that is gone. */
+  var disconnect: () => void;
+}
+
+/** Gives a page `disconnect`; before its own scripts. */
+function holdConnections(): void {
+  const open: RTCPeerConnection[] = [];
+  globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(configuration?: RTCConfiguration) {
+      super(configuration);
+      open.push(this);
+    }
+  };
+  globalThis.disconnect = () => {
+    for (const connection of open.splice(0)) connection.close();
+  };
 }
 
 const mediaBytes = ({ stats }: ViewerState): number => stats.httpBytes + stats.peerBytes;
@@ -112,6 +128,31 @@ test(
     expect(end.stats).toMatchObject({ rejectedChunks: 0, neighbours: 1 });
     expect(end.height).toBe(180);
     expect((await a.state()).error).toBeUndefined();
+  },
+);
+
+test(
+  "the network goes while both play and comes back: nobody stalls, and they meet again",
+  QUIET,
+  async ({ swarm }) => {
+    const origin = await swarm.startOrigin();
+    const tracker = await swarm.startTracker();
+    const url = `${origin.url}?tracker=${tracker.url}`;
+    const a = await swarm.openViewer("chromium", url);
+    await a.until("8 s are played", ({ currentTime }) => currentTime >= 8);
+    const b = await swarm.openViewer("chromium", url, { before: holdConnections });
+    await b.until("bytes come from the first", ({ stats }) => stats.peerBytes > 0);
+    const context = b.page.context();
+    await context.setOffline(true);
+    await b.page.evaluate(() => globalThis.disconnect());
+    await b.until("the link is gone", ({ stats }) => stats.neighbours === 0, 20_000);
+    await context.setOffline(false);
+    const { stats } = await b.until("they have met again", (state) => state.stats.neighbours === 1, 20_000);
+    await b.until("bytes come again", (state) => state.ended || state.stats.peerBytes > stats.peerBytes);
+    await hurry(b);
+    const end = await toTheEnd(b);
+    expect(end.stats).toMatchObject({ stalls: 0, rejectedChunks: 0 });
+    expect((await a.state()).stats.stalls).toBe(0);
   },
 );
 

@@ -132,6 +132,11 @@ export class Town {
           options.events.peers(others());
         }, 20);
       },
+      reconnect: () => {
+        roll.delete(options.peerId);
+        options.events.state("connecting");
+        setTimeout(register, 20);
+      },
       signal: (to, payload) => {
         if (this.dead.has(options.url) || !roll.has(options.peerId)) return false;
         this.say(options.peerId, to, payload, options.url);

@@ -160,7 +160,7 @@ describe("chunks that are late", () => {
     stage.want(0, 0);
     const other = new Puppet(stage, "other", 88).open();
     other.have(0, 0);
-    stage.pass(3_000);
+    stage.pass(600);
     expect(chunksOf(other.received(), "REQUEST")).toEqual([0]);
     slow.deliver(0);
     expect(chunksOf(other.received(), "CANCEL")).toEqual([0]);
@@ -187,14 +187,15 @@ describe("chunks that are late", () => {
     const stage = new Stage(content);
     const bare = new Puppet(stage, "bare").open();
     bare.have(0, CHUNKS - 1);
-    const good = new Puppet(stage, "good", 88).open();
-    good.have(0, CHUNKS - 1);
     stage.want(0, CHUNKS - 1);
     stage.pass(10);
     const asked = chunksOf(bare.received(), "REQUEST");
     for (const chunk of asked) bare.send(bare.data(chunk));
     expect(stage.swarm.unproven).toBe(asked.length);
-    stage.pass(1_100);
+    stage.pass(600);
+    const good = new Puppet(stage, "good", 88).open();
+    good.have(0, CHUNKS - 1);
+    stage.pass(300);
     expect(stage.swarm.unproven).toBe(0);
     for (let chunks: number[]; (chunks = chunksOf(good.received(), "REQUEST")).length > 0;)
       for (const chunk of chunks) good.deliver(chunk);
@@ -318,7 +319,7 @@ describe("a peer that has chunks and does not deliver them", () => {
     stage.want(0, 0);
     stage.pass(3_000);
     idle.received();
-    stage.want(5, 5, stage.now + 2_000);
+    stage.want(5, 5, stage.now + 1_000);
     expect(chunksOf(idle.received(), "REQUEST")).toEqual([]);
   });
 });

@@ -70,20 +70,29 @@ describe.each(Object.entries(PICKERS))("RFC 7574 §9.1: %s", (_, picker) => {
     }
   });
 
-  test("leaves out what this peer would deliver too late", () => {
+  /** A neighbour with everything that would deliver nothing before 1,000 ms. */
+  const slowOne = (): { stage: Stage; slow: Connection } => {
     const { stage } = stageWith(picker, { a: [[0, CHUNKS - 1]] });
     const connection = stage.swarm.connection("a")!;
-    const late = { expected: () => 1_000 };
     const slow = new Proxy(connection, {
       get: (target, key) =>
-        key === "download" ? { ...late, isDoubted: () => false } : Reflect.get(target, key, target),
+        key === "download" ? { expected: () => 1_000, isDoubted: () => false } : Reflect.get(target, key, target),
     }) as Connection;
-    const wants = [
-      { chunks: { start: 0, end: 9 }, deadline: 999 },
-      { chunks: { start: 20, end: 29 }, deadline: 1_000 },
-    ];
-    const chunks = picker(view(stage, wants), slow, 64, 0);
-    expect(chunks.toSorted((a, b) => a - b)).toEqual([20, 21, 22, 23, 24, 25, 26, 27, 28, 29]);
+    return { stage, slow };
+  };
+  const wants: readonly Want[] = [
+    { chunks: { start: 0, end: 9 }, deadline: 999 },
+    { chunks: { start: 20, end: 29 }, deadline: 1_000 },
+  ];
+  const picked = ({ stage, slow }: ReturnType<typeof slowOne>, now: number): number[] =>
+    picker(view(stage, wants), slow, 64, now).toSorted((a, b) => a - b);
+
+  test("leaves out what this peer would deliver too late", () => {
+    expect(picked(slowOne(), 0)).toEqual([20, 21, 22, 23, 24, 25, 26, 27, 28, 29]);
+  });
+
+  test("takes what is late already of whoever has it, and is slow", () => {
+    expect(picked(slowOne(), 999)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29]);
   });
 
   test("does a bounded amount of work, whatever peers announce", () => {
@@ -194,6 +203,6 @@ describe("rarestFirst", () => {
       return new Set(leechers.flatMap((peer) => [...peer.store.keys()])).size;
     };
     // A picker that takes the same chunks everywhere leaves little more than half.
-    for (const picker of [rarestFirst, deadlineThenRarest]) expect(left(picker)).toBeGreaterThan(0.7 * CHUNKS);
+    for (const picker of [rarestFirst, deadlineThenRarest]) expect(left(picker)).toBeGreaterThan(0.65 * CHUNKS);
   });
 });

@@ -24,6 +24,8 @@ function engineWith(fetch: Engine["fetch"]): Engine {
     presentation: { files: FILES },
     stats: { neighbours: 1 },
     expectedHttpMs: (bytes: number) => 100 + bytes / 50,
+    lineMs: (bytes: number) => bytes / 50,
+    hashMs: () => 0,
     fileAt: (url: string, offset?: number) => {
       const found = FILES.findIndex((file) => url === `http://o/${file.uri}` && (file.offset ?? offset) === offset);
       return found < 0 ? undefined : found;

@@ -4,12 +4,13 @@ import { LoadClock } from "../../src/video/load-clock.ts";
 /** 1 Mbit/s is 125 bytes per ms. */
 const ESTIMATE = { bandwidth: 1_000_000, ttfb: 80 };
 
-function setUp(hurried: boolean) {
+function setUp(hurried: boolean, originRate = 50, asideMs = () => 0) {
   const world = { now: 1000, hurried };
   const clock = new LoadClock({
     now: () => world.now,
     estimate: () => ESTIMATE,
-    originMs: (bytes) => bytes / 50,
+    originMs: (bytes) => bytes / originRate,
+    asideMs,
     isHurried: () => world.hurried,
   });
   return { world, clock };
@@ -48,10 +49,10 @@ describe("LoadClock", () => {
     clock.received(500_000, "cache");
     world.now += 100;
     clock.received(1000, "peer");
-    world.now += 992;
+    world.now += 1992;
     clock.received(124_000, "peer");
     clock.stop();
-    expect(sampled(clock)).toBeCloseTo((125_000 * 8000) / 992);
+    expect(sampled(clock)).toBeCloseTo((125_000 * 8000) / 1992);
   });
 
   test("waiting for slow peers by choice tells nothing of the network", () => {
@@ -65,15 +66,26 @@ describe("LoadClock", () => {
     expect(clock.first - clock.start).toBe(ESTIMATE.ttfb);
   });
 
-  test("peers that are faster than the estimate are told of, also at leisure", () => {
-    const { world, clock } = setUp(false);
-    clock.received(0, "peer");
-    for (let i = 0; i < 10; i++) {
-      world.now += 10;
-      clock.received(12_500, "peer");
-    }
+  test.each([true, false])(
+    "a burst from peers never looks faster than origin and estimate, in hurry: %s",
+    (hurried) => {
+      const { world, clock } = setUp(hurried);
+      for (let i = 0; i < 10; i++) {
+        world.now += 10;
+        clock.received(12_500, "peer");
+      }
+      clock.stop();
+      expect(sampled(clock)).toBeCloseTo(ESTIMATE.bandwidth);
+    },
+  );
+
+  test("an origin that is faster than the estimate is what a burst from peers counts as", () => {
+    const { world, clock } = setUp(true, 500);
+    clock.received(100_000, "peer");
+    world.now += 25;
+    clock.received(100_000, "http");
     clock.stop();
-    expect(sampled(clock)).toBeGreaterThan(9_000_000);
+    expect(sampled(clock)).toBeCloseTo(4_000_000);
   });
 
   test("bytes from the origin count as the origin gives them, also at leisure", () => {
@@ -98,6 +110,15 @@ describe("LoadClock", () => {
     clock.stop();
     // 8 ms for the first 1000 bytes at the estimated rate, then a second for 62,500.
     expect(sampled(clock)).toBeCloseTo((63_500 * 8000) / 1008);
+  });
+
+  test("hashes that come beside a load do not make it look slower", () => {
+    const { world, clock } = setUp(true, 50, () => 200);
+    clock.received(10_000, "http");
+    world.now += 1000;
+    clock.received(90_000, "http");
+    clock.stop();
+    expect(sampled(clock)).toBeCloseTo(1_000_000);
   });
 
   test("a load that stands still in hurry is seen to stand still while it runs", () => {

@@ -8,8 +8,8 @@ interface Asked {
   readonly received: number;
 }
 
-/** Answer time assumed before the first answer, ms. */
-const FIRST_TIMEOUT_MS = 2_000;
+/** The first answer counts as lost after this, ms: long enough for most, and others are asked soon. What comes later is taken too. */
+const FIRST_TIMEOUT_MS = 400;
 const RATE_WEIGHT = 1 / 8;
 /** Chunks asked for before the peer's rate is known. */
 const FIRST_OUTSTANDING = 8;
@@ -29,16 +29,18 @@ export class Download {
   /** Whether something has changed since it was last decided what to ask for here: room, what there is, what is wanted. */
   changed = true;
   /**
-   * Chunks that this peer failed to deliver; asked elsewhere first from now on. With the time of the REQUEST where they
-   * may still come, and undefined where what came could not be proven.
+   * Chunks that this peer failed to deliver; asked elsewhere first from now on. With the REQUEST where they may still
+   * come, and undefined where what came could not be proven.
    */
-  readonly #late = new Map<number, Millis | undefined>();
+  readonly #late = new Map<number, Asked | undefined>();
   /** The same chunks, to be looked through by ranges. */
   readonly #doubts = new ChunkSet();
   readonly #asked = new Map<number, Asked>();
   readonly #answer: AnswerTime;
   readonly #chunkSize: number;
   readonly #maxOutstanding: number;
+  /** Nothing came of what was asked for; until this time others are asked first. */
+  #silentUntil: Millis = -Infinity;
   #received = 0;
   #rate = 0;
   /** How often in a row we waited in vain for the proof of what came. */
@@ -68,27 +70,32 @@ export class Download {
 
   /** Whether others are to be asked for this chunk first: this peer failed to deliver it, or anything of use for long. */
   isDoubted(chunk: number): boolean {
-    return this.#isUseless || this.#late.has(chunk);
+    return this.isUseless || this.#late.has(chunk);
   }
 
   /** The last chunk up to which all are doubted, from this doubted one on. */
   doubtedUntil(chunk: number): number {
-    return this.#isUseless ? Infinity : (this.#doubts.rangeAt(chunk)?.end ?? chunk);
+    return this.isUseless ? Infinity : (this.#doubts.rangeAt(chunk)?.end ?? chunk);
   }
 
   /** The last chunk up to which none is doubted, from this one on; the one before it if this one is. */
   trustedUntil(chunk: number): number {
-    if (this.#isUseless) return chunk - 1;
+    if (this.isUseless) return chunk - 1;
     for (const { start } of this.#doubts.present({ start: chunk, end: Infinity })) return start - 1;
     return Infinity;
   }
 
-  get #isUseless(): boolean {
-    return this.#answer.hopeless || this.#fruitless >= MAX_FRUITLESS;
+  /** Whether others are to be asked for everything first: what this peer is asked for does not come, or cannot be proven. */
+  get isUseless(): boolean {
+    return this.#isSilent || this.#answer.hopeless || this.#fruitless >= MAX_FRUITLESS;
   }
 
-  #doubt(chunk: number, since: Millis | undefined): void {
-    this.#late.set(chunk, since);
+  get #isSilent(): boolean {
+    return this.#silentUntil > -Infinity;
+  }
+
+  #doubt(chunk: number, asked: Asked | undefined): void {
+    this.#late.set(chunk, asked);
     this.#doubts.add({ start: chunk, end: chunk });
   }
 
@@ -113,12 +120,17 @@ export class Download {
     return room >= limit / ROUNDS || (room > 0 && this.#asked.size === 0) ? room : 0;
   }
 
-  /** When one more chunk asked for now would be here; from a peer that has fallen silent, only after its time is up. */
-  expected(now: Millis): Millis {
-    if (this.#answer.backOff > 1) return now + this.#answer.timeout;
-    return (
-      now + (this.#rate === 0 ? 0 : (this.#asked.size * this.#chunkSize) / this.#rate + (this.#answer.mean ?? 0) / 2)
-    );
+  /** When the next chunk asked for now would be here, or the one behind `more` others; from a peer that is silent, only after its time is up. */
+  expected(now: Millis, more = 0): Millis {
+    if (this.#isSilent) return now + this.#answer.timeout;
+    const queued = this.#rate === 0 ? 0 : ((this.#asked.size + more) * this.#chunkSize) / this.#rate;
+    return now + queued + (this.#answer.mean ?? 0) / 2;
+  }
+
+  /** How long an answer may take, ms. Who is asked although it is silent, since nobody else can be, is asked ever more rarely (RFC 6298). */
+  get #patience(): Millis {
+    const { timeout, backOff } = this.#answer;
+    return this.#isSilent ? timeout : timeout / backOff;
   }
 
   /** A REQUEST for this chunk goes out. */
@@ -129,23 +141,23 @@ export class Download {
   /** A chunk arrived; returns whether it was asked for here, also if it is late. */
   arrived(chunk: number, bytes: number, now: Millis): boolean {
     const asked = this.#asked.get(chunk);
-    const lateSince = this.#late.get(chunk);
-    if (asked === undefined && (lateSince === undefined || this.unproven >= this.#maxOutstanding)) return false;
+    const late = this.#late.get(chunk);
+    if (asked === undefined && (late === undefined || this.unproven >= this.#maxOutstanding)) return false;
     this.changed = true;
+    this.#silentUntil = -Infinity;
     this.#asked.delete(chunk);
     if (this.#late.delete(chunk)) this.#doubts.delete({ start: chunk, end: chunk });
     this.#received += bytes;
-    if (asked === undefined) {
-      // Not asked for again, so it shows how long this peer really takes.
-      if (lateSince !== undefined) this.#answer.sample(now - lateSince);
-    } else if (lateSince !== undefined) {
-      this.#answer.sampleAgain(now - lateSince, now - asked.at);
-    } else {
-      const elapsed = Math.max(now - asked.at, 0.1);
-      this.#answer.sample(elapsed);
-      const rate = (this.#received - asked.received) / elapsed;
-      this.#rate += (rate - this.#rate) * (this.#rate === 0 ? 1 : RATE_WEIGHT);
+    if (asked !== undefined && late !== undefined) {
+      this.#answer.sampleAgain(now - late.at, now - asked.at);
+      return true;
     }
+    // What is late and was not asked for again shows how long this peer really takes.
+    const { at, received } = asked ?? late!;
+    const elapsed = Math.max(now - at, 0.1);
+    this.#answer.sample(elapsed);
+    const rate = (this.#received - received) / elapsed;
+    this.#rate += (rate - this.#rate) * (this.#rate === 0 ? 1 : RATE_WEIGHT);
     return true;
   }
 
@@ -179,26 +191,32 @@ export class Download {
    * that chokes and unchokes all the time is asked for each chunk once (UNCHOKE.1 of RFC 7574 §13.6.9).
    */
   choked(): number[] {
-    for (const [chunk, { at }] of this.#asked) if (!this.#late.has(chunk)) this.#doubt(chunk, at);
+    for (const [chunk, asked] of this.#asked) if (!this.#late.has(chunk)) this.#doubt(chunk, asked);
     return this.releaseAll();
   }
 
-  /** When the oldest REQUEST runs out of time; Infinity without one. */
+  /** When `expire` must be called next: the oldest REQUEST is due, or a silent peer gets another chance. */
   get timeoutAt(): Millis {
-    for (const asked of this.#asked.values()) return asked.at + this.#answer.timeout;
-    return Infinity;
+    const chance = this.#isSilent ? this.#silentUntil : Infinity;
+    for (const { at } of this.#asked.values()) return Math.min(at + this.#patience, chance);
+    return chance;
   }
 
   /** Takes out the chunks whose time is up, and remembers them as late. */
   expire(now: Millis): number[] {
-    const { timeout } = this.#answer;
+    const patience = this.#patience;
     const expired: number[] = [];
+    if (this.#silentUntil <= now) {
+      this.#silentUntil = -Infinity;
+      this.changed = true;
+    }
     for (const [chunk, asked] of this.#asked) {
-      if (asked.at + timeout > now) break;
+      if (asked.at + patience > now) break;
       expired.push(chunk);
       this.#asked.delete(chunk);
-      if (!this.#late.has(chunk)) this.#doubt(chunk, asked.at);
+      if (!this.#late.has(chunk)) this.#doubt(chunk, asked);
       this.#answer.lost(asked.at, now);
+      if (asked.received === this.#received) this.#silentUntil = now + this.#answer.timeout;
     }
     return expired;
   }

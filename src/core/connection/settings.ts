@@ -15,7 +15,7 @@ export interface ChannelSettings {
   readonly deadDatagrams: number;
   /** Most bytes of DATA in flight to one peer. @defaultValue 262144: above it Chromium's data channels may collapse */
   readonly maxWindow: number;
-  /** Shortest wait before a REQUEST counts as lost, ms. @defaultValue 500 */
+  /** Shortest wait before a REQUEST counts as lost, ms. @defaultValue 400 */
   readonly minRequestMs: number;
   /** Longest such wait, ms. @defaultValue 8000 */
   readonly maxRequestMs: number;
@@ -31,7 +31,7 @@ export const CHANNEL_SETTINGS: ChannelSettings = {
   deadMs: 180_000,
   deadDatagrams: 3,
   maxWindow: 262_144,
-  minRequestMs: 500,
+  minRequestMs: 400,
   maxRequestMs: 8_000,
   maxOutstanding: 1_048_576,
 };

@@ -48,7 +48,10 @@ export const deadlineThenRarest: Picker = (view, connection, room, now) => {
       const rarity = new Map(candidates.map((chunk) => [chunk, holders(others, chunk)]));
       candidates.sort((a, b) => (rarity.get(a) ?? 0) - (rarity.get(b) ?? 0));
     }
-    picked.push(...candidates.slice(0, room - picked.length));
+    for (const chunk of candidates) {
+      if (picked.length >= room || isTooLate(want, connection.download.expected(now, picked.length), now)) break;
+      picked.push(chunk);
+    }
   }
   return picked;
 };

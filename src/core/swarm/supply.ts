@@ -13,9 +13,10 @@ export function covered(connections: Iterable<Connection>, range: ChunkRange): C
   return [...all];
 }
 
-/** Content bytes per ms that all neighbours together have delivered while they were asked; 0 while that is unknown. */
+/** Content bytes per ms that all neighbours together deliver while they are asked; 0 while that is unknown. */
 export function peerRate(connections: Iterable<Connection>): number {
   let rate = 0;
-  for (const { state, choked, download } of connections) if (state === "established" && !choked) rate += download.rate;
+  for (const { state, choked, download } of connections)
+    if (state === "established" && !choked && !download.isUseless) rate += download.rate;
   return rate;
 }
