@@ -25,14 +25,9 @@ const SMALL_RESERVE = 64 * 1024;
 const HELD_BULK_MAX = 1024 * 1024;
 const HELD_SMALL_MAX = 128 * 1024;
 
-/** Head and payload of a datagram. */
-type Datagram = readonly [Uint8Array, Uint8Array | undefined];
-
-const lengthOf = ([head, payload]: Datagram): number => head.length + (payload?.length ?? 0);
-
 /** First in, first out, with a bound in bytes. */
 class Fifo {
-  #datagrams: Datagram[] = [];
+  #datagrams: Uint8Array<ArrayBuffer>[] = [];
   #next = 0;
   bytes = 0;
 
@@ -40,14 +35,14 @@ class Fifo {
     return this.#next === this.#datagrams.length;
   }
 
-  push(datagram: Datagram): void {
+  push(datagram: Uint8Array<ArrayBuffer>): void {
     this.#datagrams.push(datagram);
-    this.bytes += lengthOf(datagram);
+    this.bytes += datagram.length;
   }
 
-  shift(): Datagram | undefined {
+  shift(): Uint8Array<ArrayBuffer> | undefined {
     const datagram = this.#datagrams[this.#next++];
-    if (datagram) this.bytes -= lengthOf(datagram);
+    if (datagram) this.bytes -= datagram.length;
     if (this.#next >= this.#datagrams.length) {
       this.#datagrams = [];
       this.#next = 0;
@@ -99,17 +94,24 @@ export class SendQueue {
     return (bulk ? this.#bulk : this.#small).bytes + length <= (bulk ? HELD_BULK_MAX : HELD_SMALL_MAX);
   }
 
-  /** Sends or holds a datagram that `accepts` allows; its bytes must not change any more. */
+  /** Sends or holds a datagram that `accepts` allows. */
   push(head: Uint8Array, payload?: Uint8Array): void {
-    const datagram: Datagram = [head, payload];
-    (lengthOf(datagram) < SMALL ? this.#small : this.#bulk).push(datagram);
     this.flush();
+    const length = head.length + (payload?.length ?? 0);
+    const [queue, limit] = length < SMALL ? [this.#small, this.#smallLimit] : [this.#bulk, this.#ceiling];
+    if (queue.empty && this.#channel.bufferedAmount < limit) {
+      // The channel copies what it is given, so that the same memory serves for all that need not wait.
+      if (length > this.#piece.length) this.#piece = new Uint8Array(length);
+      this.#send(join(this.#piece.subarray(0, length), head, payload));
+    } else {
+      queue.push(join(new Uint8Array(length), head, payload));
+    }
   }
 
   /** Gives the channel as much as it should have now. */
   flush(): void {
     this.#measure();
-    this.#drain(this.#small, this.#ceiling + SMALL_RESERVE);
+    this.#drain(this.#small, this.#smallLimit);
     this.#drain(this.#bulk, this.#ceiling);
   }
 
@@ -118,18 +120,17 @@ export class SendQueue {
     while (!queue.empty && this.#channel.bufferedAmount < limit) {
       const datagram = queue.shift();
       if (!datagram) return;
-      this.#sent += lengthOf(datagram);
-      this.#channel.send(this.#join(datagram));
+      this.#send(datagram);
     }
   }
 
-  /** One datagram in one piece. The channel copies what it is given, so the same memory serves for all. */
-  #join([head, payload]: Datagram): Uint8Array<ArrayBuffer> {
-    const length = head.length + (payload?.length ?? 0);
-    if (length > this.#piece.length) this.#piece = new Uint8Array(length);
-    this.#piece.set(head);
-    if (payload) this.#piece.set(payload, head.length);
-    return this.#piece.subarray(0, length);
+  #send(datagram: Uint8Array<ArrayBuffer>): void {
+    this.#sent += datagram.length;
+    this.#channel.send(datagram);
+  }
+
+  get #smallLimit(): number {
+    return this.#ceiling + SMALL_RESERVE;
   }
 
   #measure(): void {
@@ -151,4 +152,10 @@ export class SendQueue {
     this.#sampleLeft = left;
     this.#sampleBusy = buffered > 0;
   }
+}
+
+function join(datagram: Uint8Array<ArrayBuffer>, head: Uint8Array, payload?: Uint8Array): Uint8Array<ArrayBuffer> {
+  datagram.set(head);
+  if (payload) datagram.set(payload, head.length);
+  return datagram;
 }

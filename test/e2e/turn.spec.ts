@@ -115,46 +115,40 @@ for (const [first, second] of [
   ["chromium", "chromium"],
   ["chromium", "firefox"],
 ] as const satisfies readonly (readonly [BrowserName, BrowserName])[]) {
-  test(
-    `relay-only ${second} plays from relay-only ${first}, and neither tells its address`,
-    QUIET,
-    async ({ swarm }) => {
-      const origin = await swarm.startOrigin();
-      const parameters = { ICE_SERVERS: iceServers(turn.port, turn.secret) };
-      const tracker = await swarm.startTracker({ parameters, trackTimer: 3 });
-      const page = `${origin.url}pages/element.html`;
-      const viewers = [
-        await swarm.openViewer(first, page, { before: observe }),
-        await swarm.openViewer(second, page, { before: observe }),
-      ] as const;
-      await watch(viewers[0], origin.url, tracker.url);
-      await hurry(viewers[0]);
-      await viewers[0].until("6 s are played", ({ currentTime }) => currentTime >= 6);
-      await watch(viewers[1], origin.url, tracker.url);
-      const { stats } = await viewers[1].until("it plays from the first", (state) => {
-        const { peerBytes, httpBytes } = state.stats;
-        return state.currentTime >= 2 && peerBytes > httpBytes;
-      });
-      expect(stats.rejectedChunks).toBe(0);
-      const swarmId = await swarmOf(viewers[0]);
-      for (const viewer of viewers) {
-        await expect
-          .poll(() => chosenPairs(viewer.page))
-          .toEqual([{ local: "relay", remote: "relay", address: RELAY }]);
-        await expect.poll(() => viewer.page.evaluate(() => globalThis.told.join("\n"))).toMatch(/"nat":"TURN"/u);
-        const said = await viewer.page.evaluate(() => globalThis.told.join("\n"));
-        const types = [...said.matchAll(/ typ (\w+)/gu)].map(([, type]) => type);
-        expect(new Set(types)).toEqual(new Set(["relay"]));
-        const related = [...said.matchAll(/ raddr (\S+) rport (\d+)/gu)].map(([, ...where]) => where.join());
-        expect(new Set(related)).toEqual(new Set(["0.0.0.0,0"]));
-        expect(viewer.errors).toEqual([]);
-      }
-      for (const registration of [undefined, {}]) {
-        const peers = await listed(tracker.url, swarmId, registration);
-        expect(peers.filter(({ addresses }) => addresses.length === 0)).toHaveLength(2);
-      }
-    },
-  );
+  test(`relay-only ${second} plays from relay-only ${first}, and neither tells its address`, async ({ swarm }) => {
+    const origin = await swarm.startOrigin();
+    const parameters = { ICE_SERVERS: iceServers(turn.port, turn.secret) };
+    const tracker = await swarm.startTracker({ parameters, trackTimer: 3 });
+    const page = `${origin.url}pages/element.html`;
+    const viewers = [
+      await swarm.openViewer(first, page, { before: observe }),
+      await swarm.openViewer(second, page, { before: observe }),
+    ] as const;
+    await watch(viewers[0], origin.url, tracker.url);
+    await hurry(viewers[0]);
+    await viewers[0].until("6 s are played", ({ currentTime }) => currentTime >= 6);
+    await watch(viewers[1], origin.url, tracker.url);
+    const { stats } = await viewers[1].until("it plays from the first", (state) => {
+      const { peerBytes, httpBytes } = state.stats;
+      return state.currentTime >= 2 && peerBytes > httpBytes;
+    });
+    expect(stats.rejectedChunks).toBe(0);
+    const swarmId = await swarmOf(viewers[0]);
+    for (const viewer of viewers) {
+      await expect.poll(() => chosenPairs(viewer.page)).toEqual([{ local: "relay", remote: "relay", address: RELAY }]);
+      await expect.poll(() => viewer.page.evaluate(() => globalThis.told.join("\n"))).toMatch(/"nat":"TURN"/u);
+      const said = await viewer.page.evaluate(() => globalThis.told.join("\n"));
+      const types = [...said.matchAll(/ typ (\w+)/gu)].map(([, type]) => type);
+      expect(new Set(types)).toEqual(new Set(["relay"]));
+      const related = [...said.matchAll(/ raddr (\S+) rport (\d+)/gu)].map(([, ...where]) => where.join());
+      expect(new Set(related)).toEqual(new Set(["0.0.0.0,0"]));
+      expect(viewer.errors).toEqual([]);
+    }
+    for (const registration of [undefined, {}]) {
+      const peers = await listed(tracker.url, swarmId, registration);
+      expect(peers.filter(({ addresses }) => addresses.length === 0)).toHaveLength(2);
+    }
+  });
 }
 
 /** The swarm ID of what a viewer plays. */
