@@ -20,10 +20,13 @@ export interface ScheduleView {
   lot(block: number): number;
 }
 
+/** Why the origin is asked: there is no neighbour, time is short, or none of the neighbours has it and the lot fell on us. */
+export type Why = "alone" | "late" | "lot";
+
 /** What is to be done now. */
 export interface Orders {
-  /** Ask the origin for these chunks. */
-  readonly start?: ChunkRange;
+  /** Ask the origin for these chunks, and why. */
+  readonly start?: ChunkRange & { readonly why: Why };
   /** What the origin is sending is not needed any more. */
   readonly stop?: true;
   readonly unwant: readonly ChunkRange[];
@@ -125,16 +128,18 @@ export class Schedule {
     const late = this.#isLate(gaps, covered, deadline, now);
     const open = minus(gaps, covered);
     let again = LOOK_MS;
-    let start: ChunkRange | undefined;
+    let start: Orders["start"];
     let stop = false;
     if (this.#http !== undefined) {
       stop = this.#isOvertaken(gaps, covered, late);
     } else if (now >= view.httpDownUntil) {
-      if (late) start = this.#isGraced(covered, gaps, now) ? undefined : first;
-      else if (open.length > 0 && view.neighbours === 0) start = view.expecting ? undefined : open[0];
-      else if (open.length > 0) {
+      if (late) {
+        if (!this.#isGraced(covered, gaps, now)) start = { ...first, why: "late" };
+      } else if (open[0] !== undefined && view.neighbours === 0) {
+        if (!view.expecting) start = { ...open[0], why: "alone" };
+      } else if (open.length > 0) {
         const next = this.#drawn(open, covered, deadline, now);
-        if (next.at <= now) start = next.block;
+        if (next.at <= now) start = { ...next.block, why: "lot" };
         else again = Math.min(again, next.at - now);
       }
       if (start !== undefined) this.#http = { at: start.start, end: start.end };

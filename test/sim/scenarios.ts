@@ -1,7 +1,7 @@
 import { HashCode } from "../../src/core/codec/messages.ts";
 import { KnownChunks, makeContent, seeded } from "./content.ts";
 import { Simulator, type Line, type Weather } from "./simulator.ts";
-import { Viewer, type Film, type Origin } from "./viewer.ts";
+import { Viewer, type Cause, type Film, type Origin } from "./viewer.ts";
 
 /** A made-up audience. */
 export interface Scenario {
@@ -56,6 +56,13 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     weather: CALM,
     slow: 0,
     leaving: 0.5,
+  },
+  audience: {
+    about: "the target: over a minute, and a fifth of those who are there leave in each minute",
+    arrivalMs: 60_000,
+    weather: CALM,
+    slow: 0,
+    leaving: 0.2,
   },
   pages: { ...PAGES, about: "pages on one machine within 18 s: six are 3 s apart" },
   "pages-at-once": { ...PAGES, about: "the same, all at the same moment", arrivalMs: 200 },
@@ -122,8 +129,8 @@ export interface Report {
   readonly left: number;
   /** Percent of the content that came from peers. */
   readonly offload: number;
-  /** Percent of the content that came from the origin before the first picture. */
-  readonly firstShare: number;
+  /** What came from the origin, by its cause, in percent of the content. */
+  readonly origin: Readonly<Record<Cause, number>>;
   /** Percent of the chunks that were there when their time had come. */
   readonly deadlinesMet: number;
   readonly stalls: number;
@@ -304,6 +311,12 @@ function report(
     viewers.reduce((top, viewer) => Math.max(top, of(viewer)), 0);
   const percent = (part: number, whole: number): number => (whole === 0 ? 0 : round((100 * part) / whole));
   const fromPeers = sum(({ watched }) => watched.fromPeers);
+  const all = fromPeers + sum(({ watched }) => watched.fromOrigin);
+  const share = (cause: Cause): number =>
+    percent(
+      sum(({ watched }) => watched.why[cause]),
+      all,
+    );
   const content = sum(({ peer }) => peer.work.content);
   const inputs = sum(({ peer }) => peer.work.inputs);
   const startups = viewers.flatMap(({ watched }) => watched.startup ?? []).toSorted((a, b) => a - b);
@@ -312,11 +325,16 @@ function report(
     ...run,
     completed: viewers.filter(({ gone, complete }) => !gone && complete).length,
     left: viewers.filter(({ gone }) => gone).length,
-    offload: percent(fromPeers, fromPeers + sum(({ watched }) => watched.fromOrigin)),
-    firstShare: percent(
-      sum(({ watched }) => watched.fromOriginFirst),
-      fromPeers + sum(({ watched }) => watched.fromOrigin),
-    ),
+    offload: percent(fromPeers, all),
+    origin: {
+      first: share("first"),
+      alone: share("alone"),
+      lot: share("lot"),
+      slow: share("slow"),
+      choked: share("choked"),
+      nobody: share("nobody"),
+      cut: share("cut"),
+    },
     deadlinesMet: percent(
       sum(({ watched }) => watched.met),
       sum(({ watched }) => watched.due),

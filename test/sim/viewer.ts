@@ -5,7 +5,7 @@ import { missingProof } from "../../src/core/connection/proofs.ts";
 import type { Output } from "../../src/core/connection/outputs.ts";
 import type { Content } from "./content.ts";
 import { SEGMENTS_AHEAD } from "../../src/engine/ahead.ts";
-import { drawLot, Schedule, type ScheduleView } from "../../src/engine/schedule.ts";
+import { drawLot, Schedule, type ScheduleView, type Why } from "../../src/engine/schedule.ts";
 import type { SimPeer } from "./simulator.ts";
 
 /** A film as a player sees it: segments, each some chunks. */
@@ -34,10 +34,16 @@ export interface Watched {
   stalledMs: number;
   /** Content bytes by their source. */
   fromOrigin: number;
-  /** Of it, before the first picture. */
-  fromOriginFirst: number;
+  /** … and of the origin's why. */
+  readonly why: Record<Cause, number>;
   fromPeers: number;
 }
+
+/**
+ * Why bytes came from the origin: before the first picture; no neighbour; nobody had it and the lot fell on this viewer; late
+ * although a neighbour could be asked, although one that chokes us has it, or with nobody who has it; never used, since the response was cut short.
+ */
+export type Cause = "first" | "alone" | "lot" | "slow" | "choked" | "nobody" | "cut";
 
 /** A viewer looks at its situation this often, ms: as the engine's deliveries do. */
 const LOOK_MS = 200;
@@ -49,7 +55,7 @@ interface Request {
   readonly segment: number;
   readonly schedule: Schedule;
   /** The origin's response: when its next chunk is complete, and the last one. */
-  http?: { chunk: number; readonly end: number; from: number } | undefined;
+  http?: { chunk: number; readonly end: number; readonly why: Why; from: number } | undefined;
 }
 
 /**
@@ -65,7 +71,7 @@ export class Viewer implements ScheduleView {
     stalls: 0,
     stalledMs: 0,
     fromOrigin: 0,
-    fromOriginFirst: 0,
+    why: { first: 0, alone: 0, lot: 0, slow: 0, choked: 0, nobody: 0, cut: 0 },
     fromPeers: 0,
   };
   gone = false;
@@ -249,7 +255,8 @@ export class Viewer implements ScheduleView {
       this.peer.step({ type: "want", swarm: this.peer.swarm.key, chunks, deadline });
     if (orders.start !== undefined) {
       const { latency } = this.#origin;
-      request.http = { chunk: orders.start.start, end: orders.start.end, from: now + latency };
+      const { start: chunk, end, why } = orders.start;
+      request.http = { chunk, end, why, from: now + latency };
       this.#fetch(request, request.http);
     }
     this.#pause = Math.min(this.#pause, orders.pause);
@@ -266,14 +273,26 @@ export class Viewer implements ScheduleView {
     const { http, schedule } = request;
     if (http === undefined) return;
     const lost = Math.max(0, this.peer.net.now - http.from) * this.#rate;
-    this.#received(Math.min(lost, this.chunkSize));
+    this.#received(Math.min(lost, this.chunkSize), "cut");
     request.http = undefined;
     schedule.ended();
   }
 
-  #received(bytes: number): void {
+  #received(bytes: number, cause: Cause): void {
     this.watched.fromOrigin += bytes;
-    if (this.#next === 0) this.watched.fromOriginFirst += bytes;
+    this.watched.why[this.#next === 0 ? "first" : cause] += bytes;
+  }
+
+  /** Why a chunk came from the origin. */
+  #cause(chunk: number, why: Why): Cause {
+    if (why !== "late") return why;
+    let cause: Cause = "nobody";
+    for (const { state, choked, peerHas } of this.peer.swarm.connections) {
+      if (state !== "established" || !peerHas.has(chunk)) continue;
+      if (!choked) return "slow";
+      cause = "choked";
+    }
+    return cause;
   }
 
   /** The next chunk of a response, and the hashes that make it one to pass on. */
@@ -288,7 +307,7 @@ export class Viewer implements ScheduleView {
     this.peer.downlinkFreeAt = Math.max(this.peer.downlinkFreeAt, net.now) + data.length / line.downlink;
     net.at(at, () => {
       if (this.gone || request.http !== http) return;
-      this.#received(data.length);
+      this.#received(data.length, this.#cause(chunk, http.why));
       const range = { start: chunk, end: chunk };
       if (!this.#held.has(chunk)) {
         this.#held.add(range);
