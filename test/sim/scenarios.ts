@@ -102,6 +102,8 @@ const UPLINKS: readonly (readonly [quantile: number, mbits: number])[] = [
   [1, 20],
 ];
 const SLOW_UPLINK = 0.128;
+/** Steps of this share of a circle visit it evenly, however many there are. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
 /** Bytes per ms of 1 Mbit/s. */
 const MBIT = 125;
 /** A line receives at least this, Mbit/s, and four times what it sends. */
@@ -268,10 +270,12 @@ export function play(name: string, peers: number, seed: number, size: FilmSize =
   const net = new Simulator(seed, { delay: 0, uplink: Infinity, ...scenario.weather }, false);
   const audience = new Audience(net, film, scenario.weather.loss === 0);
   let pending = peers;
+  // Evenly spread over the quantiles, so that a small audience has the uplinks of a large one.
+  const first = net.random();
   for (let i = 0; i < peers; i++) {
     net.at((i * scenario.arrivalMs) / peers, () => {
       pending--;
-      const up = net.random() < scenario.slow ? SLOW_UPLINK : (scenario.uplink ?? uplink(net.random()));
+      const up = net.random() < scenario.slow ? SLOW_UPLINK : (scenario.uplink ?? uplink((first + i * GOLDEN) % 1));
       const down = Math.max(LEAST_DOWNLINK, 4 * up);
       const viewer = audience.join({
         uplink: up * MBIT,
