@@ -366,12 +366,13 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     }
   }
 
+  /** What is wanted and not held, without these chunks. */
   #without(chunks: ChunkRange): Want[] {
     const wants: Want[] = [];
     for (const want of this.wants) {
       const rest = new ChunkSet([want.chunks]);
       rest.delete(chunks);
-      for (const left of rest) wants.push({ chunks: left, deadline: want.deadline });
+      for (const left of rest) if (!this.have.covers(left)) wants.push({ chunks: left, deadline: want.deadline });
     }
     return wants;
   }
