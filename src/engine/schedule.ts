@@ -25,8 +25,10 @@ export type Why = "alone" | "late" | "lot";
 
 /** What is to be done now. */
 export interface Orders {
-  /** Ask the origin for these chunks, and why. */
-  readonly start?: ChunkRange & { readonly why: Why };
+  /** Ask the origin for these chunks. */
+  readonly start?: ChunkRange;
+  /** … and why. */
+  readonly why?: Why;
   /** What the origin is sending is not needed any more. */
   readonly stop?: true;
   readonly unwant: readonly ChunkRange[];
@@ -44,7 +46,7 @@ const MARGIN_MS = 1_000;
 const LAST_MS = 600;
 /** A deadline that has passed: asked for before all else, and of whoever has it. */
 const URGENT = 0;
-/** Longest wait between two decisions, ms. */
+/** Longest wait between two decisions while the deadline is not far, ms. */
 const LOOK_MS = 200;
 /** Neighbours that are fast enough have this long to show it before the origin is asked side by side with them, ms. */
 const GRACE_MS = 250;
@@ -59,9 +61,12 @@ const PATIENCE_MS = 60_000;
 /** What one viewer fetches from the origin for all, in one request, bytes: several times what arrives before others have heard of it. */
 const BLOCK_BYTES = 262_144;
 
-/** In a hurry, and otherwise, ms. */
+/** In a hurry, otherwise, and with a far deadline, ms: what happens meanwhile is one decision. */
 const SHORT_PAUSE_MS = 20;
 const LONG_PAUSE_MS = 100;
+const CALM_PAUSE_MS = 400;
+/** A deadline is far when this is left beyond the origin's time, ms, and nothing runs: wants take care of themselves. */
+const CALM_MS = 5_000;
 
 const NOTHING: Orders = { unwant: [], want: [], again: Infinity, pause: LONG_PAUSE_MS };
 
@@ -127,30 +132,34 @@ export class Schedule {
     const covered = gaps.flatMap((gap) => view.covered(gap));
     const late = this.#isLate(gaps, covered, deadline, now);
     const open = minus(gaps, covered);
-    let again = LOOK_MS;
-    let start: Orders["start"];
+    const calm = deadline - now > view.expectedHttpMs(count(gaps) * view.chunkSize) + CALM_MS;
+    let again = calm ? CALM_PAUSE_MS : LOOK_MS;
+    let start: ChunkRange | undefined;
+    let why: Why = "late";
     let stop = false;
     if (this.#http !== undefined) {
       stop = this.#isOvertaken(gaps, covered, late);
     } else if (now >= view.httpDownUntil) {
       if (late) {
-        if (!this.#isGraced(covered, gaps, now)) start = { ...first, why: "late" };
-      } else if (open[0] !== undefined && view.neighbours === 0) {
-        if (!view.expecting) start = { ...open[0], why: "alone" };
+        start = this.#isGraced(covered, gaps, now) ? undefined : first;
+      } else if (open.length > 0 && view.neighbours === 0) {
+        start = view.expecting ? undefined : open[0];
+        why = "alone";
       } else if (open.length > 0) {
         const next = this.#drawn(open, covered, deadline, now);
-        if (next.at <= now) start = { ...next.block, why: "lot" };
+        if (next.at <= now) start = next.block;
         else again = Math.min(again, next.at - now);
+        why = "lot";
       }
       if (start !== undefined) this.#http = { at: start.start, end: start.end };
     }
     const orders = this.#want(this.#ofPeers(gaps, covered, late), late ? URGENT : Math.max(deadline, now + MARGIN_MS));
     return {
       ...orders,
-      ...(start && { start }),
+      ...(start && { start, why }),
       ...(stop && { stop }),
       again,
-      pause: late ? SHORT_PAUSE_MS : LONG_PAUSE_MS,
+      pause: late ? SHORT_PAUSE_MS : calm && this.#http === undefined ? CALM_PAUSE_MS : LONG_PAUSE_MS,
     };
   }
 

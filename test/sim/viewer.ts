@@ -1,4 +1,3 @@
-import { ChunkSet } from "../../src/core/address/chunk-set.ts";
 import type { ChunkRange } from "../../src/core/address/range.ts";
 import { covered, peerRate } from "../../src/core/swarm/supply.ts";
 import { missingProof } from "../../src/core/connection/proofs.ts";
@@ -45,8 +44,8 @@ export interface Watched {
  */
 export type Cause = "first" | "alone" | "lot" | "slow" | "choked" | "nobody" | "cut";
 
-/** A viewer looks at its situation this often, ms: as the engine's deliveries do. */
-const LOOK_MS = 200;
+/** A viewer looks whether there is something to ask for this often, ms. */
+const LOOK_MS = 400;
 /** What a player loads ahead, ms: hls.js's own default. */
 const AHEAD_MS = 30_000;
 
@@ -54,6 +53,9 @@ const AHEAD_MS = 30_000;
 interface Request {
   readonly segment: number;
   readonly schedule: Schedule;
+  /** When it is to be decided again: now, and at the earliest if something happens, ms. */
+  decideAt: number;
+  notBefore: number;
   /** The origin's response: when its next chunk is complete, and the last one. */
   http?: { chunk: number; readonly end: number; readonly why: Why; from: number } | undefined;
 }
@@ -98,9 +100,6 @@ export class Viewer implements ScheduleView {
   /** When the origin's line to this viewer is free. */
   #originFreeAt = 0;
   #lookAt = Infinity;
-  /** What happens is looked at together for so long, ms: as the schedules say. */
-  #pause = LOOK_MS;
-  readonly #held = new ChunkSet();
 
   constructor(peer: SimPeer, film: Film, origin: Origin) {
     this.peer = peer;
@@ -115,7 +114,7 @@ export class Viewer implements ScheduleView {
 
   /** Whether every chunk is here. */
   get complete(): boolean {
-    return this.#held.size === this.#film.content.chunks.length;
+    return this.peer.swarm.have.size === this.#film.content.chunks.length;
   }
 
   /** Whether the whole film has been played. */
@@ -137,7 +136,7 @@ export class Viewer implements ScheduleView {
   }
 
   missing(range: ChunkRange): ChunkRange[] {
-    return [...this.#held.missing(range)];
+    return [...this.peer.swarm.have.missing(range)];
   }
 
   covered(range: ChunkRange): ChunkRange[] {
@@ -160,12 +159,11 @@ export class Viewer implements ScheduleView {
     switch (output.type) {
       case "verified":
         this.watched.fromPeers += output.data.length;
-        this.#held.add({ start: output.chunk, end: output.chunk });
-        this.#soon(this.#pause);
+        this.#changed();
         return;
       case "opened":
         this.neighbours++;
-        this.#soon(0);
+        this.#changed();
         return;
       case "closed":
         this.neighbours--;
@@ -177,9 +175,19 @@ export class Viewer implements ScheduleView {
     }
   }
 
-  /** Looks at the situation no later than in so many ms. */
-  #soon(ms: number): void {
-    const at = this.peer.net.now + ms;
+  /** Something happened that requests may have to be decided again for. */
+  #changed(): void {
+    const { now } = this.peer.net;
+    let at = this.#stalledAt === undefined ? Infinity : now;
+    for (const request of this.#requests) {
+      request.decideAt = Math.min(request.decideAt, Math.max(now, request.notBefore));
+      at = Math.min(at, request.decideAt);
+    }
+    this.#soon(at);
+  }
+
+  /** Looks at the situation no later than then. */
+  #soon(at: number): void {
     if (at >= this.#lookAt) return;
     this.#lookAt = at;
     this.peer.net.at(at, () => {
@@ -192,10 +200,14 @@ export class Viewer implements ScheduleView {
     if (this.gone) return;
     this.#play();
     this.#ask();
-    let again = LOOK_MS;
-    this.#pause = LOOK_MS;
-    for (const request of this.#requests) again = Math.min(again, this.#decide(request));
-    if (!this.complete || !this.finished) this.#soon(Math.max(1, again));
+    const { now } = this.peer.net;
+    let at = now + LOOK_MS;
+    if (now < this.#dueAt) at = Math.min(at, this.#dueAt);
+    for (const request of this.#requests) {
+      if (request.decideAt <= now) this.#decide(request);
+      at = Math.min(at, request.decideAt);
+    }
+    if (!this.complete || !this.finished) this.#soon(Math.max(now + 1, at));
   }
 
   /** Starts the next segment if its time has come and it is there. */
@@ -229,7 +241,7 @@ export class Viewer implements ScheduleView {
     const { segments } = this.#film;
     for (let i = this.#requests.length - 1; i >= 0; i--) {
       const { segment, schedule, http } = this.#requests[i]!;
-      if (!this.#held.covers(segments[segment]!)) continue;
+      if (!this.peer.swarm.have.covers(segments[segment]!)) continue;
       if (http !== undefined) this.#stop(this.#requests[i]!);
       for (const chunks of schedule.close()) this.#unwant(chunks);
       this.#requests.splice(i, 1);
@@ -240,11 +252,13 @@ export class Viewer implements ScheduleView {
       this.#requests.push({
         segment: this.#asked,
         schedule: new Schedule(this, (range) => this.missing(range), segments[this.#asked]!, now),
+        decideAt: now,
+        notBefore: now,
       });
     }
   }
 
-  #decide(request: Request): number {
+  #decide(request: Request): void {
     const { now } = this.peer.net;
     const { segment, schedule } = request;
     const { start } = this.#film.segments[segment]!;
@@ -255,12 +269,12 @@ export class Viewer implements ScheduleView {
       this.peer.step({ type: "want", swarm: this.peer.swarm.key, chunks, deadline });
     if (orders.start !== undefined) {
       const { latency } = this.#origin;
-      const { start: chunk, end, why } = orders.start;
-      request.http = { chunk, end, why, from: now + latency };
+      const { start: chunk, end } = orders.start;
+      request.http = { chunk, end, why: orders.why ?? "late", from: now + latency };
       this.#fetch(request, request.http);
     }
-    this.#pause = Math.min(this.#pause, orders.pause);
-    return orders.again;
+    request.notBefore = now + orders.pause;
+    request.decideAt = now + Math.max(1, orders.again);
   }
 
   #unwant(chunks: ChunkRange): void {
@@ -309,22 +323,22 @@ export class Viewer implements ScheduleView {
       if (this.gone || request.http !== http) return;
       this.#received(data.length, this.#cause(chunk, http.why));
       const range = { start: chunk, end: chunk };
-      if (!this.#held.has(chunk)) {
-        this.#held.add(range);
-        this.peer.store.set(chunk, this.peer.known?.bytes(chunk) ?? data);
+      if (!swarm.have.has(chunk)) {
+        if (this.peer.known === undefined) this.peer.store.set(chunk, data);
         this.#prove(chunk);
         this.peer.step({ type: "have", swarm: swarm.key, chunks: range });
       }
       if (chunk === http.end) {
         request.http = undefined;
         request.schedule.ended();
-        this.#soon(0);
+        request.decideAt = net.now;
+        this.#soon(net.now);
         return;
       }
       http.chunk++;
       http.from = net.now;
       request.schedule.fetched(http.chunk);
-      this.#soon(this.#pause);
+      this.#changed();
       this.#fetch(request, http);
     });
   }
