@@ -13,6 +13,7 @@ const OFFLOAD: Readonly<Record<string, number>> = {
   "slow-peers": 60,
   churn: 60,
   lossy: 65,
+  audience: 65,
   pages: 75,
   "pages-at-once": 70,
   "pages-uplink": 60,

@@ -1,4 +1,5 @@
 import { HashCode } from "../../src/core/codec/messages.ts";
+import type { SwarmOptions } from "../../src/core/swarm/swarm.ts";
 import { KnownChunks, makeContent, seeded } from "./content.ts";
 import { Simulator, type Line, type Weather } from "./simulator.ts";
 import { Viewer, type Cause, type Film, type Origin } from "./viewer.ts";
@@ -156,7 +157,14 @@ export interface Report {
   readonly virtualSeconds: number;
   readonly events: number;
   /** Of this machine: what the clock says, and the processor's time, which others on the machine disturb less. */
-  readonly wall: { readonly seconds: number; readonly processorSeconds: number; readonly microsecondsPerInput: number };
+  readonly wall: {
+    readonly seconds: number;
+    readonly processorSeconds: number;
+    readonly millisecondsPerViewer: number;
+    readonly microsecondsPerInput: number;
+    /** Most that the process has held at a time. */
+    readonly megabytes: number;
+  };
 }
 
 /** The audience of one run. */
@@ -167,6 +175,7 @@ class Audience {
   /** Links that lose nothing are data channels. */
   readonly #reliable: boolean;
   readonly #known: KnownChunks;
+  readonly #options: SwarmOptions;
   /** Who can be found through the tracker. */
   readonly #roster: Viewer[] = [];
   readonly #neighbours = new Map<string, Map<string, Viewer>>();
@@ -176,11 +185,12 @@ class Audience {
     this.#reliable = reliable;
     this.#film = film;
     this.#known = new KnownChunks(film.content);
+    this.#options = { ...film.content.options, hash: this.#known.hash };
   }
 
   /** A new viewer, with its first neighbours. */
   join(line: Line): Viewer {
-    const peer = this.#net.join(`viewer${this.viewers.length}`, this.#film.content.options, line);
+    const peer = this.#net.join(`viewer${this.viewers.length}`, this.#options, line);
     peer.known = this.#known;
     const viewer = new Viewer(peer, this.#film, ORIGIN);
     this.#neighbours.set(peer.id, new Map());
@@ -360,7 +370,9 @@ function report(
     wall: {
       seconds: round(ms.clock / 1000),
       processorSeconds: round(ms.processor / 1000),
+      millisecondsPerViewer: round(ms.processor / viewers.length),
       microsecondsPerInput: round((ms.processor * 1000) / inputs),
+      megabytes: round(process.resourceUsage().maxRSS / 1024),
     },
   };
 }
