@@ -65,7 +65,7 @@ const BLOCK_BYTES = 262_144;
 const SHORT_PAUSE_MS = 20;
 const LONG_PAUSE_MS = 100;
 const CALM_PAUSE_MS = 400;
-/** A deadline is far when this is left beyond the origin's time, ms, and nothing runs: wants take care of themselves. */
+/** A deadline is far when this is left beyond the origin's time, ms: what neighbours have comes by itself. */
 const CALM_MS = 5_000;
 
 const NOTHING: Orders = { unwant: [], want: [], again: Infinity, pause: LONG_PAUSE_MS };
@@ -132,7 +132,8 @@ export class Schedule {
     const covered = gaps.flatMap((gap) => view.covered(gap));
     const late = this.#isLate(gaps, covered, deadline, now);
     const open = minus(gaps, covered);
-    const calm = deadline - now > view.expectedHttpMs(count(gaps) * view.chunkSize) + CALM_MS;
+    const farAt = deadline - view.expectedHttpMs(count(gaps) * view.chunkSize) - CALM_MS;
+    const calm = open.length === 0 && this.#http === undefined && now < farAt;
     let again = calm ? CALM_PAUSE_MS : LOOK_MS;
     let start: ChunkRange | undefined;
     let why: Why = "late";
@@ -159,7 +160,7 @@ export class Schedule {
       ...(start && { start, why }),
       ...(stop && { stop }),
       again,
-      pause: late ? SHORT_PAUSE_MS : calm && this.#http === undefined ? CALM_PAUSE_MS : LONG_PAUSE_MS,
+      pause: late ? SHORT_PAUSE_MS : calm ? CALM_PAUSE_MS : LONG_PAUSE_MS,
     };
   }
 
