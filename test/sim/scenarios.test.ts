@@ -10,7 +10,7 @@ const VIEWERS = 24;
 const OFFLOAD: Readonly<Record<string, number>> = {
   "vod-staggered": 78,
   "flash-crowd": 73,
-  "slow-peers": 76,
+  "slow-peers": 72,
   churn: 76,
   audience: 77,
   pages: 83,

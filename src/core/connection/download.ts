@@ -12,7 +12,7 @@ interface Asked {
 const FIRST_TIMEOUT_MS = 2_000;
 const RATE_WEIGHT = 1 / 8;
 /** Chunks asked for before the peer's rate is known: few, since one with a slow uplink would keep them for long. */
-const FIRST_OUTSTANDING = 3;
+const FIRST_OUTSTANDING = 4;
 /** REQUESTs in flight cover this much of the peer's rate beyond the round trip, ms. */
 const AHEAD_MS = 300;
 /** Most chunks asked of one peer at a time, however small: each costs memory and a place among its REQUESTs. */
