@@ -11,8 +11,8 @@ interface Asked {
 /** Answer time assumed before the first answer, ms. */
 const FIRST_TIMEOUT_MS = 2_000;
 const RATE_WEIGHT = 1 / 8;
-/** Chunks asked for before the peer's rate is known: few, since one with a slow uplink would keep them for long. */
-const FIRST_OUTSTANDING = 4;
+/** Chunks asked for before the peer's rate is known. */
+const FIRST_OUTSTANDING = 8;
 /** REQUESTs in flight cover this much of the peer's rate beyond the round trip, ms. */
 const AHEAD_MS = 300;
 /** Most chunks asked of one peer at a time, however small: each costs memory and a place among its REQUESTs. */
