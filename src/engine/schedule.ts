@@ -20,10 +20,15 @@ export interface ScheduleView {
   lot(block: number): number;
 }
 
+/** Why the origin is asked: there is no neighbour, time is short, or none of the neighbours has it and the lot fell on us. */
+export type Why = "alone" | "late" | "lot";
+
 /** What is to be done now. */
 export interface Orders {
   /** Ask the origin for these chunks. */
   readonly start?: ChunkRange;
+  /** … and why. */
+  readonly why?: Why;
   /** What the origin is sending is not needed any more. */
   readonly stop?: true;
   readonly unwant: readonly ChunkRange[];
@@ -41,7 +46,7 @@ const MARGIN_MS = 1_000;
 const LAST_MS = 600;
 /** A deadline that has passed: asked for before all else, and of whoever has it. */
 const URGENT = 0;
-/** Longest wait between two decisions, ms. */
+/** Longest wait between two decisions while the deadline is not far, ms. */
 const LOOK_MS = 200;
 /** Neighbours that are fast enough have this long to show it before the origin is asked side by side with them, ms. */
 const GRACE_MS = 250;
@@ -56,9 +61,12 @@ const PATIENCE_MS = 60_000;
 /** What one viewer fetches from the origin for all, in one request, bytes: several times what arrives before others have heard of it. */
 const BLOCK_BYTES = 262_144;
 
-/** In a hurry, and otherwise, ms. */
+/** In a hurry, otherwise, and with a far deadline, ms: what happens meanwhile is one decision. */
 const SHORT_PAUSE_MS = 20;
 const LONG_PAUSE_MS = 100;
+const CALM_PAUSE_MS = 400;
+/** A deadline is far when this is left beyond the origin's time, ms: what neighbours have comes by itself. */
+const CALM_MS = 5_000;
 
 const NOTHING: Orders = { unwant: [], want: [], again: Infinity, pause: LONG_PAUSE_MS };
 
@@ -124,28 +132,35 @@ export class Schedule {
     const covered = gaps.flatMap((gap) => view.covered(gap));
     const late = this.#isLate(gaps, covered, deadline, now);
     const open = minus(gaps, covered);
-    let again = LOOK_MS;
+    const farAt = deadline - view.expectedHttpMs(count(gaps) * view.chunkSize) - CALM_MS;
+    const calm = open.length === 0 && this.#http === undefined && now < farAt;
+    let again = calm ? CALM_PAUSE_MS : LOOK_MS;
     let start: ChunkRange | undefined;
+    let why: Why = "late";
     let stop = false;
     if (this.#http !== undefined) {
       stop = this.#isOvertaken(gaps, covered, late);
     } else if (now >= view.httpDownUntil) {
-      if (late) start = this.#isGraced(covered, gaps, now) ? undefined : first;
-      else if (open.length > 0 && view.neighbours === 0) start = view.expecting ? undefined : open[0];
-      else if (open.length > 0) {
+      if (late) {
+        start = this.#isGraced(covered, gaps, now) ? undefined : first;
+      } else if (open.length > 0 && view.neighbours === 0) {
+        start = view.expecting ? undefined : open[0];
+        why = "alone";
+      } else if (open.length > 0) {
         const next = this.#drawn(open, covered, deadline, now);
         if (next.at <= now) start = next.block;
         else again = Math.min(again, next.at - now);
+        why = "lot";
       }
       if (start !== undefined) this.#http = { at: start.start, end: start.end };
     }
     const orders = this.#want(this.#ofPeers(gaps, covered, late), late ? URGENT : Math.max(deadline, now + MARGIN_MS));
     return {
       ...orders,
-      ...(start && { start }),
+      ...(start && { start, why }),
       ...(stop && { stop }),
       again,
-      pause: late ? SHORT_PAUSE_MS : LONG_PAUSE_MS,
+      pause: late ? SHORT_PAUSE_MS : calm ? CALM_PAUSE_MS : LONG_PAUSE_MS,
     };
   }
 

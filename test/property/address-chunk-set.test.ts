@@ -60,6 +60,11 @@ describe("ChunkSet", () => {
         for (const chunk of chunksOf({ start: -1, end: CHUNKS })) {
           expect(set.has(chunk)).toBe(has(chunk));
           expect(set.rangeAt(chunk)).toEqual(ranges.find(({ start, end }) => start <= chunk && chunk <= end));
+          expect(set.next(chunk)).toBe(
+            Math.min(...ranges.flatMap(({ start, end }) => (end < chunk ? [] : Math.max(start, chunk)))),
+          );
+          expect(has(set.nextMissing(chunk))).toBe(false);
+          expect(set.covers({ start: chunk, end: set.nextMissing(chunk) - 1 })).toBe(true);
         }
         expect([...new ChunkSet(ranges)]).toEqual(ranges);
       }),

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { ChunkAddressing, HashCode } from "../../src/core/codec/messages.ts";
-import { hashFunction } from "../../src/core/integrity/hashes.ts";
+import { binLeft, binRight } from "../../src/core/address/bin.ts";
+import { hashFunction, sameHash, type HashFunction } from "../../src/core/integrity/hashes.ts";
 import { MerkleTree } from "../../src/core/integrity/tree.ts";
 import type { SwarmOptions } from "../../src/core/swarm/swarm.ts";
 
@@ -53,6 +54,8 @@ export function makeContent(
   };
 }
 
+const prefix = (hash: Uint8Array): number => hash[0]! | (hash[1]! << 8) | (hash[2]! << 16) | (hash[3]! << 24);
+
 const NODE_HASH = ["sha1", "sha224", "sha256", "sha384", "sha512"] as const;
 
 /** Hash of a chunk, as the host of a real peer computes it. */
@@ -73,6 +76,8 @@ export class KnownChunks {
   readonly #content: Content;
   readonly #chunks: readonly Buffer[];
   readonly #memory: ReadonlySet<ArrayBufferLike>;
+  /** Nodes of the tree by the first octets of their left child. */
+  readonly #parents = new Map<number, { left: Uint8Array; right: Uint8Array; parent: Uint8Array }>();
 
   constructor(content: Content) {
     this.#content = content;
@@ -82,6 +87,25 @@ export class KnownChunks {
       return memory.subarray(HEADROOM);
     });
     this.#memory = new Set(this.#chunks.map(({ buffer }) => buffer));
+    const { tree } = content;
+    for (let bin = 1; bin < 2 * tree.chunkCount; bin += 2) {
+      if (!tree.isFilled(bin)) continue;
+      const left = tree.get(binLeft(bin))!;
+      this.#parents.set(prefix(left), { left, right: tree.get(binRight(bin))!, parent: tree.get(bin)! });
+    }
+  }
+
+  /** The tree's hash function, which hashes only what is not in the tree. */
+  get hash(): HashFunction {
+    const own = hashFunction(this.#content.options.metadata.hash);
+    return {
+      ...own,
+      pair: (left, right) => {
+        const known = this.#parents.get(prefix(left));
+        const same = known !== undefined && sameHash(known.left, left) && sameHash(known.right, right);
+        return same ? known.parent : own.pair(left, right);
+      },
+    };
   }
 
   /** The publisher's bytes of a chunk that is proven, and so the same. */

@@ -6,9 +6,17 @@ export interface Timed {
   order: number;
 }
 
-/** What is to happen, earliest first: a binary heap. */
+/** Events of so many ms are sorted together. */
+const SLOT_MS = 4;
+
+/**
+ * What is to happen, earliest first: a binary heap for the present slot of time, and what comes later in a list for each slot, so
+ * that thousands of peers do not make each event dearer.
+ */
 export class Events<Event extends Timed> {
-  readonly #heap: Event[] = [];
+  #heap: Event[] = [];
+  readonly #later = new Map<number, Event[]>();
+  #slot = 0;
   #added = 0;
 
   /** How many events there have been. */
@@ -18,11 +26,18 @@ export class Events<Event extends Timed> {
 
   add(event: Event): void {
     event.order = this.#added++;
+    const slot = Math.floor(event.at / SLOT_MS);
+    if (slot > this.#slot) {
+      const list = this.#later.get(slot);
+      if (list === undefined) this.#later.set(slot, [event]);
+      else list.push(event);
+      return;
+    }
     const heap = this.#heap;
     let i = heap.push(event) - 1;
     while (i > 0) {
       const parent = (i - 1) >> 1;
-      if (!before(event, heap[parent]!)) break;
+      if (compare(event, heap[parent]!) > 0) break;
       heap[i] = heap[parent]!;
       i = parent;
     }
@@ -31,6 +46,7 @@ export class Events<Event extends Timed> {
 
   /** Takes out the earliest. */
   next(): Event | undefined {
+    if (this.#heap.length === 0 && this.#later.size > 0) this.#advance();
     const heap = this.#heap;
     const top = heap[0];
     const last = heap.pop();
@@ -39,14 +55,21 @@ export class Events<Event extends Timed> {
     for (;;) {
       let child = 2 * i + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
-      if (!before(heap[child]!, last)) break;
+      if (child + 1 < heap.length && compare(heap[child + 1]!, heap[child]!) < 0) child++;
+      if (compare(heap[child]!, last) > 0) break;
       heap[i] = heap[child]!;
       i = child;
     }
     heap[i] = last;
     return top;
   }
+
+  /** To the next slot with events; what is sorted is a heap. */
+  #advance(): void {
+    this.#slot = this.#later.has(this.#slot + 1) ? this.#slot + 1 : Math.min(...this.#later.keys());
+    this.#heap = this.#later.get(this.#slot)!.sort(compare);
+    this.#later.delete(this.#slot);
+  }
 }
 
-const before = (a: Timed, b: Timed): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);
+const compare = (a: Timed, b: Timed): number => a.at - b.at || a.order - b.order;

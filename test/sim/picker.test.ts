@@ -159,8 +159,8 @@ describe("rarestFirst", () => {
     stage.swarm.want({ start: 0, end: 9 }, 60_000);
     stage.want(20, 59, Infinity);
     const asked = chunksOf(a!.received(), "REQUEST");
-    expect(asked.length).toBeGreaterThanOrEqual(8);
-    expect(asked.slice(0, 8).every((chunk) => chunk >= 50)).toBe(true);
+    expect(asked.length).toBeGreaterThanOrEqual(3);
+    expect(asked.every((chunk) => chunk >= 50)).toBe(true);
   });
 
   test("fetches what one peer has before what all have", () => {

@@ -1,7 +1,8 @@
 import { HashCode } from "../../src/core/codec/messages.ts";
+import type { SwarmOptions } from "../../src/core/swarm/swarm.ts";
 import { KnownChunks, makeContent, seeded } from "./content.ts";
 import { Simulator, type Line, type Weather } from "./simulator.ts";
-import { Viewer, type Film, type Origin } from "./viewer.ts";
+import { Viewer, type Cause, type Film, type Origin } from "./viewer.ts";
 
 /** A made-up audience. */
 export interface Scenario {
@@ -57,6 +58,13 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     slow: 0,
     leaving: 0.5,
   },
+  audience: {
+    about: "the target: over a minute, and a fifth of those who are there leave in each minute",
+    arrivalMs: 60_000,
+    weather: CALM,
+    slow: 0,
+    leaving: 0.2,
+  },
   pages: { ...PAGES, about: "pages on one machine within 18 s: six are 3 s apart" },
   "pages-at-once": { ...PAGES, about: "the same, all at the same moment", arrivalMs: 200 },
   "pages-uplink": { ...PAGES, about: "within 18 s, each with an uplink of 3 Mbit/s", uplink: 3 },
@@ -95,6 +103,8 @@ const UPLINKS: readonly (readonly [quantile: number, mbits: number])[] = [
   [1, 20],
 ];
 const SLOW_UPLINK = 0.128;
+/** Steps of this share of a circle visit it evenly, however many there are. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
 /** Bytes per ms of 1 Mbit/s. */
 const MBIT = 125;
 /** A line receives at least this, Mbit/s, and four times what it sends. */
@@ -122,8 +132,8 @@ export interface Report {
   readonly left: number;
   /** Percent of the content that came from peers. */
   readonly offload: number;
-  /** Percent of the content that came from the origin before the first picture. */
-  readonly firstShare: number;
+  /** What came from the origin, by its cause, in percent of the content. */
+  readonly origin: Readonly<Record<Cause, number>>;
   /** Percent of the chunks that were there when their time had come. */
   readonly deadlinesMet: number;
   readonly stalls: number;
@@ -147,7 +157,14 @@ export interface Report {
   readonly virtualSeconds: number;
   readonly events: number;
   /** Of this machine: what the clock says, and the processor's time, which others on the machine disturb less. */
-  readonly wall: { readonly seconds: number; readonly processorSeconds: number; readonly microsecondsPerInput: number };
+  readonly wall: {
+    readonly seconds: number;
+    readonly processorSeconds: number;
+    readonly millisecondsPerViewer: number;
+    readonly microsecondsPerInput: number;
+    /** Most that the process has held at a time. */
+    readonly megabytes: number;
+  };
 }
 
 /** The audience of one run. */
@@ -158,6 +175,7 @@ class Audience {
   /** Links that lose nothing are data channels. */
   readonly #reliable: boolean;
   readonly #known: KnownChunks;
+  readonly #options: SwarmOptions;
   /** Who can be found through the tracker. */
   readonly #roster: Viewer[] = [];
   readonly #neighbours = new Map<string, Map<string, Viewer>>();
@@ -167,11 +185,12 @@ class Audience {
     this.#reliable = reliable;
     this.#film = film;
     this.#known = new KnownChunks(film.content);
+    this.#options = { ...film.content.options, hash: this.#known.hash };
   }
 
   /** A new viewer, with its first neighbours. */
   join(line: Line): Viewer {
-    const peer = this.#net.join(`viewer${this.viewers.length}`, this.#film.content.options, line);
+    const peer = this.#net.join(`viewer${this.viewers.length}`, this.#options, line);
     peer.known = this.#known;
     const viewer = new Viewer(peer, this.#film, ORIGIN);
     this.#neighbours.set(peer.id, new Map());
@@ -261,10 +280,12 @@ export function play(name: string, peers: number, seed: number, size: FilmSize =
   const net = new Simulator(seed, { delay: 0, uplink: Infinity, ...scenario.weather }, false);
   const audience = new Audience(net, film, scenario.weather.loss === 0);
   let pending = peers;
+  // Evenly spread over the quantiles, so that a small audience has the uplinks of a large one.
+  const first = net.random();
   for (let i = 0; i < peers; i++) {
     net.at((i * scenario.arrivalMs) / peers, () => {
       pending--;
-      const up = net.random() < scenario.slow ? SLOW_UPLINK : (scenario.uplink ?? uplink(net.random()));
+      const up = net.random() < scenario.slow ? SLOW_UPLINK : (scenario.uplink ?? uplink((first + i * GOLDEN) % 1));
       const down = Math.max(LEAST_DOWNLINK, 4 * up);
       const viewer = audience.join({
         uplink: up * MBIT,
@@ -304,6 +325,12 @@ function report(
     viewers.reduce((top, viewer) => Math.max(top, of(viewer)), 0);
   const percent = (part: number, whole: number): number => (whole === 0 ? 0 : round((100 * part) / whole));
   const fromPeers = sum(({ watched }) => watched.fromPeers);
+  const all = fromPeers + sum(({ watched }) => watched.fromOrigin);
+  const share = (cause: Cause): number =>
+    percent(
+      sum(({ watched }) => watched.why[cause]),
+      all,
+    );
   const content = sum(({ peer }) => peer.work.content);
   const inputs = sum(({ peer }) => peer.work.inputs);
   const startups = viewers.flatMap(({ watched }) => watched.startup ?? []).toSorted((a, b) => a - b);
@@ -312,11 +339,16 @@ function report(
     ...run,
     completed: viewers.filter(({ gone, complete }) => !gone && complete).length,
     left: viewers.filter(({ gone }) => gone).length,
-    offload: percent(fromPeers, fromPeers + sum(({ watched }) => watched.fromOrigin)),
-    firstShare: percent(
-      sum(({ watched }) => watched.fromOriginFirst),
-      fromPeers + sum(({ watched }) => watched.fromOrigin),
-    ),
+    offload: percent(fromPeers, all),
+    origin: {
+      first: share("first"),
+      alone: share("alone"),
+      lot: share("lot"),
+      slow: share("slow"),
+      choked: share("choked"),
+      nobody: share("nobody"),
+      cut: share("cut"),
+    },
     deadlinesMet: percent(
       sum(({ watched }) => watched.met),
       sum(({ watched }) => watched.due),
@@ -338,7 +370,9 @@ function report(
     wall: {
       seconds: round(ms.clock / 1000),
       processorSeconds: round(ms.processor / 1000),
+      millisecondsPerViewer: round(ms.processor / viewers.length),
       microsecondsPerInput: round((ms.processor * 1000) / inputs),
+      megabytes: round(process.resourceUsage().maxRSS / 1024),
     },
   };
 }

@@ -51,7 +51,7 @@ export class SimPeer {
   tamper: (head: Uint8Array, payload: Uint8Array | undefined) => Uint8Array | undefined = join;
   /** Where others reach it, for PEX; without one its links have no address. */
   address: PeerAddress | undefined;
-  /** Set: digests come from here, at once, and the store keeps these bytes of what is proven. */
+  /** Set: digests come from here, at once, and so do the bytes of what is held; the store is not used. */
   known: KnownChunks | undefined;
   readonly work: Work = { inputs: 0, datagrams: 0, bytes: 0, content: 0 };
   readonly line: Line;
@@ -133,15 +133,20 @@ export class SimPeer {
         return;
       }
       case "read":
-        this.step({ type: "read", swarm: output.swarm, token: output.token, data: this.store.get(output.chunk) });
+        this.step({ type: "read", swarm: output.swarm, token: output.token, data: this.#bytes(output.chunk) });
         return;
       case "verified":
-        this.store.set(output.chunk, this.known?.bytes(output.chunk) ?? output.data);
+        if (this.known === undefined) this.store.set(output.chunk, output.data);
         break;
       default:
         break;
     }
     this.news(output);
+  }
+
+  #bytes(chunk: number): Uint8Array | undefined {
+    if (this.known === undefined) return this.store.get(chunk);
+    return this.swarm.have.has(chunk) ? this.known.bytes(chunk) : undefined;
   }
 
   /** One event at a time, since the wake moves with each step and mostly to later. */

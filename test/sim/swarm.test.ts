@@ -46,6 +46,21 @@ describe("two peers", () => {
     expect(net.run(() => a.swarm.connection("b")?.peerHas.size === content.chunks.length, 60_000)).toBe(true);
   });
 
+  test("what is held is wanted no more, so that wants do not pile up", () => {
+    const content = makeContent(100_000, 1_024, seeded(1));
+    const net = new Simulator(1, CALM);
+    const a = net.join("a", content.options);
+    const b = net.join("b", content.options);
+    a.seed(content);
+    net.connect(b, a);
+    for (let start = 0; start < 90; start += 10) {
+      const chunks = { start, end: start + 9 };
+      b.step({ type: "want", swarm: b.swarm.key, chunks, deadline: 60_000 + start });
+      expect(net.run(() => b.swarm.have.covers(chunks), 60_000)).toBe(true);
+      expect(b.swarm.wants).toHaveLength(1);
+    }
+  });
+
   test("the number of chunks is found from the peaks where the metadata does not say it", () => {
     const content = makeContent(7_162, 1_024, seeded(2));
     const { chunkCount: _, ...metadata } = content.options.metadata;

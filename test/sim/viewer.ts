@@ -1,11 +1,10 @@
-import { ChunkSet } from "../../src/core/address/chunk-set.ts";
 import type { ChunkRange } from "../../src/core/address/range.ts";
 import { covered, peerRate } from "../../src/core/swarm/supply.ts";
 import { missingProof } from "../../src/core/connection/proofs.ts";
 import type { Output } from "../../src/core/connection/outputs.ts";
 import type { Content } from "./content.ts";
 import { SEGMENTS_AHEAD } from "../../src/engine/ahead.ts";
-import { drawLot, Schedule, type ScheduleView } from "../../src/engine/schedule.ts";
+import { drawLot, Schedule, type ScheduleView, type Why } from "../../src/engine/schedule.ts";
 import type { SimPeer } from "./simulator.ts";
 
 /** A film as a player sees it: segments, each some chunks. */
@@ -34,13 +33,19 @@ export interface Watched {
   stalledMs: number;
   /** Content bytes by their source. */
   fromOrigin: number;
-  /** Of it, before the first picture. */
-  fromOriginFirst: number;
+  /** … and of the origin's why. */
+  readonly why: Record<Cause, number>;
   fromPeers: number;
 }
 
-/** A viewer looks at its situation this often, ms: as the engine's deliveries do. */
-const LOOK_MS = 200;
+/**
+ * Why bytes came from the origin: before the first picture; no neighbour; nobody had it and the lot fell on this viewer; late
+ * although a neighbour could be asked, although one that chokes us has it, or with nobody who has it; never used, since the response was cut short.
+ */
+export type Cause = "first" | "alone" | "lot" | "slow" | "choked" | "nobody" | "cut";
+
+/** A viewer looks whether there is something to ask for this often, ms. */
+const LOOK_MS = 400;
 /** What a player loads ahead, ms: hls.js's own default. */
 const AHEAD_MS = 30_000;
 
@@ -48,8 +53,11 @@ const AHEAD_MS = 30_000;
 interface Request {
   readonly segment: number;
   readonly schedule: Schedule;
+  /** When it is to be decided again: now, and at the earliest if something happens, ms. */
+  decideAt: number;
+  notBefore: number;
   /** The origin's response: when its next chunk is complete, and the last one. */
-  http?: { chunk: number; readonly end: number; from: number } | undefined;
+  http?: { chunk: number; readonly end: number; readonly why: Why; from: number } | undefined;
 }
 
 /**
@@ -65,7 +73,7 @@ export class Viewer implements ScheduleView {
     stalls: 0,
     stalledMs: 0,
     fromOrigin: 0,
-    fromOriginFirst: 0,
+    why: { first: 0, alone: 0, lot: 0, slow: 0, choked: 0, nobody: 0, cut: 0 },
     fromPeers: 0,
   };
   gone = false;
@@ -92,9 +100,6 @@ export class Viewer implements ScheduleView {
   /** When the origin's line to this viewer is free. */
   #originFreeAt = 0;
   #lookAt = Infinity;
-  /** What happens is looked at together for so long, ms: as the schedules say. */
-  #pause = LOOK_MS;
-  readonly #held = new ChunkSet();
 
   constructor(peer: SimPeer, film: Film, origin: Origin) {
     this.peer = peer;
@@ -109,7 +114,7 @@ export class Viewer implements ScheduleView {
 
   /** Whether every chunk is here. */
   get complete(): boolean {
-    return this.#held.size === this.#film.content.chunks.length;
+    return this.peer.swarm.have.size === this.#film.content.chunks.length;
   }
 
   /** Whether the whole film has been played. */
@@ -131,7 +136,7 @@ export class Viewer implements ScheduleView {
   }
 
   missing(range: ChunkRange): ChunkRange[] {
-    return [...this.#held.missing(range)];
+    return [...this.peer.swarm.have.missing(range)];
   }
 
   covered(range: ChunkRange): ChunkRange[] {
@@ -154,12 +159,11 @@ export class Viewer implements ScheduleView {
     switch (output.type) {
       case "verified":
         this.watched.fromPeers += output.data.length;
-        this.#held.add({ start: output.chunk, end: output.chunk });
-        this.#soon(this.#pause);
+        this.#changed();
         return;
       case "opened":
         this.neighbours++;
-        this.#soon(0);
+        this.#changed();
         return;
       case "closed":
         this.neighbours--;
@@ -171,9 +175,19 @@ export class Viewer implements ScheduleView {
     }
   }
 
-  /** Looks at the situation no later than in so many ms. */
-  #soon(ms: number): void {
-    const at = this.peer.net.now + ms;
+  /** Something happened that requests may have to be decided again for. */
+  #changed(): void {
+    const { now } = this.peer.net;
+    let at = this.#stalledAt === undefined ? Infinity : now;
+    for (const request of this.#requests) {
+      request.decideAt = Math.min(request.decideAt, Math.max(now, request.notBefore));
+      at = Math.min(at, request.decideAt);
+    }
+    this.#soon(at);
+  }
+
+  /** Looks at the situation no later than then. */
+  #soon(at: number): void {
     if (at >= this.#lookAt) return;
     this.#lookAt = at;
     this.peer.net.at(at, () => {
@@ -186,10 +200,14 @@ export class Viewer implements ScheduleView {
     if (this.gone) return;
     this.#play();
     this.#ask();
-    let again = LOOK_MS;
-    this.#pause = LOOK_MS;
-    for (const request of this.#requests) again = Math.min(again, this.#decide(request));
-    if (!this.complete || !this.finished) this.#soon(Math.max(1, again));
+    const { now } = this.peer.net;
+    let at = now + LOOK_MS;
+    if (now < this.#dueAt) at = Math.min(at, this.#dueAt);
+    for (const request of this.#requests) {
+      if (request.decideAt <= now) this.#decide(request);
+      at = Math.min(at, request.decideAt);
+    }
+    if (!this.complete || !this.finished) this.#soon(Math.max(now + 1, at));
   }
 
   /** Starts the next segment if its time has come and it is there. */
@@ -223,7 +241,7 @@ export class Viewer implements ScheduleView {
     const { segments } = this.#film;
     for (let i = this.#requests.length - 1; i >= 0; i--) {
       const { segment, schedule, http } = this.#requests[i]!;
-      if (!this.#held.covers(segments[segment]!)) continue;
+      if (!this.peer.swarm.have.covers(segments[segment]!)) continue;
       if (http !== undefined) this.#stop(this.#requests[i]!);
       for (const chunks of schedule.close()) this.#unwant(chunks);
       this.#requests.splice(i, 1);
@@ -234,11 +252,13 @@ export class Viewer implements ScheduleView {
       this.#requests.push({
         segment: this.#asked,
         schedule: new Schedule(this, (range) => this.missing(range), segments[this.#asked]!, now),
+        decideAt: now,
+        notBefore: now,
       });
     }
   }
 
-  #decide(request: Request): number {
+  #decide(request: Request): void {
     const { now } = this.peer.net;
     const { segment, schedule } = request;
     const { start } = this.#film.segments[segment]!;
@@ -249,11 +269,12 @@ export class Viewer implements ScheduleView {
       this.peer.step({ type: "want", swarm: this.peer.swarm.key, chunks, deadline });
     if (orders.start !== undefined) {
       const { latency } = this.#origin;
-      request.http = { chunk: orders.start.start, end: orders.start.end, from: now + latency };
+      const { start: chunk, end } = orders.start;
+      request.http = { chunk, end, why: orders.why ?? "late", from: now + latency };
       this.#fetch(request, request.http);
     }
-    this.#pause = Math.min(this.#pause, orders.pause);
-    return orders.again;
+    request.notBefore = now + orders.pause;
+    request.decideAt = now + Math.max(1, orders.again);
   }
 
   #unwant(chunks: ChunkRange): void {
@@ -266,14 +287,26 @@ export class Viewer implements ScheduleView {
     const { http, schedule } = request;
     if (http === undefined) return;
     const lost = Math.max(0, this.peer.net.now - http.from) * this.#rate;
-    this.#received(Math.min(lost, this.chunkSize));
+    this.#received(Math.min(lost, this.chunkSize), "cut");
     request.http = undefined;
     schedule.ended();
   }
 
-  #received(bytes: number): void {
+  #received(bytes: number, cause: Cause): void {
     this.watched.fromOrigin += bytes;
-    if (this.#next === 0) this.watched.fromOriginFirst += bytes;
+    this.watched.why[this.#next === 0 ? "first" : cause] += bytes;
+  }
+
+  /** Why a chunk came from the origin. */
+  #cause(chunk: number, why: Why): Cause {
+    if (why !== "late") return why;
+    let cause: Cause = "nobody";
+    for (const { state, choked, peerHas } of this.peer.swarm.connections) {
+      if (state !== "established" || !peerHas.has(chunk)) continue;
+      if (!choked) return "slow";
+      cause = "choked";
+    }
+    return cause;
   }
 
   /** The next chunk of a response, and the hashes that make it one to pass on. */
@@ -288,24 +321,24 @@ export class Viewer implements ScheduleView {
     this.peer.downlinkFreeAt = Math.max(this.peer.downlinkFreeAt, net.now) + data.length / line.downlink;
     net.at(at, () => {
       if (this.gone || request.http !== http) return;
-      this.#received(data.length);
+      this.#received(data.length, this.#cause(chunk, http.why));
       const range = { start: chunk, end: chunk };
-      if (!this.#held.has(chunk)) {
-        this.#held.add(range);
-        this.peer.store.set(chunk, this.peer.known?.bytes(chunk) ?? data);
+      if (!swarm.have.has(chunk)) {
+        if (this.peer.known === undefined) this.peer.store.set(chunk, data);
         this.#prove(chunk);
         this.peer.step({ type: "have", swarm: swarm.key, chunks: range });
       }
       if (chunk === http.end) {
         request.http = undefined;
         request.schedule.ended();
-        this.#soon(0);
+        request.decideAt = net.now;
+        this.#soon(net.now);
         return;
       }
       http.chunk++;
       http.from = net.now;
       request.schedule.fetched(http.chunk);
-      this.#soon(this.#pause);
+      this.#changed();
       this.#fetch(request, http);
     });
   }

@@ -63,6 +63,18 @@ export class ChunkSet {
     return this.#starts[this.#endingFrom(chunk)]! <= chunk;
   }
 
+  /** The first chunk from this one on that is in the set; Infinity if none is. */
+  next(chunk: number): number {
+    const start = this.#starts[this.#endingFrom(chunk)];
+    return start === undefined ? Infinity : Math.max(start, chunk);
+  }
+
+  /** The first chunk from this one on that is not in the set. */
+  nextMissing(chunk: number): number {
+    const index = this.#endingFrom(chunk);
+    return this.#starts[index]! <= chunk ? this.#ends[index]! + 1 : chunk;
+  }
+
   /** Whether all these chunks are in the set; true for none. */
   covers(range: ChunkRange): boolean {
     if (range.end < range.start) return true;

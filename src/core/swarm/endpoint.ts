@@ -64,6 +64,8 @@ const MAX_HALF_OPEN = 256;
 /** Closed channels of a link that are remembered, so that a peer which missed the closing is told. */
 const CLOSED_KEPT = 4;
 
+const NOTHING: readonly Output[] = [];
+
 interface LinkState extends ChannelLink {
   readonly channels: Map<number, { readonly swarm: Swarm; readonly connection: Connection }>;
   banned: boolean;
@@ -106,7 +108,7 @@ export class Endpoint {
       for (const swarm of this.#swarms.values()) swarm.settle(now);
       this.#wake();
     }
-    return this.#out.splice(0);
+    return this.#out.length === 0 ? NOTHING : this.#out.splice(0);
   }
 
   #apply(input: Input, now: Millis): void {

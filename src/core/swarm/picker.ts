@@ -38,14 +38,16 @@ const SAMPLE = 8;
  */
 export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   const picked: number[] = [];
-  const others = [...view.connections].filter((other) => other !== connection && other.state === "established");
+  let others: Connection[] | undefined;
   for (const want of view.wants) {
     if (picked.length >= room) break;
     if (!connection.peerHas.intersects(want.chunks)) continue;
     if (isTooLate(want, connection.download.expected(now), now)) continue;
+    others ??= [...view.connections].filter((other) => other !== connection && other.state === "established");
     const candidates = sample(view, connection, others, want, Math.max(SAMPLE, room));
-    if (candidates.length > 1 && others.length > 0) {
-      const rarity = new Map(candidates.map((chunk) => [chunk, holders(others, chunk)]));
+    if (candidates.length > room - picked.length) {
+      const rarity = new Map<number, number>();
+      for (const chunk of candidates) rarity.set(chunk, holders(others, chunk));
       candidates.sort((a, b) => (rarity.get(a) ?? 0) - (rarity.get(b) ?? 0));
     }
     for (const chunk of candidates) {
@@ -56,22 +58,36 @@ export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   return picked;
 };
 
+/** At most so many chunks that a peer has, that are not busy and not left to others; beginning at another place in each channel. */
 function sample(
-  view: PickerView,
+  { busy }: PickerView,
   connection: Connection,
   others: readonly Connection[],
-  { chunks }: Want,
+  { chunks: { start, end } }: Want,
   most: number,
 ): number[] {
+  const { peerHas, channel } = connection;
+  const first = start + (channel % (end - start + 1));
   const found: number[] = [];
-  for (const range of offered(view, connection, chunks)) {
-    for (let chunk = range.start; ; chunk++) {
-      chunk = passOver(others, connection, chunk, range.end);
-      if (chunk > range.end) break;
+  // By ranges of what the peer has and of what is busy: no step is wasted on a single chunk.
+  const take = (from: number, to: number): void => {
+    for (let chunk = peerHas.next(from); chunk <= to && found.length < most; chunk = peerHas.next(chunk)) {
+      const free = busy.nextMissing(chunk);
+      if (free > chunk) {
+        chunk = free;
+        continue;
+      }
+      const trusted = passOver(others, connection, chunk, Math.min(to, peerHas.nextMissing(chunk) - 1));
+      if (trusted > chunk) {
+        chunk = trusted;
+        continue;
+      }
       found.push(chunk);
-      if (found.length >= most) return found;
+      chunk++;
     }
-  }
+  };
+  take(first, end);
+  take(start, first - 1);
   return found;
 }
 

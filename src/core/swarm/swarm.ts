@@ -307,8 +307,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
 
   /** When `timeout` must be called next, at the latest. */
   get wakeAt(): Millis {
-    const dues = [this.#announceAt, this.#arrivals.timeoutAt, this.#choking.wakeAt, this.#exchange.wakeAt];
-    return Math.min(this.#channelsAt, ...dues);
+    const { wakeAt } = this.#choking;
+    return Math.min(this.#channelsAt, this.#announceAt, this.#arrivals.timeoutAt, wakeAt, this.#exchange.wakeAt);
   }
 
   #pick(connection: Connection, now: Millis): void {
@@ -367,12 +367,13 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     }
   }
 
+  /** What is wanted and not held, without these chunks. */
   #without(chunks: ChunkRange): Want[] {
     const wants: Want[] = [];
     for (const want of this.wants) {
       const rest = new ChunkSet([want.chunks]);
       rest.delete(chunks);
-      for (const left of rest) wants.push({ chunks: left, deadline: want.deadline });
+      for (const left of rest) if (!this.have.covers(left)) wants.push({ chunks: left, deadline: want.deadline });
     }
     return wants;
   }
