@@ -9,7 +9,7 @@ const VIEWERS = 24;
 /** The least that peers must save the origin, percent, a little below what they do: the first segment of a short film is much of it. */
 const OFFLOAD: Readonly<Record<string, number>> = {
   "vod-staggered": 78,
-  "flash-crowd": 73,
+  "flash-crowd": 68,
   "slow-peers": 72,
   churn: 76,
   audience: 77,
