@@ -3,7 +3,6 @@ declare module "simple-peer" {
   interface Events {
     signal: [data: unknown];
     connect: [];
-    data: [data: Uint8Array | string];
     close: [];
     error: [error: Error];
   }
@@ -19,8 +18,6 @@ declare module "simple-peer" {
       RTCSessionDescription: typeof RTCSessionDescription;
       RTCIceCandidate: typeof RTCIceCandidate;
     };
-    /** Of stream.Duplex: one message stays one message. */
-    objectMode: boolean;
   }
 
   export default class SimplePeer {

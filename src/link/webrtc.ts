@@ -132,7 +132,6 @@ export class WebRtcLink extends BaseLink {
         ...(options.relayOnly && { iceTransportPolicy: "relay" }),
       },
       wrtc: watchedRtc(this.#watched),
-      objectMode: true,
     });
     this.#peer
       .on("signal", (data) => this.#tell(data))
