@@ -75,3 +75,14 @@ export abstract class BaseLink implements Link {
     this.#onClose();
   }
 }
+
+/** One datagram of `head` and `payload`, in new memory or in `into`, which is as long. */
+export function join(
+  head: Uint8Array,
+  payload?: Uint8Array,
+  into = new Uint8Array(head.length + (payload?.length ?? 0)),
+): Uint8Array<ArrayBuffer> {
+  into.set(head);
+  if (payload) into.set(payload, head.length);
+  return into;
+}

@@ -1,4 +1,4 @@
-import { BaseLink } from "./base.ts";
+import { BaseLink, join } from "./base.ts";
 
 /** How a pair in memory mistreats datagrams. */
 export interface MemoryOptions {
@@ -84,12 +84,4 @@ export const memoryPair = (options: MemoryOptions = {}): [BaseLink, BaseLink] =>
   const right = new MemoryLink(first, options, random);
   left.pair(right);
   return [left, right];
-};
-
-/** One datagram of `head` and `payload`. */
-const join = (head: Uint8Array, payload?: Uint8Array): Uint8Array<ArrayBuffer> => {
-  const datagram = new Uint8Array(head.length + (payload?.length ?? 0));
-  datagram.set(head);
-  if (payload) datagram.set(payload, head.length);
-  return datagram;
 };

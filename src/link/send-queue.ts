@@ -1,3 +1,5 @@
+import { join } from "./base.ts";
+
 /** The part of RTCDataChannel that a queue needs. */
 export interface SendChannel {
   /** Bytes accepted by `send` that have not left yet. */
@@ -102,9 +104,9 @@ export class SendQueue {
     if (queue.empty && this.#channel.bufferedAmount < limit) {
       // The channel copies what it is given, so that the same memory serves for all that need not wait.
       if (length > this.#piece.length) this.#piece = new Uint8Array(length);
-      this.#send(join(this.#piece.subarray(0, length), head, payload));
+      this.#send(join(head, payload, this.#piece.subarray(0, length)));
     } else {
-      queue.push(join(new Uint8Array(length), head, payload));
+      queue.push(join(head, payload));
     }
   }
 
@@ -152,10 +154,4 @@ export class SendQueue {
     this.#sampleLeft = left;
     this.#sampleBusy = buffered > 0;
   }
-}
-
-function join(datagram: Uint8Array<ArrayBuffer>, head: Uint8Array, payload?: Uint8Array): Uint8Array<ArrayBuffer> {
-  datagram.set(head);
-  if (payload) datagram.set(payload, head.length);
-  return datagram;
 }

@@ -144,12 +144,19 @@ export class Puppet {
   remote = 0;
   #seen = 0;
 
-  constructor(stage: Stage, link = "puppet", channel = 77, maxDatagram = 65_536, address?: PeerAddress) {
+  constructor(
+    stage: Stage,
+    link = "puppet",
+    channel = 77,
+    maxDatagram = 65_536,
+    address?: PeerAddress,
+    reliable = false,
+  ) {
     this.stage = stage;
     this.link = link;
     this.channel = channel;
     this.#seen = stage.sent.length;
-    stage.step({ type: "link", link, maxDatagram, ...(address && { address }) });
+    stage.step({ type: "link", link, maxDatagram, reliable, ...(address && { address }) });
   }
 
   /** The options that fit the swarm, as the initiator's. */
