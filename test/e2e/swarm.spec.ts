@@ -1,7 +1,16 @@
 import type { PpspPlayer } from "../../src/video/index.ts";
 import { expectPublishedBytes, noteAppends } from "./appends.ts";
 import { bundle } from "./bundle.ts";
-import { expect, expectSmooth, QUIET, test, type BrowserName, type Viewer, type ViewerState } from "./swarm-fixture.ts";
+import {
+  expect,
+  expectSmooth,
+  QUIET,
+  test,
+  type BrowserName,
+  type Swarm,
+  type Viewer,
+  type ViewerState,
+} from "./swarm-fixture.ts";
 
 declare global {
   /** In the page: pages/liar.ts, and how many bytes it has sent. */
@@ -37,13 +46,19 @@ const hurry = (viewer: Viewer, rate = 3): Promise<void> =>
 const toTheEnd = (viewer: Viewer): Promise<ViewerState> =>
   viewer.until("plays to the end", ({ ended }) => ended, 80_000);
 
-test("a second viewer plays to the end from the first, each chunk verified", QUIET, async ({ swarm }) => {
+/** A site, a tracker, and a viewer who has played 8 s: the `url` is for others to join. */
+async function begin(swarm: Swarm, name: BrowserName = "chromium") {
   const origin = await swarm.startOrigin();
   const tracker = await swarm.startTracker();
   const url = `${origin.url}?tracker=${tracker.url}`;
-  const blank = await swarm.launch("chromium");
-  const a = await swarm.openViewer("chromium", url);
+  const a = await swarm.openViewer(name, url);
   await a.until("8 s are played", ({ currentTime }) => currentTime >= 8);
+  return { tracker, url, a };
+}
+
+test("a second viewer plays to the end from the first, each chunk verified", QUIET, async ({ swarm }) => {
+  const blank = await swarm.launch("chromium");
+  const { url, a } = await begin(swarm);
   const b = await swarm.openViewer("chromium", url, { before: noteAppends, blank });
   await b.until("12 s are played as they come", ({ currentTime }) => currentTime >= 12);
   await hurry(b, 2);
@@ -61,11 +76,7 @@ for (const [first, second] of [
   ["firefox", "chromium"],
 ] as const satisfies readonly (readonly [BrowserName, BrowserName])[]) {
   test(`${second} plays from ${first}`, QUIET, async ({ swarm }) => {
-    const origin = await swarm.startOrigin();
-    const tracker = await swarm.startTracker();
-    const url = `${origin.url}?tracker=${tracker.url}`;
-    const a = await swarm.openViewer(first, url);
-    await a.until("8 s are played", ({ currentTime }) => currentTime >= 8);
+    const { url } = await begin(swarm, first);
     const b = await swarm.openViewer(second, url);
     await hurry(b);
     const end = await toTheEnd(b);
@@ -79,11 +90,7 @@ test(
   "the tracker dies and both go on; the first viewer closes in mid-play and the second goes on",
   QUIET,
   async ({ swarm }) => {
-    const origin = await swarm.startOrigin();
-    const tracker = await swarm.startTracker();
-    const url = `${origin.url}?tracker=${tracker.url}`;
-    const a = await swarm.openViewer("chromium", url);
-    await a.until("8 s are played", ({ currentTime }) => currentTime >= 8);
+    const { tracker, url, a } = await begin(swarm);
     const b = await swarm.openViewer("chromium", url);
     await b.until("bytes come from the first", ({ stats }) => stats.peerBytes > 0);
     await tracker.close();
@@ -135,12 +142,9 @@ test(
   "the network goes while both play and comes back: nobody stalls, and they meet again",
   QUIET,
   async ({ swarm }) => {
-    const origin = await swarm.startOrigin();
-    const tracker = await swarm.startTracker();
-    const url = `${origin.url}?tracker=${tracker.url}`;
-    const a = await swarm.openViewer("chromium", url);
-    await a.until("8 s are played", ({ currentTime }) => currentTime >= 8);
-    const b = await swarm.openViewer("chromium", url, { before: holdConnections });
+    const blank = await swarm.launch("chromium");
+    const { url, a } = await begin(swarm);
+    const b = await swarm.openViewer("chromium", url, { before: holdConnections, blank });
     await b.until("bytes come from the first", ({ stats }) => stats.peerBytes > 0);
     const context = b.page.context();
     await context.setOffline(true);
