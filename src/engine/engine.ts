@@ -222,7 +222,7 @@ export class Engine implements DeliveryContext {
   async fromOrigin(chunk: number, bytes: Uint8Array): Promise<boolean> {
     const { digest, strict, store } = this.#options;
     const range = { start: chunk, end: chunk };
-    const proof = this.#hashes.prove(range).catch((error: unknown) => this.#cannotProve(error));
+    const proof = this.#hashes.prove(chunk).catch((error: unknown) => this.#cannotProve(error));
     const [hash] = await Promise.all([digest(this.presentation.swarm.hash, bytes), proof]);
     const proven = this.#host.swarm.verifier.tree?.get(leafBin(chunk));
     if (this.#ended.signal.aborted || store.get(chunk) !== undefined) return true;

@@ -1,8 +1,6 @@
-import type { ChunkRange } from "../core/address/range.ts";
-import { ChunkSet } from "../core/address/chunk-set.ts";
+import { leafBin } from "../core/address/bin.ts";
 import type { HashCode } from "../core/codec/messages.ts";
 import {
-  layerLength,
   layerRange,
   leavesRange,
   mhashLength,
@@ -16,10 +14,15 @@ import {
 import type { Verifier } from "../core/integrity/verifier.ts";
 import type { HttpSource } from "./http-source.ts";
 
-/** Leaves are read in groups of 2^11 chunks: 64 KiB of SHA-256, the proof of 32 MiB of content. */
-const GROUP_LEVEL = 11;
-/** A hash file up to this size is read whole, bytes. */
-const WHOLE_BYTES = 131_072;
+/** No smaller group is worth a request: 64 chunks are 2 KiB of SHA-256. */
+const LEAST_GROUP_LEVEL = 6;
+
+/**
+ * Level of the nodes that are read at the beginning; the leaves below each are one group, read when a chunk of it is to be
+ * proven. With about √(2n) chunks to a group both are as short as both can be: 3 KiB for a minute, 33 KiB for two hours.
+ */
+const groupLevel = (chunkCount: number): number =>
+  Math.min(topLevel(chunkCount), Math.max(LEAST_GROUP_LEVEL, Math.round(Math.log2(2 * chunkCount) / 2)));
 
 /** Hashes of chunks from ppsp.mhash, read as they are needed and proven against the swarm's root. */
 export class HashSource {
@@ -31,8 +34,9 @@ export class HashSource {
   readonly #header: MhashHeader;
   readonly #signal: AbortSignal;
   readonly #received: (bytes: number) => void;
-  /** Chunks whose leaves are proven. */
-  readonly #proven = new ChunkSet();
+  readonly #level: number;
+  readonly #groupSize: number;
+  /** Groups that are being read. */
   readonly #reading = new Map<number, Promise<void>>();
   #upper: Promise<void> | undefined;
 
@@ -50,59 +54,49 @@ export class HashSource {
     this.#http = options.http;
     this.#verifier = options.verifier;
     this.#header = { hash: options.hash, chunkCount: options.chunkCount };
+    this.#level = groupLevel(options.chunkCount);
+    this.#groupSize = 2 ** this.#level;
     this.#signal = options.signal;
     this.#received = options.received;
   }
 
-  /** Puts the hashes of these chunks into the swarm's tree. @throws PlaybackError or IntegrityError; the next call tries again */
-  async prove(chunks: ChunkRange): Promise<void> {
-    if (this.#proven.covers(chunks)) return;
-    this.#upper ??= this.#readUpper();
+  /** Puts the hash of a chunk into the swarm's tree, if it is not there. @throws PlaybackError or IntegrityError; the next call tries again */
+  async prove(chunk: number): Promise<void> {
+    if (this.#verifier.tree?.get(leafBin(chunk)) !== undefined) return;
+    const group = Math.floor(chunk / this.#groupSize);
+    const reading = this.#reading.get(group) ?? this.#readGroup(group);
+    this.#reading.set(group, reading);
     try {
-      await this.#upper;
-    } catch (error) {
-      this.#upper = undefined;
-      throw error;
-    }
-    const size = 2 ** GROUP_LEVEL;
-    for (let group = Math.floor(chunks.start / size); group <= Math.floor(chunks.end / size); group++) {
-      await this.#group({ start: group * size, end: Math.min((group + 1) * size, this.#header.chunkCount) - 1 });
+      await reading;
+    } finally {
+      this.#reading.delete(group);
     }
   }
 
+  async #readGroup(group: number): Promise<void> {
+    const start = group * this.#groupSize;
+    const range = leavesRange(this.#header, {
+      start,
+      end: Math.min(start + this.#groupSize, this.#header.chunkCount) - 1,
+    });
+    this.#upper ??= this.#readUpper().catch((error: unknown) => {
+      this.#upper = undefined;
+      throw error;
+    });
+    const [bytes] = await Promise.all([this.#read(range), this.#upper]);
+    const leaves = readHashes(bytes, { offset: 0, length: range.length }, this.#header.hash);
+    this.#check(this.#verifier.verifyLeaves(start, leaves));
+  }
+
+  /** Header, peaks and all layers down to that of the groups. */
   async #readUpper(): Promise<void> {
     const header = this.#header;
-    const whole = mhashLength(header) <= WHOLE_BYTES;
-    const lowest = whole ? 0 : Math.min(GROUP_LEVEL, topLevel(header.chunkCount));
-    const bytes = await this.#read(upperRange(header, lowest));
+    const bytes = await this.#read(upperRange(header, this.#level));
     const { peaks, hash, chunkCount } = parseMhash(bytes);
     if (hash !== header.hash || chunkCount !== header.chunkCount || !this.#verifier.verifyPeaks(peaks)) {
       throw new RangeError(`${this.#url} belongs to another presentation`);
     }
-    for (let level = topLevel(chunkCount); level >= lowest; level--) {
-      if (layerLength(chunkCount, level) === 0) continue;
-      this.#check(this.#verifier.verifyNodes(level, 0, readHashes(bytes, layerRange(header, level), hash)));
-    }
-    if (whole) this.#proven.add({ start: 0, end: chunkCount - 1 });
-  }
-
-  async #group(chunks: ChunkRange): Promise<void> {
-    if (this.#proven.covers(chunks)) return;
-    const reading = this.#reading.get(chunks.start) ?? this.#readGroup(chunks);
-    this.#reading.set(chunks.start, reading);
-    try {
-      await reading;
-    } finally {
-      this.#reading.delete(chunks.start);
-    }
-  }
-
-  async #readGroup(chunks: ChunkRange): Promise<void> {
-    const range = leavesRange(this.#header, chunks);
-    const bytes = await this.#read(range);
-    const leaves = readHashes(bytes, { offset: 0, length: range.length }, this.#header.hash);
-    this.#check(this.#verifier.verifyLeaves(chunks.start, leaves));
-    this.#proven.add(chunks);
+    this.#check(this.#verifier.verifyNodes(this.#level, 0, readHashes(bytes, layerRange(header, this.#level), hash)));
   }
 
   #check(verdict: "verified" | "missing" | "mismatch"): void {

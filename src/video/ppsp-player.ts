@@ -3,6 +3,7 @@ import type { Engine } from "../engine/engine.ts";
 import { NO_STATS, type EngineStats } from "../engine/stats.ts";
 import { type EncodingName, ENCODINGS } from "../link/encoding.ts";
 import type { PlayerConfig } from "./config.ts";
+import { hasMediaSource, loadHls } from "./load-hls.ts";
 import { MediaElement } from "./media-element.ts";
 import type { PlayerError } from "./player-error.ts";
 import { Session } from "./session.ts";
@@ -166,7 +167,11 @@ export class PpspPlayer extends MediaElement {
     this.#loadQueued = false;
     this.#unload();
     const { src, video } = this;
-    if (src === "" || !this.isConnected) return;
+    if (!this.isConnected) return;
+    if (src === "") {
+      this.#prepare();
+      return;
+    }
     this.#sourceSetAt = performance.now();
     this.#awaitFirstFrame();
     this.#sampler = setInterval(() => {
@@ -192,6 +197,13 @@ export class PpspPlayer extends MediaElement {
         this.dispatchEvent(new CustomEvent("statschange"));
       },
     });
+  }
+
+  /** There will be a source: it need not wait for hls.js then. */
+  #prepare(): void {
+    if (this.video.preload === "none" || !hasMediaSource()) return;
+    // Who plays tries again, and says what is wrong.
+    loadHls().catch(() => undefined);
   }
 
   connectedCallback(): void {
