@@ -4,7 +4,7 @@ import { Layout } from "../core/content/layout.ts";
 import type { Presentation } from "../core/content/presentation.ts";
 import { metadataOf } from "../core/connection/metadata.ts";
 import { sameHash } from "../core/integrity/hashes.ts";
-import { covered, peerRate } from "../core/swarm/supply.ts";
+import { covered, established, peerRate } from "../core/swarm/supply.ts";
 import type { ChunkSet } from "../core/address/chunk-set.ts";
 import { Ahead } from "./ahead.ts";
 import { Delivery, type DeliveryContext, type FetchRequest, type Piece } from "./delivery.ts";
@@ -49,7 +49,7 @@ export class Engine implements DeliveryContext {
   /** Members of the swarm, as far as the tracker has said. */
   #members = 1;
   #membership: Membership | undefined;
-  #expectingUntil = 0;
+  #expectingUntil = Infinity;
   #playhead: Playhead = { file: 0 };
   #statsPending = false;
   #mismatchTold = false;
@@ -104,7 +104,9 @@ export class Engine implements DeliveryContext {
       received: (bytes) => this.received(bytes),
     });
     if (!options.upload) this.#host.step({ type: "serve", swarm: this.#host.swarm.key, serving: false });
-    if (presentation.policy.p2p) this.#join();
+    // The player's first request, which may be due now, goes first.
+    if (presentation.policy.p2p) this.after(0, () => this.#join());
+    else this.#expectingUntil = 0;
   }
 
   /** The file for an absolute URL, its query ignored, or for the byte range that starts at `offset` of that resource. */
@@ -284,6 +286,7 @@ export class Engine implements DeliveryContext {
   }
 
   #join(): void {
+    if (this.#ended.signal.aborted) return;
     this.#expectingUntil = this.now() + SEARCH_MS;
     this.#membership = this.#options.rendezvous?.join(this.presentation.swarm.id, {
       link: (link, initiator) => this.#host.add(link, initiator),
@@ -328,7 +331,7 @@ export class Engine implements DeliveryContext {
         return;
       case "opened":
       case "closed":
-        this.stats.neighbours = this.#countNeighbours();
+        this.stats.neighbours = established(this.#host.swarm.connections);
         this.#emitter.emit("peerchange", { neighbours: this.stats.neighbours });
         this.#wakeDeliveries();
         break;
@@ -354,12 +357,6 @@ export class Engine implements DeliveryContext {
       }
     }
     this.#statsChanged();
-  }
-
-  #countNeighbours(): number {
-    let count = 0;
-    for (const connection of this.#host.swarm.connections) if (connection.state === "established") count++;
-    return count;
   }
 
   #stored(): void {

@@ -30,6 +30,8 @@ export interface OpenOptions {
   readonly picker?: Picker;
   /** Which neighbours to serve when many ask. @defaultValue openSlots(): everybody, until there are more than 64 */
   readonly choker?: Choker;
+  /** How to ask the origin. @defaultValue the global `fetch` */
+  readonly fetch?: typeof fetch;
   readonly signal?: AbortSignal;
 }
 
@@ -58,7 +60,7 @@ export async function openEngine(options: OpenOptions): Promise<Engine> {
     clock: systemClock,
     digest: webDigest,
     random32: systemRandom32,
-    fetch: (input, init) => fetch(input, init),
+    fetch: options.fetch ?? ((input, init) => fetch(input, init)),
     rendezvous: options.rendezvous?.(presentation),
   });
 }

@@ -10,8 +10,8 @@ import type {
 
 /** An answer that takes longer is asked for again by hls.js, ms: its own limit for a playlist. */
 const TIMEOUT_MS = 20_000;
-/** With any of these hls.js asks for playlists in a way that only it knows. */
-const OWN_WAYS = ["loader", "pLoader", "xhrSetup", "fetchSetup"] as const satisfies (keyof HlsConfig)[];
+/** With any of these hls.js sends requests in a way that only it knows. */
+export const OWN_WAYS = ["loader", "pLoader", "xhrSetup", "fetchSetup"] as const satisfies (keyof HlsConfig)[];
 
 /** The answer to a request that was sent before hls.js was there, and when it came, ms. */
 interface Answer {

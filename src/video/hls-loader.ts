@@ -10,13 +10,16 @@ import type {
 import type { Engine } from "../engine/engine.ts";
 import { BYPASS } from "../sw/protocol.ts";
 import { locate } from "../sw/range.ts";
+import type { EarlySegment } from "./early-segment.ts";
 import { slackMs, type Playhead } from "./deadline.ts";
 import { LoadClock, type NetworkEstimate } from "./load-clock.ts";
 
 /** What the fragment loader needs to know about the player around it. */
 export interface LoaderHost {
-  /** The engine of this presentation; resolves without one when there is none or it is no longer worth waiting for. */
-  engine(): Promise<Engine | undefined>;
+  /** The engine of this presentation, if there is to be one; resolves without one when it is not worth waiting for any more. */
+  engine(): Promise<Engine | undefined> | undefined;
+  /** What is asked of the origin until then. */
+  readonly early: EarlySegment;
   readonly playhead: Playhead;
   /** What hls.js believes. */
   estimate(): NetworkEstimate;
@@ -103,6 +106,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     if (callbacks === undefined) return undefined;
     this.#callbacks = undefined;
     if (!this.#plainRuns) {
+      this.#host.early.drop();
       this.stats.aborted = true;
       this.#abort.abort();
     }
@@ -110,7 +114,10 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
   }
 
   async #load(context: FragmentLoaderContext, config: LoaderConfiguration): Promise<void> {
-    const engine = await this.#host.engine();
+    const opening = this.#host.engine();
+    if (opening !== undefined && context.frag.sn !== "initSegment" && !context.rangeEnd)
+      this.#host.early.ask(context.url + BYPASS);
+    const engine = await opening;
     if (this.#callbacks === undefined) return;
     const source = engine === undefined ? undefined : find(engine, context);
     if (source === undefined) this.#loadPlain(context, config);
@@ -120,6 +127,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
   #loadPlain(context: FragmentLoaderContext, config: LoaderConfiguration): void {
     const callbacks = this.#callbacks;
     if (callbacks === undefined) return;
+    this.#host.early.drop();
     this.#plainRuns = true;
     this.#plain.load(context, config, {
       ...callbacks,
@@ -185,6 +193,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     } catch (error) {
       this.#failed(error, context, config);
     } finally {
+      this.#host.early.drop();
       clearInterval(watch);
     }
   }

@@ -14,6 +14,8 @@ export interface SwarmOptions extends EngineConfig {
   readonly trackers: readonly string[];
   /** What a `ppsp:` URL says of the swarm. */
   readonly promised?: SwarmUrl | undefined;
+  /** How to ask the origin. @defaultValue the global `fetch` */
+  readonly fetch?: typeof fetch;
 }
 
 /** Says one thing to whoever reads the console; the same thing only once. */
@@ -37,6 +39,7 @@ export async function openSwarm(options: SwarmOptions, report: Warn): Promise<En
   const engine = await openEngine({
     presentationUrl: options.presentation,
     promised,
+    ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
     store: new MemoryStore(),
     eviction: (presentation, layout) => new Eviction(presentation, layout),
     rendezvous: (presentation) =>

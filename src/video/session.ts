@@ -4,6 +4,7 @@ import { SESSION_DATA_ID } from "../core/content/presentation.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PlayerConfig } from "./config.ts";
 import { EarlyPlaylist } from "./early-playlist.ts";
+import { EarlySegment } from "./early-segment.ts";
 import { fragmentLoader } from "./hls-loader.ts";
 import { hasMediaSource, loadHls, type HlsClass } from "./load-hls.ts";
 import { openSwarm, type Warn } from "./open-swarm.ts";
@@ -40,11 +41,12 @@ export class Session {
   readonly #events: SessionEvents;
   #hls: Hls | undefined;
   #early: EarlyPlaylist | undefined;
+  readonly #segment: EarlySegment;
   #recovery: Recovery | undefined;
   #engine: Engine | undefined;
   #presentation: string | undefined;
   /** The engine that is being opened, or nothing after a while. */
-  #opening: Promise<Engine | undefined> = Promise.resolve(undefined);
+  #opening: Promise<Engine | undefined> | undefined;
   #closed = false;
   #hidden = false;
 
@@ -52,6 +54,7 @@ export class Session {
     this.#video = video;
     this.#events = events;
     this.#options = options;
+    this.#segment = new EarlySegment(options.config.hls);
     try {
       this.#options = { ...options, ...resolveSource(options) };
     } catch (error) {
@@ -89,7 +92,7 @@ export class Session {
     this.#hidden = true;
     this.#engine?.close();
     this.#engine = undefined;
-    this.#opening = Promise.resolve(undefined);
+    this.#opening = undefined;
   }
 
   /** The page came back from the back/forward cache. */
@@ -103,6 +106,7 @@ export class Session {
     if (this.#closed) return;
     this.#closed = true;
     this.#early?.close();
+    this.#segment.drop();
     this.#recovery?.close();
     this.#hls?.destroy();
     this.hide();
@@ -136,6 +140,7 @@ export class Session {
     const fLoader = fragmentLoader({
       playhead: this.#video,
       engine: () => this.#opening,
+      early: this.#segment,
       estimate: () => ({ bandwidth: hls.bandwidthEstimate, ttfb: hls.ttfbEstimate }),
       plainBytes: (bytes) => this.#events.plainBytes(bytes),
       engineFailed: (error) => this.#warn(`The engine failed: the video plays over HTTP. ${text(error)}`),
@@ -176,7 +181,10 @@ export class Session {
   #open(presentation: string): void {
     this.#presentation = presentation;
     const { trackers, config, promised } = this.#options;
-    const engine = openSwarm({ ...config, presentation, trackers, promised }, (message) => this.#warn(message)).then(
+    const { fetch } = this.#segment;
+    const engine = openSwarm({ ...config, presentation, trackers, promised, fetch }, (message) =>
+      this.#warn(message),
+    ).then(
       (opened) => this.#opened(opened),
       (error: unknown) => {
         this.#warn(`No usable ppsp.json: the video plays over HTTP only. ${text(error)}`);
@@ -184,7 +192,7 @@ export class Session {
       },
     );
     this.#opening = Promise.race([engine, after(PRESENTATION_WAIT_MS)]);
-    void engine.then((opened) => (this.#opening = Promise.resolve(opened)));
+    void engine.then((opened) => (this.#opening = opened && Promise.resolve(opened)));
   }
 
   #opened(engine: Engine): Engine | undefined {

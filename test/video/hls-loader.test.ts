@@ -6,7 +6,9 @@ import Hls, {
   type LoaderConfiguration,
   type LoaderStats,
 } from "hls.js";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { BYPASS } from "../../src/sw/protocol.ts";
+import { EarlySegment } from "../../src/video/early-segment.ts";
 import { fragmentLoader } from "../../src/video/hls-loader.ts";
 
 type Engine = NonNullable<Awaited<ReturnType<Parameters<typeof fragmentLoader>[0]["engine"]>>>;
@@ -55,12 +57,19 @@ class PlainLoader implements Loader<FragmentLoaderContext> {
   destroy() {}
 }
 
-function setUp(engine: Promise<Engine | undefined>, uri: string, rangeStart = 0, rangeEnd = 0) {
+function setUp(
+  engine: Promise<Engine | undefined> | undefined,
+  uri: string,
+  rangeStart = 0,
+  rangeEnd = 0,
+  early = new EarlySegment({ xhrSetup: () => undefined }),
+) {
   PlainLoader.loads = [];
   const events: string[] = [];
   const world = { currentTime: 0, plainBytes: 0, failure: undefined as unknown };
   const FragmentLoader = fragmentLoader({
     engine: () => engine,
+    early,
     playhead: {
       paused: false,
       playbackRate: 1,
@@ -200,6 +209,22 @@ describe("fragmentLoader", () => {
     loader.destroy();
     expect(events).toEqual([]);
     expect(loader.stats.aborted).toBe(true);
+  });
+
+  test("asks the origin for the first segment while ppsp.json is awaited, and for nothing where there will be no engine", async () => {
+    const fetched: unknown[] = [];
+    vi.stubGlobal("fetch", (url: unknown) => (fetched.push(url), new Promise(() => {})));
+    try {
+      setUp(undefined, "0.m4s", 0, 0, new EarlySegment());
+      setUp(new Promise(() => {}), "init.mp4", 0, 0, new EarlySegment());
+      setUp(new Promise(() => {}), "all.mp4", 100, 103, new EarlySegment());
+      expect(fetched).toEqual([]);
+      const { loader } = setUp(new Promise(() => {}), "0.m4s", 0, 0, new EarlySegment());
+      expect(fetched).toEqual([`http://o/0.m4s${BYPASS}`]);
+      loader.abort();
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   test("an abort while ppsp.json is awaited is an abort", async () => {

@@ -13,6 +13,13 @@ export function covered(connections: Iterable<Connection>, range: ChunkRange): C
   return [...all];
 }
 
+/** How many neighbours there are that can be asked or told something. */
+export function established(connections: Iterable<Connection>): number {
+  let count = 0;
+  for (const { state } of connections) if (state === "established") count++;
+  return count;
+}
+
 /** Content bytes per ms that all neighbours together deliver while they are asked; 0 while that is unknown. */
 export function peerRate(connections: Iterable<Connection>): number {
   let rate = 0;

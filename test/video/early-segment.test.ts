@@ -1,0 +1,80 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { EarlySegment } from "../../src/video/early-segment.ts";
+
+describe("EarlySegment", () => {
+  let server: Server;
+  let url: string;
+  let requests: { readonly range: string | undefined; readonly message: IncomingMessage }[];
+
+  beforeEach(async () => {
+    requests = [];
+    // One byte, and never an end.
+    server = createServer((message, response) => {
+      requests.push({ range: message.headers.range, message });
+      response.write("1");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/0.m4s`;
+  });
+  afterEach(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  const asked = (count: number) => expect.poll(() => requests.length).toBe(count);
+  const ended = (request: number) => expect.poll(() => requests[request]!.message.destroyed).toBe(true);
+
+  test("its answer is the engine's, once; an abort of the engine's ends it", async () => {
+    const early = new EarlySegment();
+    early.ask(url);
+    await asked(1);
+    const abort = new AbortController();
+    const response = await early.fetch(url, { headers: {}, signal: abort.signal });
+    expect(response.status).toBe(200);
+    expect(requests).toHaveLength(1);
+    await early.fetch(url);
+    expect(requests).toHaveLength(2);
+    abort.abort();
+    await ended(0);
+  });
+
+  test("where the engine wants less, it ends", async () => {
+    const early = new EarlySegment();
+    early.ask(url);
+    await asked(1);
+    await early.fetch(url, { headers: { Range: "bytes=0-0" } });
+    expect(requests[1]!.range).toBe("bytes=0-0");
+    await ended(0);
+  });
+
+  test("where nobody wants it, it ends; and it is the first segment only", async () => {
+    const early = new EarlySegment();
+    early.ask(url);
+    await asked(1);
+    early.drop();
+    await ended(0);
+    early.ask(url);
+    await early.fetch(url);
+    expect(requests).toHaveLength(2);
+  });
+
+  test("other resources go past it", async () => {
+    const early = new EarlySegment();
+    early.ask(url);
+    await early.fetch(`${url}?other`);
+    await asked(2);
+    early.drop();
+  });
+
+  test.each(["xhrSetup", "fetchSetup", "loader", "pLoader"] as const)(
+    "asks for nothing where the page's %s says how",
+    async (option) => {
+      const early = new EarlySegment({ [option]: () => undefined });
+      early.ask(url);
+      await early.fetch(url);
+      expect(requests).toHaveLength(1);
+    },
+  );
+});
