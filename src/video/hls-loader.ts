@@ -10,16 +10,16 @@ import type {
 import type { Engine } from "../engine/engine.ts";
 import { BYPASS } from "../sw/protocol.ts";
 import { locate } from "../sw/range.ts";
-import type { EarlySegment } from "./early-segment.ts";
+import type { EarlyMedia } from "./early-media.ts";
 import { slackMs, type Playhead } from "./deadline.ts";
 import { LoadClock, type NetworkEstimate } from "./load-clock.ts";
 
 /** What the fragment loader needs to know about the player around it. */
 export interface LoaderHost {
   /** The engine of this presentation, if there is to be one; resolves without one when it is not worth waiting for any more. */
-  engine(): Promise<Engine | undefined> | undefined;
+  engine(): Engine | Promise<Engine | undefined> | undefined;
   /** What is asked of the origin until then. */
-  readonly early: EarlySegment;
+  readonly early: EarlyMedia;
   readonly playhead: Playhead;
   /** What hls.js believes. */
   estimate(): NetworkEstimate;
@@ -106,7 +106,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     if (callbacks === undefined) return undefined;
     this.#callbacks = undefined;
     if (!this.#plainRuns) {
-      this.#host.early.drop();
+      if (this.context !== null) this.#host.early.drop(this.context.url + BYPASS);
       this.stats.aborted = true;
       this.#abort.abort();
     }
@@ -114,20 +114,23 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
   }
 
   async #load(context: FragmentLoaderContext, config: LoaderConfiguration): Promise<void> {
+    const { early } = this.#host;
+    const url = context.url + BYPASS;
     const opening = this.#host.engine();
-    if (opening !== undefined && context.frag.sn !== "initSegment" && !context.rangeEnd)
-      this.#host.early.ask(context.url + BYPASS);
+    if (opening instanceof Promise && !context.rangeEnd) early.ask(url);
     const engine = await opening;
     if (this.#callbacks === undefined) return;
     const source = engine === undefined ? undefined : find(engine, context);
     if (source === undefined) this.#loadPlain(context, config);
     else await this.#loadFromEngine(source, context, config);
+    // Neighbours may have had all of it.
+    early.drop(url);
   }
 
   #loadPlain(context: FragmentLoaderContext, config: LoaderConfiguration): void {
     const callbacks = this.#callbacks;
     if (callbacks === undefined) return;
-    this.#host.early.drop();
+    this.#host.early.drop(context.url + BYPASS);
     this.#plainRuns = true;
     this.#plain.load(context, config, {
       ...callbacks,
@@ -193,7 +196,6 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     } catch (error) {
       this.#failed(error, context, config);
     } finally {
-      this.#host.early.drop();
       clearInterval(watch);
     }
   }

@@ -4,7 +4,7 @@ import { SESSION_DATA_ID } from "../core/content/presentation.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PlayerConfig } from "./config.ts";
 import { EarlyPlaylist } from "./early-playlist.ts";
-import { EarlySegment } from "./early-segment.ts";
+import { EarlyMedia } from "./early-media.ts";
 import { fragmentLoader } from "./hls-loader.ts";
 import { hasMediaSource, loadHls, type HlsClass } from "./load-hls.ts";
 import { openSwarm, type Warn } from "./open-swarm.ts";
@@ -41,12 +41,12 @@ export class Session {
   readonly #events: SessionEvents;
   #hls: Hls | undefined;
   #early: EarlyPlaylist | undefined;
-  readonly #segment: EarlySegment;
+  readonly #media: EarlyMedia;
   #recovery: Recovery | undefined;
   #engine: Engine | undefined;
   #presentation: string | undefined;
   /** The engine that is being opened, or nothing after a while. */
-  #opening: Promise<Engine | undefined> | undefined;
+  #opening: Engine | Promise<Engine | undefined> | undefined;
   #closed = false;
   #hidden = false;
 
@@ -54,7 +54,7 @@ export class Session {
     this.#video = video;
     this.#events = events;
     this.#options = options;
-    this.#segment = new EarlySegment(options.config.hls);
+    this.#media = new EarlyMedia(options.config.hls);
     try {
       this.#options = { ...options, ...resolveSource(options) };
     } catch (error) {
@@ -106,7 +106,6 @@ export class Session {
     if (this.#closed) return;
     this.#closed = true;
     this.#early?.close();
-    this.#segment.drop();
     this.#recovery?.close();
     this.#hls?.destroy();
     this.hide();
@@ -140,7 +139,7 @@ export class Session {
     const fLoader = fragmentLoader({
       playhead: this.#video,
       engine: () => this.#opening,
-      early: this.#segment,
+      early: this.#media,
       estimate: () => ({ bandwidth: hls.bandwidthEstimate, ttfb: hls.ttfbEstimate }),
       plainBytes: (bytes) => this.#events.plainBytes(bytes),
       engineFailed: (error) => this.#warn(`The engine failed: the video plays over HTTP. ${text(error)}`),
@@ -181,7 +180,7 @@ export class Session {
   #open(presentation: string): void {
     this.#presentation = presentation;
     const { trackers, config, promised } = this.#options;
-    const { fetch } = this.#segment;
+    const { fetch } = this.#media;
     const engine = openSwarm({ ...config, presentation, trackers, promised, fetch }, (message) =>
       this.#warn(message),
     ).then(
@@ -192,7 +191,7 @@ export class Session {
       },
     );
     this.#opening = Promise.race([engine, after(PRESENTATION_WAIT_MS)]);
-    void engine.then((opened) => (this.#opening = opened && Promise.resolve(opened)));
+    void engine.then((opened) => (this.#opening = opened));
   }
 
   #opened(engine: Engine): Engine | undefined {

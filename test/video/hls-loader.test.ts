@@ -8,7 +8,7 @@ import Hls, {
 } from "hls.js";
 import { describe, expect, test, vi } from "vitest";
 import { BYPASS } from "../../src/sw/protocol.ts";
-import { EarlySegment } from "../../src/video/early-segment.ts";
+import { EarlyMedia } from "../../src/video/early-media.ts";
 import { fragmentLoader } from "../../src/video/hls-loader.ts";
 
 type Engine = NonNullable<Awaited<ReturnType<Parameters<typeof fragmentLoader>[0]["engine"]>>>;
@@ -58,11 +58,11 @@ class PlainLoader implements Loader<FragmentLoaderContext> {
 }
 
 function setUp(
-  engine: Promise<Engine | undefined> | undefined,
+  engine: Engine | Promise<Engine | undefined> | undefined,
   uri: string,
   rangeStart = 0,
   rangeEnd = 0,
-  early = new EarlySegment({ xhrSetup: () => undefined }),
+  early = new EarlyMedia({ xhrSetup: () => undefined }),
 ) {
   PlainLoader.loads = [];
   const events: string[] = [];
@@ -211,15 +211,21 @@ describe("fragmentLoader", () => {
     expect(loader.stats.aborted).toBe(true);
   });
 
-  test("asks the origin for the first segment while ppsp.json is awaited, and for nothing where there will be no engine", async () => {
+  test("asks the origin for the first segment while ppsp.json is awaited, and for nothing where the engine is there or will never be", async () => {
     const fetched: unknown[] = [];
     vi.stubGlobal("fetch", (url: unknown) => (fetched.push(url), new Promise(() => {})));
     try {
-      setUp(undefined, "0.m4s", 0, 0, new EarlySegment());
-      setUp(new Promise(() => {}), "init.mp4", 0, 0, new EarlySegment());
-      setUp(new Promise(() => {}), "all.mp4", 100, 103, new EarlySegment());
+      setUp(undefined, "0.m4s", 0, 0, new EarlyMedia());
+      setUp(
+        engineWith(() => pieces()),
+        "0.m4s",
+        0,
+        0,
+        new EarlyMedia(),
+      );
+      setUp(new Promise(() => {}), "all.mp4", 100, 103, new EarlyMedia());
       expect(fetched).toEqual([]);
-      const { loader } = setUp(new Promise(() => {}), "0.m4s", 0, 0, new EarlySegment());
+      const { loader } = setUp(new Promise(() => {}), "0.m4s", 0, 0, new EarlyMedia());
       expect(fetched).toEqual([`http://o/0.m4s${BYPASS}`]);
       loader.abort();
     } finally {

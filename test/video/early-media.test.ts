@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { EarlySegment } from "../../src/video/early-segment.ts";
+import { EarlyMedia } from "../../src/video/early-media.ts";
 
-describe("EarlySegment", () => {
+describe("EarlyMedia", () => {
   let server: Server;
   let url: string;
   let requests: { readonly range: string | undefined; readonly message: IncomingMessage }[];
@@ -27,7 +27,7 @@ describe("EarlySegment", () => {
   const ended = (request: number) => expect.poll(() => requests[request]!.message.destroyed).toBe(true);
 
   test("its answer is the engine's, once; an abort of the engine's ends it", async () => {
-    const early = new EarlySegment();
+    const early = new EarlyMedia();
     early.ask(url);
     await asked(1);
     const abort = new AbortController();
@@ -41,7 +41,7 @@ describe("EarlySegment", () => {
   });
 
   test("where the engine wants less, it ends", async () => {
-    const early = new EarlySegment();
+    const early = new EarlyMedia();
     early.ask(url);
     await asked(1);
     await early.fetch(url, { headers: { Range: "bytes=0-0" } });
@@ -49,29 +49,28 @@ describe("EarlySegment", () => {
     await ended(0);
   });
 
-  test("where nobody wants it, it ends; and it is the first segment only", async () => {
-    const early = new EarlySegment();
+  test("where nobody wants it, it ends", async () => {
+    const early = new EarlyMedia();
     early.ask(url);
     await asked(1);
-    early.drop();
+    early.drop(url);
     await ended(0);
-    early.ask(url);
     await early.fetch(url);
     expect(requests).toHaveLength(2);
   });
 
   test("other resources go past it", async () => {
-    const early = new EarlySegment();
+    const early = new EarlyMedia();
     early.ask(url);
     await early.fetch(`${url}?other`);
     await asked(2);
-    early.drop();
+    early.drop(url);
   });
 
   test.each(["xhrSetup", "fetchSetup", "loader", "pLoader"] as const)(
     "asks for nothing where the page's %s says how",
     async (option) => {
-      const early = new EarlySegment({ [option]: () => undefined });
+      const early = new EarlyMedia({ [option]: () => undefined });
       early.ask(url);
       await early.fetch(url);
       expect(requests).toHaveLength(1);

@@ -1,0 +1,51 @@
+import type { HlsConfig } from "hls.js";
+import { OWN_WAYS } from "./early-playlist.ts";
+
+/** An answer that nobody has taken yet. */
+interface Answer {
+  readonly response: Promise<Response>;
+  readonly abort: AbortController;
+}
+
+/**
+ * The first segment and its init section, asked of the origin before the engine is there: the picture does not wait for
+ * ppsp.json. The engine, which begins with these very requests, finds them answered.
+ */
+export class EarlyMedia {
+  readonly #answers = new Map<string, Answer>();
+  readonly #allowed: boolean;
+
+  /** `hls`: what the page has told hls.js; where it says how to send requests, none is sent here. */
+  constructor(hls: Partial<HlsConfig> = {}) {
+    this.#allowed = OWN_WAYS.every((option) => hls[option] === undefined);
+  }
+
+  /** Asks for a whole resource. */
+  ask(url: string): void {
+    if (!this.#allowed || this.#answers.has(url)) return;
+    const abort = new AbortController();
+    const response = fetch(url, { signal: abort.signal });
+    // Whoever takes it hears of the error.
+    response.catch(() => undefined);
+    this.#answers.set(url, { response, abort });
+  }
+
+  /** As the global one, but for what has been asked for already. */
+  readonly fetch: typeof fetch = (input, init) => {
+    const answer = typeof input === "string" ? this.#answers.get(input) : undefined;
+    if (answer === undefined) return fetch(input, init);
+    this.#answers.delete(input as string);
+    if (new Headers(init?.headers).has("Range")) {
+      answer.abort.abort();
+      return fetch(input, init);
+    }
+    init?.signal?.addEventListener("abort", () => answer.abort.abort());
+    return answer.response;
+  };
+
+  /** Takes a request back if nobody has wanted its answer. */
+  drop(url: string): void {
+    this.#answers.get(url)?.abort.abort();
+    this.#answers.delete(url);
+  }
+}
