@@ -26,7 +26,7 @@ function script(entry: string, outDir: string, name: string, output: Rolldown.Ou
   return {
     resolve: { alias },
     publicDir: false,
-    define: { "process.env.NODE_ENV": JSON.stringify("production") },
+    define: { "process.env.NODE_ENV": JSON.stringify("production"), PPSP_WORKER: JSON.stringify("./ppsp-worker.js") },
     build: {
       outDir,
       emptyOutDir: false,
@@ -49,6 +49,7 @@ const targets: Readonly<Record<string, UserConfig>> = {
     base: "./",
     resolve: { alias },
     plugins: [react(), preloadHls],
+    define: { PPSP_WORKER: JSON.stringify("../ppsp-worker.js") },
     build: {
       outDir: "dist",
       emptyOutDir: false,
@@ -59,6 +60,7 @@ const targets: Readonly<Record<string, UserConfig>> = {
     },
   },
   worker: script("src/sw/sw.ts", "dist", "ppsp-sw", { format: "iife", codeSplitting: false }),
+  host: script("src/worker/worker.ts", "dist", "ppsp-worker", { format: "es" }),
   element: script("src/video/index.ts", "dist", "ppsp-player", { format: "es" }),
   engine: script("src/video/engine.ts", "dist", "ppsp-engine", { format: "es" }),
   tracker: script("tracker-worker/index.ts", "build", "tracker-worker", { format: "es", codeSplitting: false }),

@@ -6,7 +6,7 @@ import { ContentError } from "../core/content/error.ts";
 import { SESSION_DATA_ID } from "../core/content/presentation.ts";
 import { isSwarmUrl, parseSwarmUrl, type SwarmUrl } from "../core/content/url.ts";
 import { readDocument } from "../engine/document.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { RemoteEngine } from "../worker/remote-engine.ts";
 import { PlaybackError } from "../engine/errors.ts";
 import type { EngineConfig } from "./config.ts";
 import { openSwarm } from "./open-swarm.ts";
@@ -39,7 +39,7 @@ export interface OpenOptions extends EngineConfig {
  * - `close()`: leaves the swarm and frees all memory. Safe on `pagehide`, where it tells the neighbours at once.
  */
 export type SwarmEngine = Pick<
-  Engine,
+  RemoteEngine,
   "presentation" | "baseUrl" | "fileAt" | "fetch" | "setPlayhead" | "on" | "stats" | "close"
 >;
 
@@ -66,7 +66,7 @@ export async function openPresentation(url: string | URL, options: OpenOptions =
       if (!said.has(message)) warn(message);
       said.add(message);
     },
-  );
+  ).engine;
 }
 
 /** Where the ppsp.json of a `ppsp:` URL is: there, or where the HLS master playlist says (docs/PROTOCOL.md, "How it is found"). */
