@@ -45,6 +45,8 @@ export class Session {
   #recovery: Recovery | undefined;
   #engine: Engine | undefined;
   #presentation: string | undefined;
+  /** That is what the page or the playlist names, not only where `ppsp publish` would have put it. */
+  #named = false;
   /** The engine that is being opened, or nothing after a while. */
   #opening: Engine | Promise<Engine | undefined> | undefined;
   #closed = false;
@@ -123,7 +125,9 @@ export class Session {
   #loadHls(): void {
     const { src, config, presentation } = this.#options;
     this.#early = EarlyPlaylist.ask(src, config.hls);
-    if (presentation !== undefined) this.#open(presentation);
+    this.#named = presentation !== undefined;
+    const place = presentation ?? beside(src);
+    if (place !== undefined) this.#open(place);
     loadHls().then(
       (HlsJs) => {
         if (this.#closed) return;
@@ -170,11 +174,15 @@ export class Session {
 
   #findPresentation(data: ManifestLoadedData): void {
     const uri = data.sessionData?.[SESSION_DATA_ID]?.["URI"];
-    if (uri === undefined) {
-      this.#warn("The playlist names no ppsp.json: the video plays over HTTP only.");
-      return;
-    }
-    this.#open(new URL(uri, data.url || this.#options.src).href);
+    const place = uri === undefined ? undefined : new URL(uri, data.url || this.#options.src).href;
+    this.#named = true;
+    if (place !== undefined && place === this.#presentation) return;
+    this.#engine?.close();
+    this.#engine = undefined;
+    this.#opening = undefined;
+    this.#presentation = undefined;
+    if (place !== undefined) this.#open(place);
+    else this.#warn("The playlist names no ppsp.json: the video plays over HTTP only.");
   }
 
   #open(presentation: string): void {
@@ -184,18 +192,24 @@ export class Session {
     const engine = openSwarm({ ...config, presentation, trackers, promised, fetch }, (message) =>
       this.#warn(message),
     ).then(
-      (opened) => this.#opened(opened),
+      (opened) => this.#opened(opened, presentation),
       (error: unknown) => {
-        this.#warn(`No usable ppsp.json: the video plays over HTTP only. ${text(error)}`);
+        if (this.#presentation !== presentation) return undefined;
+        // The playlist will tell where it is.
+        if (!this.#named) this.#presentation = undefined;
+        else this.#warn(`No usable ppsp.json: the video plays over HTTP only. ${text(error)}`);
         return undefined;
       },
     );
-    this.#opening = Promise.race([engine, after(PRESENTATION_WAIT_MS)]);
-    void engine.then((opened) => (this.#opening = opened));
+    const opening = Promise.race([engine, after(PRESENTATION_WAIT_MS)]);
+    this.#opening = opening;
+    void engine.then((opened) => {
+      if (this.#opening === opening) this.#opening = opened;
+    });
   }
 
-  #opened(engine: Engine): Engine | undefined {
-    if (this.#closed || this.#hidden || this.#engine !== undefined) {
+  #opened(engine: Engine, presentation: string): Engine | undefined {
+    if (this.#closed || this.#hidden || this.#engine !== undefined || this.#presentation !== presentation) {
       engine.close();
       return this.#engine;
     }
@@ -234,6 +248,12 @@ function hlsDefaults(HlsJs: HlsClass, video: HTMLVideoElement): Partial<HlsConfi
       },
     },
   };
+}
+
+/** Where `ppsp publish` puts ppsp.json; a server that wants a signed query may want another one there. */
+function beside(src: string): string | undefined {
+  const url = new URL(src);
+  return url.search === "" ? new URL("ppsp.json", url).href : undefined;
 }
 
 function after(ms: number): Promise<undefined> {
