@@ -39,6 +39,8 @@ export class StagePage {
     await cdp.send("Performance.enable");
     await page.goto(url);
     await page.waitForFunction(() => "viewer" in globalThis || "raw" in globalThis);
+    // Some players load a part of themselves once they are there.
+    await page.waitForLoadState("networkidle");
     return new StagePage(page, cdp, options);
   }
 

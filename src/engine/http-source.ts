@@ -24,8 +24,9 @@ const FIRST_DELAY_MS = 100;
 const WEIGHT = 1 / 3;
 /** Assumed of the line alone until the first read has shown it, bytes per ms: 8 Mbit/s, which most viewers have. */
 const FIRST_LINE_RATE = 1_000;
-/** A read that was over sooner tells nothing of the line, ms. */
+/** A read that was over sooner, or shorter, tells nothing of the line, ms and bytes. */
 const LINE_MS = 50;
+const LINE_BYTES = 16_384;
 
 /** The origin: gives byte ranges, and knows how fast it has been. */
 export class HttpSource {
@@ -114,11 +115,12 @@ export class HttpSource {
 
   /** `all`: bytes of all reads in this time. */
   #measured(bytes: number, all: number, delay: number, elapsed: number): void {
+    const tells = elapsed >= LINE_MS && bytes >= LINE_BYTES;
+    const weight = tells ? Math.max(WEIGHT, 1 / ++this.#reads) : WEIGHT;
     this.#delay += (delay - this.#delay) * WEIGHT;
-    this.#bytes += (bytes - this.#bytes) * WEIGHT;
-    this.#ms += (Math.max(elapsed, 1) - this.#ms) * WEIGHT;
-    if (elapsed < LINE_MS) return;
-    this.#lineRate += (all / elapsed - this.#lineRate) * Math.max(WEIGHT, 1 / ++this.#reads);
+    this.#bytes += (bytes - this.#bytes) * weight;
+    this.#ms += (Math.max(elapsed, 1) - this.#ms) * weight;
+    if (tells) this.#lineRate += (all / elapsed - this.#lineRate) * weight;
   }
 
   #failed(): void {

@@ -58,6 +58,8 @@ const SHARE = 3;
 const SETTLE_MS = 400;
 /** Nobody waits longer than this for others to fetch something, ms, however far the deadline is. */
 const PATIENCE_MS = 60_000;
+/** How many times more viewers lots are drawn for than there are, so that seldom two of them begin together. */
+const SPREAD = 4;
 /** What one viewer fetches from the origin for all, in one request, bytes: several times what arrives before others have heard of it. */
 const BLOCK_BYTES = 262_144;
 
@@ -247,8 +249,9 @@ export class Schedule {
 }
 
 /**
- * A viewer's lot for a block, at most 1: the same each time, and independent of those of others. Most are late: of `viewers`
- * one is expected to draw 0 or less, and the earlier, the fewer, exponentially (RFC 4654 §2.5.1).
+ * A viewer's lot for a block, at most 1: the same each time, and independent of those of others. Most are late: the earlier, the
+ * fewer, exponentially (RFC 4654 §2.5.1). One of `viewers` is expected to draw a third to a half, and at 0 or less there is
+ * anybody for one of `SPREAD` blocks only: two who begin together both fetch until they hear of each other.
  */
 export function drawLot(seed: number, block: number, viewers: number): number {
   // Two rounds of multiply and xor spread seed and block over all bits (murmur3's finaliser).
@@ -256,7 +259,7 @@ export function drawLot(seed: number, block: number, viewers: number): number {
   x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
   x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
   const u = (((x ^ (x >>> 16)) >>> 0) + 1) / 2 ** 32;
-  return 1 + Math.log(u) / Math.log(Math.max(2, viewers));
+  return 1 + Math.log(u) / Math.log(SPREAD * Math.max(2, viewers));
 }
 
 /** Ranges without the chunks of others. */

@@ -45,6 +45,8 @@ export class Session {
   #recovery: Recovery | undefined;
   #engine: RemoteEngine | undefined;
   #presentation: string | undefined;
+  /** That is what the page or the playlist names, not only where `ppsp publish` would have put it. */
+  #named = false;
   #opening: Opening | undefined;
   /** The engine, while it is being opened one to wait for, which is none after a while. */
   #awaited: RemoteEngine | Promise<RemoteEngine | undefined> | undefined;
@@ -125,7 +127,9 @@ export class Session {
     this.#early = EarlyPlaylist.ask(src, config.hls);
     // Without one there is a warning when an engine is to be opened.
     startHost().catch(() => undefined);
-    if (presentation !== undefined) this.#open(presentation);
+    this.#named = presentation !== undefined;
+    const place = presentation ?? beside(src);
+    if (place !== undefined) this.#open(place);
     loadHls().then(
       (HlsJs) => {
         if (this.#closed) return;
@@ -176,11 +180,15 @@ export class Session {
 
   #findPresentation(data: ManifestLoadedData): void {
     const uri = data.sessionData?.[SESSION_DATA_ID]?.["URI"];
-    if (uri === undefined) {
-      this.#warn("The playlist names no ppsp.json: the video plays over HTTP only.");
-      return;
-    }
-    this.#open(new URL(uri, data.url || this.#options.src).href);
+    const place = uri === undefined ? undefined : new URL(uri, data.url || this.#options.src).href;
+    this.#named = true;
+    if (place !== undefined && place === this.#presentation) return;
+    this.#engine?.close();
+    this.#engine = undefined;
+    this.#opening = this.#awaited = undefined;
+    this.#presentation = undefined;
+    if (place !== undefined) this.#open(place);
+    else this.#warn("The playlist names no ppsp.json: the video plays over HTTP only.");
   }
 
   #open(presentation: string): void {
@@ -188,19 +196,25 @@ export class Session {
     const { trackers, config, promised } = this.#options;
     const opening = openSwarm({ ...config, presentation, trackers, promised }, (message) => this.#warn(message));
     const engine = opening.engine.then(
-      (opened) => this.#opened(opened),
+      (opened) => this.#opened(opened, presentation),
       (error: unknown) => {
-        this.#warn(`No usable ppsp.json: the video plays over HTTP only. ${text(error)}`);
+        if (this.#presentation !== presentation) return undefined;
+        // The playlist will tell where it is.
+        if (!this.#named) this.#presentation = undefined;
+        else this.#warn(`No usable ppsp.json: the video plays over HTTP only. ${text(error)}`);
         return undefined;
       },
     );
+    const awaited = Promise.race([engine, after(PRESENTATION_WAIT_MS)]);
     this.#opening = opening;
-    this.#awaited = Promise.race([engine, after(PRESENTATION_WAIT_MS)]);
-    void engine.then((opened) => (this.#awaited = opened));
+    this.#awaited = awaited;
+    void engine.then((opened) => {
+      if (this.#awaited === awaited) this.#awaited = opened;
+    });
   }
 
-  #opened(engine: RemoteEngine): RemoteEngine | undefined {
-    if (this.#closed || this.#hidden || this.#engine !== undefined) {
+  #opened(engine: RemoteEngine, presentation: string): RemoteEngine | undefined {
+    if (this.#closed || this.#hidden || this.#engine !== undefined || this.#presentation !== presentation) {
       engine.close();
       return this.#engine;
     }
@@ -239,6 +253,12 @@ function hlsDefaults(HlsJs: HlsClass, video: HTMLVideoElement): Partial<HlsConfi
       },
     },
   };
+}
+
+/** Where `ppsp publish` puts ppsp.json; a server that wants a signed query may want another one there. */
+function beside(src: string): string | undefined {
+  const url = new URL(src);
+  return url.search === "" ? new URL("ppsp.json", url).href : undefined;
 }
 
 function after(ms: number): Promise<undefined> {

@@ -39,4 +39,10 @@ export class EarlyMedia {
     this.#answers.get(url)?.abort.abort();
     this.#answers.delete(url);
   }
+
+  /** Takes back all that nobody has wanted. */
+  close(): void {
+    for (const { abort } of this.#answers.values()) abort.abort();
+    this.#answers.clear();
+  }
 }

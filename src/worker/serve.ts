@@ -128,6 +128,7 @@ class EngineHost {
       this.#opened(engine);
     } catch (error) {
       this.#port.post({ type: "failed", failure: toFailure(error) });
+      this.#close();
     }
   }
 
@@ -195,6 +196,7 @@ class EngineHost {
 
   #close(): void {
     this.#closed.abort();
+    this.#early.close();
     this.#engine?.close();
     this.#dialler.close();
     this.#port.post({ type: "closed" });

@@ -1,0 +1,60 @@
+import { describe, expect, it } from "vitest";
+import { HttpSource } from "../../src/engine/http-source.ts";
+import type { Clock } from "../../src/engine/ports.ts";
+
+const SEGMENT = 1_250_000;
+
+/** An origin on virtual time: each read comes after `delayMs` at so many bytes per ms. */
+function setUp(bytesPerMs: number, delayMs = 50) {
+  let now = 0;
+  const clock: Clock = { now: () => now, after: () => () => undefined, soon: queueMicrotask, unixMicros: () => 0n };
+  const source = new HttpSource(async (_, init) => {
+    now += delayMs;
+    const [, first, last] = /(\d+)-(\d+)/.exec(new Headers(init?.headers).get("range")!)!;
+    let left = Number(last) - Number(first) + 1;
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          const part = new Uint8Array(Math.min(left, 10_000));
+          now += part.length / bytesPerMs;
+          left -= part.length;
+          controller.enqueue(part);
+          if (left === 0) controller.close();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    return new Response(body, { status: 206 });
+  }, clock);
+  /** Reads so many bytes, and leaves the rest. */
+  const read = async (length: number): Promise<void> => {
+    const { signal } = new AbortController();
+    const parts = source.read({ url: "https://media.example/0.m4s", offset: 0, length: SEGMENT, whole: false, signal });
+    let got = 0;
+    for await (const part of parts) if ((got += part.length) >= length) break;
+  };
+  return { source, read };
+}
+
+describe("HttpSource", () => {
+  it("knows the origin's rate after the first read that tells of it: a second segment is not late by a guess", async () => {
+    const { source, read } = setUp(1000);
+    expect(source.expectedMs(SEGMENT)).toBeGreaterThan(4_000);
+    await read(110_000);
+    expect(source.expectedMs(SEGMENT)).toBeLessThan(1_500);
+    expect(source.expectedMs(SEGMENT)).toBeGreaterThan(1_250);
+  });
+
+  it("does not take a few bytes for a measure of the line, however long they took", async () => {
+    const { source, read } = setUp(100);
+    const before = source.expectedMs(SEGMENT);
+    await read(10_000);
+    expect(source.expectedMs(SEGMENT)).toBeLessThan(before * 1.5);
+  });
+
+  it("follows a line that has become slower", async () => {
+    const { source, read } = setUp(125);
+    for (let i = 0; i < 3; i++) await read(100_000);
+    expect(source.expectedMs(125_000)).toBeGreaterThan(900);
+  });
+});
