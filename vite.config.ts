@@ -18,6 +18,15 @@ const preloadHls: Plugin = {
   },
 };
 
+/** simple-peer keeps a log that nobody reads (docs/adr/0012-simple-peer-in-parts.md). */
+const withoutLog: Plugin = {
+  name: "without-log",
+  transform: {
+    filter: { id: /\/simple-peer\/index\.js$/ },
+    handler: (code) => ({ code: code.replace(/^ *this\._debug\((?:[^()]|\([^()]*\))*\)$/gm, ""), map: null }),
+  },
+};
+
 /**
  * One script without a hash in its name, so that pages and registrations can name it. What it loads later lies beside it, in
  * files `SCRIPT-*.js`, or else is in it.
@@ -25,6 +34,7 @@ const preloadHls: Plugin = {
 function script(entry: string, outDir: string, name: string, output: Rolldown.OutputOptions): UserConfig {
   return {
     resolve: { alias },
+    plugins: [withoutLog],
     publicDir: false,
     define: { "process.env.NODE_ENV": JSON.stringify("production"), PPSP_WORKER: JSON.stringify("./ppsp-worker.js") },
     build: {
@@ -48,7 +58,7 @@ const targets: Readonly<Record<string, UserConfig>> = {
   page: {
     base: "./",
     resolve: { alias },
-    plugins: [react(), preloadHls],
+    plugins: [react(), preloadHls, withoutLog],
     define: { PPSP_WORKER: JSON.stringify("../ppsp-worker.js") },
     build: {
       outDir: "dist",

@@ -19,14 +19,14 @@ export interface DialOptions {
 
 /** What becomes of a connection. */
 export interface DialEvents {
-  /** The neighbour must be told this. */
-  signal(signal: Signal): void;
+  /** The neighbour must be told this, in simple-peer's words: to be parsed. */
+  signal(said: unknown): void;
   /** The data channel, not open yet. Comes once, and first. */
   channel(channel: RTCDataChannel): void;
   /** The connection is up; the channel opens about now. `maxMessage`: longest message that the neighbour takes, bytes; 0 if it names none. */
   connected(maxMessage: number): void;
-  /** It is to be relayed and no relay could be had; `ended` follows. */
-  unrelayed(): void;
+  /** All candidates of ours have been said. */
+  gathered(): void;
   /** It has ended or never came about; the last call. */
   ended(): void;
 }
@@ -35,7 +35,7 @@ export interface DialEvents {
 export interface Call {
   /** Takes what the neighbour says; the first description and a bounded number of candidates are to be handed on. */
   signal(signal: Signal): void;
-  /** Ends it; `ended` follows unless it came already. */
+  /** Ends it; nothing that matters follows. */
   close(): void;
 }
 

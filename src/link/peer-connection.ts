@@ -1,7 +1,6 @@
 import SimplePeer from "simple-peer";
 import type { Call, Dial, DialEvents, DialOptions } from "./dial.ts";
-import { isRelayed, relayedOnly } from "./relay-only.ts";
-import { parseSignal, type Signal } from "./signal.ts";
+import type { Signal } from "./signal.ts";
 
 /** The one data channel (docs/PROTOCOL.md, "PPSPP over WebRTC"): both sides make it, so that both may hand it to a worker. */
 const CHANNEL = { ordered: false, negotiated: true, id: 0 } as const;
@@ -15,15 +14,11 @@ export const dialPeer: Dial = (options, events) => new PeerCall(options, events)
 
 class PeerCall implements Call {
   readonly #events: DialEvents;
-  readonly #relayOnly: boolean;
   readonly #peer: SimplePeer;
-  /** A candidate of ours is at a relay. */
-  #relayed = false;
   #ended = false;
 
   constructor({ initiator, iceServers, relayOnly = false }: DialOptions, events: DialEvents) {
     this.#events = events;
-    this.#relayOnly = relayOnly;
     this.#peer = new SimplePeer({
       initiator,
       trickle: true,
@@ -40,7 +35,7 @@ class PeerCall implements Call {
       wrtc: this.#rtc(),
     });
     this.#peer
-      .on("signal", (data) => this.#tell(data))
+      .on("signal", (said) => events.signal(said))
       .on("error", () => this.#end())
       .on("close", () => this.#end());
   }
@@ -64,7 +59,6 @@ class PeerCall implements Call {
    */
   #rtc(): ConstructorParameters<typeof SimplePeer>[0]["wrtc"] {
     const events = this.#events;
-    const gathered = (): void => this.#gathered();
     return {
       RTCSessionDescription,
       RTCIceCandidate,
@@ -72,7 +66,7 @@ class PeerCall implements Call {
         constructor(configuration?: RTCConfiguration) {
           super(configuration);
           this.addEventListener("icegatheringstatechange", () => {
-            if (this.iceGatheringState === "complete") gathered();
+            if (this.iceGatheringState === "complete") events.gathered();
           });
           this.addEventListener("connectionstatechange", () => {
             if (this.connectionState === "connected") events.connected(this.sctp?.maxMessageSize ?? 0);
@@ -87,23 +81,6 @@ class PeerCall implements Call {
         }
       },
     };
-  }
-
-  #tell(data: unknown): void {
-    // simple-peer's signals have the payload's form but for its name; others than these three are not made here.
-    const signal = parseSignal({ ...(data as object), attempt: "00000000" });
-    if (!signal || signal.type === "refuse") return;
-    const { attempt: _, ...all } = signal;
-    this.#relayed ||= isRelayed(all.type === "candidate" ? all.candidate.candidate : all.sdp);
-    const said = this.#relayOnly ? relayedOnly(all) : all;
-    if (said !== undefined && !this.#ended) this.#events.signal(said);
-  }
-
-  /** Without a relay nothing comes of a link that is to be relayed: the neighbour need not wait for it. */
-  #gathered(): void {
-    if (!this.#relayOnly || this.#relayed || this.#ended) return;
-    this.#events.unrelayed();
-    this.close();
   }
 
   #end(): void {

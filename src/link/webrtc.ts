@@ -1,7 +1,8 @@
 import { BaseLink } from "./base.ts";
 import type { Call, Dial, DialOptions } from "./dial.ts";
+import { isRelayed, relayedOnly } from "./relay-only.ts";
 import { SendQueue } from "./send-queue.ts";
-import type { Signal } from "./signal.ts";
+import { parseSignal, type Signal } from "./signal.ts";
 
 /** Larger datagrams than Chromium carries are never sent to anyone, bytes. */
 const DATAGRAM_MAX = 256 * 1024;
@@ -42,6 +43,8 @@ export class WebRtcLink extends BaseLink {
   #connected = false;
   #described = false;
   #candidates = 0;
+  /** A candidate of ours is at a relay. */
+  #relayed = false;
 
   constructor(options: WebRtcOptions) {
     super(options.id);
@@ -50,14 +53,14 @@ export class WebRtcLink extends BaseLink {
     this.#call = options.dial(
       { initiator, iceServers, relayOnly },
       {
-        signal: (signal) => options.signal(signal),
+        signal: (said) => this.#tell(said),
         channel: (channel) => this.#take(channel),
         connected: (maxMessage) => {
           this.#maxDatagram = Math.min(DATAGRAM_MAX, maxMessage > 0 ? maxMessage : DATAGRAM_DEFAULT);
           this.#connected = true;
           this.#open();
         },
-        unrelayed: () => options.unrelayed?.(),
+        gathered: () => this.#gathered(),
         ended: () => this.#ended(),
       },
     );
@@ -89,6 +92,23 @@ export class WebRtcLink extends BaseLink {
     this.#channel?.close();
     this.#call.close();
     this.#ended();
+  }
+
+  #tell(said: unknown): void {
+    // simple-peer's signals have the payload's form but for its name; others than these three are not made here.
+    const signal = parseSignal({ ...(said as object), attempt: "00000000" });
+    if (!signal || signal.type === "refuse" || this.closed) return;
+    const { attempt: _, ...all } = signal;
+    this.#relayed ||= isRelayed(all.type === "candidate" ? all.candidate.candidate : all.sdp);
+    const told = this.#options.relayOnly ? relayedOnly(all) : all;
+    if (told !== undefined) this.#options.signal(told);
+  }
+
+  /** Without a relay nothing comes of a link that is to be relayed: the neighbour need not wait for it. */
+  #gathered(): void {
+    if (!this.#options.relayOnly || this.#relayed || this.closed) return;
+    this.#options.unrelayed?.();
+    this.close();
   }
 
   #take(channel: RTCDataChannel): void {

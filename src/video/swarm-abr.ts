@@ -36,14 +36,14 @@ export function swarmAbr(HlsJs: HlsClass, currentEngine: () => RemoteEngine | un
 }
 
 /** The part of an engine that tells what a segment costs. */
-export type Costs = Pick<RemoteEngine, "presentation" | "baseUrl" | "layout" | "coveredOf" | "expectedHttpMs">;
+export type Costs = Pick<RemoteEngine, "presentation" | "baseUrl" | "coveredOf" | "expectedHttpMs">;
 
 /**
  * Whether the origin can give, within `share` (0 to 1) of its duration, what no neighbour has of the segment that plays
  * at `time` (seconds) in the rendition of a media playlist. True where the presentation does not tell.
  */
 export function fits(engine: Costs, playlist: string, time: number, share: number): boolean {
-  const { presentation, baseUrl, layout } = engine;
+  const { presentation, baseUrl } = engine;
   const rendition = presentation.renditions.findIndex(({ uri }) => samePath(new URL(uri, baseUrl).href, playlist));
   const starts = startTimes(presentation);
   const file = presentation.files.findIndex(({ rendition: owner, duration = 0 }, i) => {
@@ -52,9 +52,7 @@ export function fits(engine: Costs, playlist: string, time: number, share: numbe
   });
   const { length = 0, duration = 0 } = presentation.files[file] ?? {};
   if (rendition < 0 || duration === 0) return true;
-  const chunks = layout.fileChunks(file);
-  const missing = 1 - engine.coveredOf(file) / (chunks.end - chunks.start + 1);
-  return engine.expectedHttpMs(length * missing) <= duration * 1000 * share;
+  return engine.expectedHttpMs(length * (1 - engine.coveredOf(file))) <= duration * 1000 * share;
 }
 
 function samePath(one: string, other: string): boolean {

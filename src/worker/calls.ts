@@ -41,10 +41,10 @@ export class Calls {
 
   #events(call: number): DialEvents {
     return {
-      signal: (signal) => this.#post({ type: "said", call, signal }),
+      signal: (said) => this.#post({ type: "said", call, said }),
       channel: (channel) => this.#post({ type: "channel", call, channel }, [channel]),
       connected: (maxMessage) => this.#post({ type: "connected", call, maxMessage }),
-      unrelayed: () => this.#post({ type: "unrelayed", call }),
+      gathered: () => this.#post({ type: "gathered", call }),
       ended: () => {
         if (this.#calls.delete(call)) this.#post({ type: "ended", call });
       },

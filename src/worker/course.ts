@@ -23,13 +23,14 @@ export class Course {
     if (start !== undefined && duration !== undefined) this.#next = this.#from(start, duration);
   }
 
-  /** How many chunks of each of these files neighbours have. */
-  covered(): readonly (readonly [file: number, chunks: number])[] {
+  /** How much of each of these files neighbours have, 0 to 1. */
+  covered(): readonly (readonly [file: number, share: number])[] {
     const engine = this.#engine;
     if (engine.stats.neighbours === 0) return [];
     return this.#next.map((file) => {
-      const ranges = engine.covered(engine.layout.fileChunks(file));
-      return [file, ranges.reduce((sum, { start, end }) => sum + end - start + 1, 0)];
+      const { start, end } = engine.layout.fileChunks(file);
+      const covered = engine.covered({ start, end }).reduce((sum, range) => sum + range.end - range.start + 1, 0);
+      return [file, covered / (end - start + 1)];
     });
   }
 

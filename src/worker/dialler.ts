@@ -28,7 +28,7 @@ export class Dialler {
     const events = this.#calls.get(message.call);
     switch (message.type) {
       case "said":
-        events?.signal(message.signal);
+        events?.signal(message.said);
         return;
       case "channel":
         if (events === undefined) message.channel.close();
@@ -37,8 +37,8 @@ export class Dialler {
       case "connected":
         events?.connected(message.maxMessage);
         return;
-      case "unrelayed":
-        events?.unrelayed();
+      case "gathered":
+        events?.gathered();
         return;
       case "ended":
         this.#calls.delete(message.call);

@@ -42,10 +42,10 @@ export interface Greeting {
 
 /** What becomes of a connection that the host has asked for: see DialEvents. */
 export type CallNews =
-  | { readonly type: "said"; readonly call: number; readonly signal: Signal }
+  | { readonly type: "said"; readonly call: number; readonly said: unknown }
   | { readonly type: "channel"; readonly call: number; readonly channel: RTCDataChannel }
   | { readonly type: "connected"; readonly call: number; readonly maxMessage: number }
-  | { readonly type: "unrelayed"; readonly call: number }
+  | { readonly type: "gathered"; readonly call: number }
   | { readonly type: "ended"; readonly call: number };
 
 /** From the page to the host. Times are ms since 1970, since threads count `performance.now` from different moments. */
@@ -87,8 +87,8 @@ export interface News {
   readonly lineMsPerByte: number;
   /** What the hashes so far have taken of the line. */
   readonly hashMs: number;
-  /** How many chunks of files that may be next neighbours have. */
-  readonly covered: readonly (readonly [file: number, chunks: number])[];
+  /** How much neighbours have, 0 to 1, of files that may be next. */
+  readonly covered: readonly (readonly [file: number, share: number])[];
 }
 
 /** Bytes of one batch that came the same way. */

@@ -1,4 +1,4 @@
-import { Layout } from "../core/content/layout.ts";
+import { Directory } from "../core/content/directory.ts";
 import type { Presentation } from "../core/content/presentation.ts";
 import type { FetchRequest, Piece } from "../engine/delivery.ts";
 import { PlaybackError } from "../engine/errors.ts";
@@ -28,9 +28,9 @@ interface Running {
 export class RemoteEngine {
   readonly presentation: Presentation;
   readonly baseUrl: string;
-  readonly layout: Layout;
   /** Counts so far. */
   readonly stats: EngineStats;
+  readonly #directory: Directory;
   readonly #port: Port<ToHost, ToPage>;
   readonly #emitter = new Emitter<EngineEvents>();
   readonly #running = new Map<number, Running>();
@@ -49,7 +49,7 @@ export class RemoteEngine {
     this.#port = port;
     this.presentation = presentation;
     this.baseUrl = baseUrl;
-    this.layout = new Layout(presentation);
+    this.#directory = new Directory(presentation.files);
     this.#news = news;
     this.#covered = new Map(news.covered);
     this.stats = { ...news.stats };
@@ -75,7 +75,7 @@ export class RemoteEngine {
     return this.#news.hashMs;
   }
 
-  /** How many chunks of a file neighbours have, as far as that is known: of those that may be next. */
+  /** How much of a file neighbours have, 0 to 1, as far as that is known: of those that may be next. */
   coveredOf(file: number): number {
     return this.#covered.get(file) ?? 0;
   }
@@ -92,7 +92,7 @@ export class RemoteEngine {
     const { origin, pathname } = new URL(url);
     const base = new URL(".", this.baseUrl);
     if (origin !== base.origin || !pathname.startsWith(base.pathname)) return undefined;
-    return this.layout.find(pathname.slice(base.pathname.length), offset);
+    return this.#directory.find(pathname.slice(base.pathname.length), offset);
   }
 
   /** Bytes of a file, in order, from whoever can give them in time. @throws PlaybackError, RangeError for bytes it does not have */
@@ -102,7 +102,8 @@ export class RemoteEngine {
     if (this.#closed) throw new PlaybackError("aborted", "the engine is closed");
     const { offset = 0, deadline, signal, url } = request;
     const length = request.length ?? entry.length - offset;
-    this.layout.chunksOf(file, offset, length);
+    if (!(offset >= 0 && length > 0 && offset + length <= entry.length))
+      throw new RangeError(`no bytes ${offset} to ${offset + length - 1} in file ${file}`);
     const id = this.#nextId++;
     const due = toEpoch(deadline());
     const running: Running = { deadline, due, pieces: [], ended: false, failure: undefined, wake: () => undefined };

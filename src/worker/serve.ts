@@ -81,7 +81,7 @@ class EngineHost {
       case "said":
       case "channel":
       case "connected":
-      case "unrelayed":
+      case "gathered":
       case "ended":
         this.#dialler.received(message);
         return;

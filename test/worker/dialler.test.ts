@@ -28,7 +28,7 @@ function between() {
     signal: (signal) => noted.push(signal),
     channel: (channel) => noted.push(channel),
     connected: (maxMessage) => noted.push(maxMessage),
-    unrelayed: () => noted.push("unrelayed"),
+    gathered: () => noted.push("gathered"),
     ended: () => noted.push("ended"),
   };
   return { browser, dialler, calls, noted, events };
@@ -45,9 +45,9 @@ describe("connections of a host that are the page's", () => {
     page!.events.signal(OFFER);
     call.signal({ type: "answer", sdp: "v=0" });
     page!.events.connected(262_144);
-    page!.events.unrelayed();
+    page!.events.gathered();
     page!.events.ended();
-    expect(noted).toEqual([channel, OFFER, 262_144, "unrelayed", "ended"]);
+    expect(noted).toEqual([channel, OFFER, 262_144, "gathered", "ended"]);
     expect(page!.did).toEqual([{ type: "answer", sdp: "v=0" }]);
     call.close();
     expect(page!.did).toHaveLength(1);
