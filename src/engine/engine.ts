@@ -13,6 +13,7 @@ import { Emitter } from "./events.ts";
 import { Holdings } from "./holdings.ts";
 import { HashSource } from "./hash-source.ts";
 import { nearestRanges, UploadMeter } from "./report.ts";
+import { Rivals } from "./rivals.ts";
 import { Host, type News } from "./host.ts";
 import { HttpSource } from "./http-source.ts";
 import { drawLot } from "./schedule.ts";
@@ -44,8 +45,8 @@ export class Engine implements DeliveryContext {
   readonly #holdings: Holdings;
   readonly #ended = new AbortController();
   readonly #ahead: Ahead;
-  /** For this viewer's lots. */
-  readonly #seed: number;
+  readonly #rivals: Rivals;
+  readonly #lotSeed: number;
   /** Members of the swarm, as far as the tracker has said. */
   #members = 1;
   #membership: Membership | undefined;
@@ -71,7 +72,8 @@ export class Engine implements DeliveryContext {
     this.presentation = presentation;
     this.baseUrl = baseUrl;
     this.layout = new Layout(presentation);
-    this.#seed = random32();
+    this.#lotSeed = random32();
+    this.#rivals = new Rivals(presentation, this.layout);
     this.#ahead = new Ahead(presentation, {
       begin: (file, request) => this.#delivery(file, this.layout.fileChunks(file), request),
       end: (delivery) => this.#drop(delivery),
@@ -194,8 +196,9 @@ export class Engine implements DeliveryContext {
     return this.presentation.swarm.chunkSize;
   }
 
-  lot(block: number): number {
-    return drawLot(this.#seed, block, Math.max(this.#members, this.stats.neighbours + 1));
+  lot(block: number, chunk: number): number {
+    const share = this.#rivals.share(this.#host.swarm.connections, chunk);
+    return share === 0 ? 0 : drawLot(this.#lotSeed, block, share * Math.max(this.#members, this.stats.neighbours + 1));
   }
 
   get expecting(): boolean {
@@ -286,6 +289,8 @@ export class Engine implements DeliveryContext {
         if (state === "alone" || state === "offline") this.#expectingUntil = 0;
         if (state === "joined") this.#expectingUntil = this.now() + SEARCH_MS;
         this.#wakeDeliveries();
+        // Whoever follows the counts follows `expecting` with them.
+        this.#statsChanged();
       },
       warning: (message) => this.#emitter.emit("warning", message),
       size: (members) => (this.#members = members),

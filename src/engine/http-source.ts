@@ -21,7 +21,10 @@ const LAST_PAUSE_MS = 8_000;
 const FIRST_BYTES = 100_000;
 const FIRST_MS = 400;
 const FIRST_DELAY_MS = 100;
+/** Least weight of a new measure. */
 const WEIGHT = 1 / 3;
+/** What was measured so long ago counts half as much as what is measured now, ms: where neighbours deliver, the origin is seldom read. */
+const HALF_LIFE_MS = 5_000;
 /** Assumed of the line alone until the first read has shown it, bytes per ms: 8 Mbit/s, which most viewers have. */
 const FIRST_LINE_RATE = 1_000;
 /** A read that was over sooner, or shorter, tells nothing of the line, ms and bytes. */
@@ -36,8 +39,8 @@ export class HttpSource {
   #bytes = FIRST_BYTES;
   #ms = FIRST_MS;
   #delay = FIRST_DELAY_MS;
-  /** Those that told of the line: the first of them takes the place of what was assumed. */
-  #reads = 0;
+  /** When a read told of the line, ms; the first one takes the place of what was assumed. */
+  #toldAt = -Infinity;
   /** Bytes of all reads so far, and how fast they came of late while any came, bytes per ms. */
   #total = 0;
   #lineRate = FIRST_LINE_RATE;
@@ -116,7 +119,9 @@ export class HttpSource {
   /** `all`: bytes of all reads in this time. */
   #measured(bytes: number, all: number, delay: number, elapsed: number): void {
     const tells = elapsed >= LINE_MS && bytes >= LINE_BYTES;
-    const weight = tells ? Math.max(WEIGHT, 1 / ++this.#reads) : WEIGHT;
+    const now = this.#clock.now();
+    const weight = tells ? Math.max(WEIGHT, 1 - 0.5 ** ((now - this.#toldAt) / HALF_LIFE_MS)) : WEIGHT;
+    if (tells) this.#toldAt = now;
     this.#delay += (delay - this.#delay) * WEIGHT;
     this.#bytes += (bytes - this.#bytes) * weight;
     this.#ms += (Math.max(elapsed, 1) - this.#ms) * weight;

@@ -16,8 +16,8 @@ export interface ScheduleView {
   /** Time from which on asking the origin makes sense; later than now only after failures. */
   readonly httpDownUntil: number;
   readonly chunkSize: number;
-  /** This viewer's lot for a block of chunks: see `drawLot`. */
-  lot(block: number): number;
+  /** This viewer's lot for a block that begins with `chunk`: see `drawLot`; 0 where no neighbour will want it. */
+  lot(block: number, chunk: number): number;
 }
 
 /** Why the origin is asked: there is no neighbour, time is short, or none of the neighbours has it and the lot fell on us. */
@@ -209,7 +209,7 @@ export class Schedule {
     let best = { block: open[0]!, at: Infinity, lot: Infinity };
     const size = Math.max(1, Math.floor(BLOCK_BYTES / this.#view.chunkSize));
     for (const block of blocks(open, size)) {
-      const lot = this.#view.lot(Math.floor(block.start / size));
+      const lot = this.#view.lot(Math.floor(block.start / size), block.start);
       const from = Math.min(since + SETTLE_MS, lastAt);
       const coming = block.start % size !== 0 && covered.some(({ end }) => end === block.start - 1);
       const at = Math.max(now, coming ? lastAt : from + (lastAt - from) * Math.max(0, lot));

@@ -33,7 +33,9 @@ function setUp(bytesPerMs: number, delayMs = 50) {
     let got = 0;
     for await (const part of parts) if ((got += part.length) >= length) break;
   };
-  return { source, read };
+  const wait = (ms: number): void => void (now += ms);
+  const setRate = (rate: number): void => void (bytesPerMs = rate);
+  return { source, read, wait, setRate };
 }
 
 describe("HttpSource", () => {
@@ -50,6 +52,16 @@ describe("HttpSource", () => {
     const before = source.expectedMs(SEGMENT);
     await read(10_000);
     expect(source.expectedMs(SEGMENT)).toBeLessThan(before * 1.5);
+  });
+
+  it("forgets what it has not seen for a while: one read after a pause tells that the line is fast again", async () => {
+    const { source, read, wait, setRate } = setUp(125);
+    for (let i = 0; i < 5; i++) await read(100_000);
+    setRate(1000);
+    wait(15_000);
+    await read(262_144);
+    expect(source.expectedMs(SEGMENT)).toBeLessThan(2_500);
+    expect(source.lineMs(SEGMENT)).toBeLessThan(2_000);
   });
 
   it("follows a line that has become slower", async () => {
