@@ -85,7 +85,7 @@ export function attach(
     port.onmessage = (message) => {
       switch (message.type) {
         case "opened":
-          engine = new RemoteEngine(port, options.presentation, message);
+          engine = new RemoteEngine(port, message);
           // The worker goes with its page, and may say nothing any more.
           engine.on("close", () => {
             if (!pageGoes) return;
@@ -97,16 +97,6 @@ export function attach(
         case "failed":
           reject(fromFailure(message.failure));
           end();
-          return;
-        case "pieces":
-        case "done":
-        case "news":
-        case "event":
-          engine?.received(message);
-          return;
-        case "warning":
-          warn(message.text);
-          engine?.received(message);
           return;
         case "token":
           void token(message);
@@ -122,6 +112,9 @@ export function attach(
         case "closed":
           end();
           return;
+        default:
+          if (message.type === "warning") warn(message.text);
+          engine?.received(message);
       }
     };
   });

@@ -14,10 +14,11 @@ import type { Signal } from "../link/signal.ts";
 /** What is opened, and how; plain values only. */
 export interface OpenMessage {
   readonly type: "open";
-  /** Absolute URL of ppsp.json. */
+  /** Absolute URL of ppsp.json, or a `ppsp:` URL. */
   readonly presentation: string;
-  /** Instead of those of ppsp.json, if there are any. */
+  /** Instead of those of the `ppsp:` URL or ppsp.json, if there are any. */
   readonly trackers: readonly string[];
+  /** What a `ppsp:` URL that the page knows said of the swarm. */
   readonly promised?: SwarmUrl | undefined;
   readonly memoryLimit?: number | undefined;
   readonly strict?: boolean | undefined;
@@ -135,7 +136,7 @@ export type EngineMessage =
 
 /** From the host to the page. */
 export type ToPage =
-  | { readonly type: "opened"; readonly presentation: Presentation; readonly news: News }
+  | { readonly type: "opened"; readonly presentation: Presentation; readonly baseUrl: string; readonly news: News }
   | { readonly type: "failed"; readonly failure: Failure }
   | EngineMessage
   /** An access token for this tracker is wanted. */

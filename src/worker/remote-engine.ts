@@ -41,11 +41,7 @@ export class RemoteEngine {
   #stalls = 0;
   #closed = false;
 
-  constructor(
-    port: Port<ToHost, ToPage>,
-    baseUrl: string,
-    { presentation, news }: Extract<ToPage, { type: "opened" }>,
-  ) {
+  constructor(port: Port<ToHost, ToPage>, { presentation, baseUrl, news }: Extract<ToPage, { type: "opened" }>) {
     this.#port = port;
     this.presentation = presentation;
     this.baseUrl = baseUrl;

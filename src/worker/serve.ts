@@ -5,6 +5,7 @@ import { createRendezvous } from "../link/rendezvous.ts";
 import { Eviction } from "../store/eviction.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { Course } from "./course.ts";
+import { locate } from "./locate.ts";
 import { Dialler } from "./dialler.ts";
 import { EarlyMedia } from "./early-media.ts";
 import { Feed } from "./feed.ts";
@@ -78,22 +79,18 @@ class EngineHost {
       case "close":
         this.#close();
         return;
-      case "said":
-      case "channel":
-      case "connected":
-      case "gathered":
-      case "ended":
+      default:
         this.#dialler.received(message);
-        return;
     }
   }
 
   async #open(message: OpenMessage): Promise<void> {
-    const { trackers, promised, memoryLimit, strict, upload } = message;
+    const { trackers, memoryLimit, strict, upload } = message;
     const { maxNeighbours, minViewers, relayOnly, encoding, peerId, accessToken } = message;
     try {
+      const { place, promised, named } = await locate(message);
       const engine = await openEngine({
-        presentationUrl: message.presentation,
+        presentationUrl: place,
         promised,
         fetch: this.#early.fetch,
         store: new MemoryStore(),
@@ -102,7 +99,7 @@ class EngineHost {
           policy.p2p
             ? createRendezvous(
                 {
-                  trackers: trackers.length > 0 ? [trackers] : published,
+                  trackers: trackers.length > 0 ? [trackers] : named.length > 0 ? [named] : published,
                   iceServers: message.iceServers ?? (iceServers.length > 0 ? iceServers : "tracker"),
                   grant,
                   device: this.#power,
@@ -136,7 +133,7 @@ class EngineHost {
     this.#engine = engine;
     this.#course = new Course(engine);
     const { presentation } = engine;
-    this.#port.post({ type: "opened", presentation, news: this.#news(engine) });
+    this.#port.post({ type: "opened", presentation, baseUrl: engine.baseUrl, news: this.#news(engine) });
     for (const name of FORWARDED) {
       engine.on(name, (detail) => this.#port.post({ type: "event", name, detail, news: this.#news(engine) }));
     }
