@@ -1,7 +1,7 @@
 import type { RemoteEngine } from "../worker/remote-engine.ts";
 import { PagePort } from "../sw/page-port.ts";
 import type { EngineConfig } from "./config.ts";
-import { openSwarm, type Warn } from "./open-swarm.ts";
+import { openSwarm, type Warn, whatFailed } from "./open-swarm.ts";
 
 /** How a page shares what its players load through the Service Worker. */
 export interface AttachOptions extends EngineConfig {
@@ -46,7 +46,7 @@ export async function attachServiceWorker(options: AttachOptions): Promise<Attac
   const open = (): Promise<RemoteEngine> => openSwarm({ ...options, presentation, trackers }, warn).engine;
   const [registration, engine] = await Promise.all([
     register(options.script).catch((error: unknown) => failed("The Service Worker cannot start", error)),
-    open().catch((error: unknown) => failed("No usable ppsp.json", error)),
+    open().catch((error: unknown) => failed(whatFailed(error), error)),
   ]);
   if (registration === undefined || engine === undefined) {
     engine?.close();

@@ -1,4 +1,6 @@
+import { ContentError } from "../core/content/error.ts";
 import type { SwarmUrl } from "../core/content/url.ts";
+import { PlaybackError } from "../engine/errors.ts";
 import { openRemote, type Opening } from "../worker/open.ts";
 import type { EngineConfig } from "./config.ts";
 
@@ -14,6 +16,12 @@ export interface SwarmOptions extends EngineConfig {
 
 /** Says one thing to whoever reads the console; the same thing only once. */
 export type Warn = (message: string) => void;
+
+/** What an `Opening` failed for, in words. */
+export const whatFailed = (error: unknown): string =>
+  error instanceof ContentError || error instanceof PlaybackError
+    ? "No usable ppsp.json"
+    : "The engine's script cannot be loaded";
 
 /** Opens the engine of a presentation and joins its swarm, if there is a way to. */
 export function openSwarm(options: SwarmOptions, warn: Warn): Opening {

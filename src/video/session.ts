@@ -8,7 +8,7 @@ import type { PlayerConfig } from "./config.ts";
 import { EarlyPlaylist, OWN_WAYS } from "./early-playlist.ts";
 import { fragmentLoader } from "./hls-loader.ts";
 import { hasMediaSource, loadHls, type HlsClass } from "./load-hls.ts";
-import { openSwarm, type Warn } from "./open-swarm.ts";
+import { openSwarm, type Warn, whatFailed } from "./open-swarm.ts";
 import { PlayerError } from "./player-error.ts";
 import { Recovery } from "./recovery.ts";
 import { resolveSource, type Source } from "./source.ts";
@@ -201,7 +201,7 @@ export class Session {
         if (this.#presentation !== presentation) return undefined;
         // The playlist will tell where it is.
         if (!this.#named) this.#presentation = undefined;
-        else this.#warn(`No usable ppsp.json: the video plays over HTTP only. ${text(error)}`);
+        else this.#warn(`${whatFailed(error)}: the video plays over HTTP only. ${text(error)}`);
         return undefined;
       },
     );

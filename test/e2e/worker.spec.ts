@@ -21,7 +21,7 @@ const play = (viewer: Viewer, tracker: string, media = ""): Promise<void> =>
 const meets = (viewer: Viewer) => viewer.until("it meets the other", ({ stats }) => stats.neighbours === 1);
 const getsBytes = (viewer: Viewer) => viewer.until("a neighbour gives", ({ stats }) => stats.peerBytes > 0);
 
-/** The worker's messages to the page that hand over pieces; who has none has no worker. */
+/** Scripts of the page's workers; Playwright sees them in Chromium. */
 const workers = (viewer: Viewer): string[] => viewer.page.workers().map((worker) => new URL(worker.url()).pathname);
 
 /** An origin with one page whose policy is this, and the element from another origin. */
@@ -98,6 +98,21 @@ for (const name of BOTH) {
     await expect.poll(() => listed(tracker.url, hex), { timeout: 5_000 }).toBe(1);
   });
 }
+
+test("without the engine's script the video plays over HTTP, with one warning", async ({ swarm }) => {
+  const origin = await swarm.startOrigin();
+  const tracker = await swarm.startTracker();
+  const blank = await swarm.launch("chromium");
+  await blank.route("**/ppsp-worker.js", (route) => route.abort());
+  const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`, { blank });
+  await play(viewer, tracker.url);
+  const { stats } = await viewer.until("two seconds are played", ({ currentTime }) => currentTime > 2);
+  expect(stats.httpBytes).toBeGreaterThan(0);
+  expect(viewer.console.filter((line) => line.startsWith("warning: ppsp-player:"))).toEqual([
+    expect.stringMatching(/The engine's script cannot be loaded/),
+  ]);
+  expect(viewer.errors).toEqual([]);
+});
 
 /** How many members of a swarm a newcomer is told of. */
 async function listed(tracker: string, swarmId: string): Promise<number> {
