@@ -18,6 +18,15 @@ const preloadHls: Plugin = {
   },
 };
 
+/** simple-peer keeps a log that nobody reads (docs/adr/0012-simple-peer-in-parts.md). */
+const withoutLog: Plugin = {
+  name: "without-log",
+  transform: {
+    filter: { id: /\/simple-peer\/index\.js$/ },
+    handler: (code) => ({ code: code.replace(/^ *this\._debug\((?:[^()]|\([^()]*\))*\)$/gm, ""), map: null }),
+  },
+};
+
 /**
  * One script without a hash in its name, so that pages and registrations can name it. What it loads later lies beside it, in
  * files `SCRIPT-*.js`, or else is in it.
@@ -25,8 +34,9 @@ const preloadHls: Plugin = {
 function script(entry: string, outDir: string, name: string, output: Rolldown.OutputOptions): UserConfig {
   return {
     resolve: { alias },
+    plugins: [withoutLog],
     publicDir: false,
-    define: { "process.env.NODE_ENV": JSON.stringify("production") },
+    define: { "process.env.NODE_ENV": JSON.stringify("production"), PPSP_WORKER: JSON.stringify("./ppsp-worker.js") },
     build: {
       outDir,
       emptyOutDir: false,
@@ -48,7 +58,8 @@ const targets: Readonly<Record<string, UserConfig>> = {
   page: {
     base: "./",
     resolve: { alias },
-    plugins: [react(), preloadHls],
+    plugins: [react(), preloadHls, withoutLog],
+    define: { PPSP_WORKER: JSON.stringify("../ppsp-worker.js") },
     build: {
       outDir: "dist",
       emptyOutDir: false,
@@ -59,6 +70,7 @@ const targets: Readonly<Record<string, UserConfig>> = {
     },
   },
   worker: script("src/sw/sw.ts", "dist", "ppsp-sw", { format: "iife", codeSplitting: false }),
+  host: script("src/worker/worker.ts", "dist", "ppsp-worker", { format: "es" }),
   element: script("src/video/index.ts", "dist", "ppsp-player", { format: "es" }),
   engine: script("src/video/engine.ts", "dist", "ppsp-engine", { format: "es" }),
   tracker: script("tracker-worker/index.ts", "build", "tracker-worker", { format: "es", codeSplitting: false }),

@@ -33,7 +33,7 @@ if (name === "tracker") {
 }
 if (file === "browser/main") {
   installOthers();
-  await bundle(["element"]);
+  await bundle(["element", "host"]);
   await ensureBrowsers(["chromium"]);
   const { build } = await import("vite");
   await build({ configFile: `${root}bench/vite.config.ts`, logLevel: "error" });

@@ -26,6 +26,7 @@ const typedInputs = [...inputs, "test", "bench", "tsconfig.json"];
 const targets = [
   { mode: "page", entry: "index.html", output: "dist/index.html", title: "watch page" },
   { mode: "worker", entry: "src/sw/sw.ts", output: "dist/ppsp-sw.js", title: "Service Worker" },
+  { mode: "host", entry: "src/worker/worker.ts", output: "dist/ppsp-worker.js", title: "engine's worker" },
   { mode: "element", entry: "src/video/index.ts", output: "dist/ppsp-player.js", title: "player element" },
   { mode: "engine", entry: "src/video/engine.ts", output: "dist/ppsp-engine.js", title: "engine" },
   { mode: "tracker", entry: "tracker-worker/index.ts", output: "build/tracker-worker.js", title: "tracker Worker" },

@@ -10,7 +10,8 @@ const WATCH_MS = 40_000;
 const SLOW_KBIT = 200;
 
 const run = (system: System, { line, media }: Settings): Promise<object> =>
-  Stage.with({ system, media, line }, async (stage) => {
+  // What falls silent, and what is read along, are data channels of the page.
+  Stage.with({ system, media, line, workers: false }, async (stage) => {
     await stage.openHolder(0);
     const slow = await stage.openHolder(1);
     const silent = await stage.openHolder(2);

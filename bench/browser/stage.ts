@@ -34,6 +34,8 @@ export interface StageOptions {
   readonly line: LineSettings;
   /** What a viewer can send to others, kbit/s. @defaultValue no limit */
   readonly uplinkKbit?: number;
+  /** Whether pages have workers: in those that have none, hooks of the page reach all that a system does. @defaultValue true */
+  readonly workers?: boolean;
 }
 
 /** Options of hls.js that let a page load the whole film at once. */
@@ -95,7 +97,7 @@ export class Stage {
 
   /** Opens the page of a viewer, which the origin knows by its number. */
   async openPage(viewer: number): Promise<StagePage> {
-    const { system, uplinkKbit = Infinity } = this.#options;
+    const { system, uplinkKbit = Infinity, workers = true } = this.#options;
     const base = this.origin.url(viewer);
     const options: PageOptions = {
       media: `${base}media/`,
@@ -104,7 +106,11 @@ export class Stage {
       filmBytes: FILM_BYTES,
       settings: system.settings ?? {},
     };
-    const page = await StagePage.open(this.#browser, `${base}page/index.html?system=${system.page}`, options);
+    const page = await StagePage.open(
+      this.#browser,
+      `${base}page/index.html?system=${system.page}${workers ? "" : "&no-workers"}`,
+      options,
+    );
     if (uplinkKbit < Infinity) await page.limitUplink(uplinkKbit);
     return page;
   }

@@ -11,6 +11,8 @@ export const counts = {
   connections: 0,
 };
 
+if (new URLSearchParams(location.search).has("no-workers")) Reflect.deleteProperty(globalThis, "Worker");
+
 const open = new Set<RTCPeerConnection>();
 
 // oxlint-disable-next-line typescript/unbound-method -- the proxy passes `this` on

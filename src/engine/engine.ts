@@ -111,14 +111,6 @@ export class Engine implements DeliveryContext {
     else this.#expectingUntil = 0;
   }
 
-  /** The file for an absolute URL, its query ignored, or for the byte range that starts at `offset` of that resource. */
-  fileAt(url: string, offset?: number): number | undefined {
-    const { origin, pathname } = new URL(url);
-    const base = new URL(".", this.baseUrl);
-    if (origin !== base.origin || !pathname.startsWith(base.pathname)) return undefined;
-    return this.layout.find(pathname.slice(base.pathname.length), offset);
-  }
-
   /** Bytes of a file, in order, from whoever can give them in time. @throws PlaybackError, RangeError for bytes it does not have */
   async *fetch(file: number, request: FetchRequest): AsyncGenerator<Piece, void, undefined> {
     const entry = this.presentation.files[file];
@@ -297,6 +289,8 @@ export class Engine implements DeliveryContext {
         if (state === "alone" || state === "offline") this.#expectingUntil = 0;
         if (state === "joined") this.#expectingUntil = this.now() + SEARCH_MS;
         this.#wakeDeliveries();
+        // Whoever follows the counts follows `expecting` with them.
+        this.#statsChanged();
       },
       warning: (message) => this.#emitter.emit("warning", message),
       size: (members) => (this.#members = members),

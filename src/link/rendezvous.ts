@@ -1,12 +1,13 @@
 import { type AccessToken, authorizedFetch } from "./access-token.ts";
 import type { Membership, Rendezvous, RendezvousEvents } from "../engine/ports.ts";
 import { Neighbourhood, type LinkOptions, type SignalledLink } from "./neighbourhood.ts";
-import { Condition } from "./condition.ts";
+import { Condition, type Device } from "./condition.ts";
 import type { EncodingName } from "./encoding.ts";
 import { NatProbe } from "./nat.ts";
 import { TrackerClient } from "./tracker-client.ts";
 import { type Registered, Trackers } from "./trackers.ts";
-import { hasWebRtc, type IceOptions, WebRtcLink, type IceServer } from "./webrtc.ts";
+import type { Dial, IceServer } from "./dial.ts";
+import { type IceOptions, WebRtcLink } from "./webrtc.ts";
 
 /** How to meet others. */
 export interface RendezvousOptions {
@@ -34,6 +35,10 @@ export interface RendezvousOptions {
   readonly grant?: string | undefined;
   /** For trackers that ask for one. @defaultValue none */
   readonly accessToken?: AccessToken;
+  /** Told what would take the registration at a tracker back, for who may be gone before `leave` is carried out. @defaultValue none */
+  readonly farewell?: (trackerUrl: string, body: string) => void;
+  /** What tells how this device is connected and powered. @defaultValue the global `navigator`, where there is one */
+  readonly device?: Device;
   /** One line for the console. */
   readonly warn: (message: string) => void;
 }
@@ -59,9 +64,13 @@ const UNRELAYED =
 /** Members to ask the tracker for. */
 const PEER_NUM = 20;
 
-/** How trackers and WebRTC bring peers together; undefined, after one warning, where that cannot be. */
-export const createRendezvous = (options: RendezvousOptions): Rendezvous | undefined => {
-  if (!hasWebRtc()) {
+/**
+ * How trackers and WebRTC bring peers together; undefined, after one warning, where that cannot be. `dial` is undefined
+ * where there is no WebRTC.
+ */
+export const createRendezvous = (options: RendezvousOptions, dial: Dial | undefined): Rendezvous | undefined => {
+  const { accessToken } = options;
+  if (dial === undefined) {
     options.warn("This browser has no WebRTC: the video plays over HTTP only.");
     return undefined;
   }
@@ -69,7 +78,6 @@ export const createRendezvous = (options: RendezvousOptions): Rendezvous | undef
     options.warn("The presentation names no tracker: the video plays over HTTP only.");
     return undefined;
   }
-  const { accessToken } = options;
   const surroundings: Surroundings = {
     tracker: (client) =>
       new TrackerClient(
@@ -77,7 +85,7 @@ export const createRendezvous = (options: RendezvousOptions): Rendezvous | undef
           ? client
           : { ...client, fetch: authorizedFetch((url, init) => fetch(url, init), client.url, accessToken) },
       ),
-    link: (link, ice) => new WebRtcLink({ ...link, ...ice }),
+    link: (link, ice) => new WebRtcLink({ ...link, ...ice, dial }),
   };
   return { join: (swarmId, events) => new SwarmMembership(options, surroundings, swarmId, events) };
 };
@@ -95,7 +103,7 @@ export class SwarmMembership implements Membership {
   readonly #trackers: Trackers;
   readonly #minViewers: number;
   readonly #nat = new NatProbe();
-  readonly #condition = new Condition();
+  readonly #condition: Condition;
   readonly #warned = new Set<string>();
   #iceServers: readonly IceServer[];
   #listed = false;
@@ -109,6 +117,7 @@ export class SwarmMembership implements Membership {
   constructor(options: RendezvousOptions, surroundings: Surroundings, swarmId: Uint8Array, events: RendezvousEvents) {
     const { iceServers, relayOnly = false, minViewers = 2, maxNeighbours = 8, peerId = randomPeerId() } = options;
     this.#events = events;
+    this.#condition = new Condition(options.device ?? (globalThis.navigator as Device | undefined));
     this.#minViewers = minViewers;
     this.#iceServers = iceServers === "tracker" ? [] : iceServers;
     this.#neighbourhood = new Neighbourhood({
@@ -138,6 +147,7 @@ export class SwarmMembership implements Membership {
           relayOnly,
           ...(options.encoding !== undefined && { encoding: options.encoding }),
           grant: options.grant,
+          farewell: (body) => options.farewell?.(url, body),
           events: trackerEvents,
         }),
       linked: (id) => this.#neighbourhood.isLinked(id),

@@ -76,6 +76,8 @@ export interface TrackerClientOptions {
   readonly encoding?: EncodingName;
   /** Of the tracker, s, as long as it does not tell its own. @defaultValue 120 */
   readonly trackTimer?: number;
+  /** Told, each time that the tracker has registered this peer, what would take that back: see `tellTracker`. */
+  readonly farewell?: (body: string) => void;
   /** @defaultValue the host's fetch */
   readonly fetch?: Fetch;
   /** @defaultValue the host's WebSocket; Node 20 has none, and polls */
@@ -206,6 +208,8 @@ export class TrackerClient {
       }
       this.#token = token;
       this.#joined = true;
+      const leave = connectRequest("LEAVE", this.#options, this.#registration);
+      this.#options.farewell?.(this.#encoding!.codec.encodeRequest(leave));
       this.#reporter.forget();
       this.#heed(answer);
       if (trackTimer !== undefined && trackTimer > 0) this.#trackTimerMs = trackTimer * 1000;

@@ -8,6 +8,14 @@ const MAX_ANSWER = 128 * 1024;
 /** Header with the reason of a refusal. */
 const REASON_HEADER = "PPSP-Reason";
 
+const POST = {
+  method: "POST",
+  // text/plain makes it a simple request: browsers ask no permission first (CORS preflight).
+  headers: { "Content-Type": "text/plain; charset=utf-8" },
+  credentials: "omit",
+  cache: "no-store",
+} as const satisfies RequestInit;
+
 /** How requests leave: the host's own fetch, or another in tests. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -36,6 +44,17 @@ export async function askTracker(
   }
 }
 
+/** Sends a request from a page that goes, for whom there is no time for an answer; `token` as in `authorizedFetch`. */
+export function tellTracker(url: string, body: string, token = ""): void {
+  // Firefox loses a fetch of a page whose worker ends with it, but only a fetch shows a token.
+  if (token === "") {
+    navigator.sendBeacon(url, new Blob([body], { type: POST.headers["Content-Type"] }));
+    return;
+  }
+  const headers = { ...POST.headers, Authorization: `Bearer ${token}` };
+  fetch(url, { ...POST, headers, body, keepalive: true }).catch(() => undefined);
+}
+
 async function ask(
   fetch: Fetch,
   url: string,
@@ -47,11 +66,7 @@ async function ask(
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), TIMEOUT_MS);
   try {
-    // text/plain makes it a simple request: browsers ask no permission first (CORS preflight).
-    const headers = { "Content-Type": "text/plain; charset=utf-8" };
-    const { signal } = timeout;
-    const init = { method: "POST", body, headers, keepalive, signal, credentials: "omit", cache: "no-store" } as const;
-    const response = await fetch(url, init);
+    const response = await fetch(url, { ...POST, body, keepalive, signal: timeout.signal });
     const { status } = response;
     if (status !== 200) {
       void response.body?.cancel().catch(() => undefined);

@@ -1,5 +1,6 @@
-import type { FetchRequest } from "../engine/delivery.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { FetchRequest, Piece } from "../engine/delivery.ts";
+import type { Presentation } from "../core/content/presentation.ts";
+import type { Playhead } from "../engine/ports.ts";
 import { Pacer } from "./pacer.ts";
 import { locate } from "./range.ts";
 import { BYPASS, resourceUrl, type Answer, type Ask, type ToPage, type ToWorker } from "./protocol.ts";
@@ -10,6 +11,15 @@ const KEEP_ALIVE_MS = 10_000;
 const QUEUE_BYTES = 256 * 1024;
 /** Players whose requests are followed. */
 const MOST_PLAYERS = 16;
+
+/** The part of an engine that is needed here. */
+export interface Engine {
+  readonly presentation: Presentation;
+  readonly baseUrl: string;
+  fileAt(url: string, offset?: number): number | undefined;
+  fetch(file: number, request: FetchRequest): AsyncIterable<Piece>;
+  setPlayhead(playhead: Playhead): void;
+}
 
 /** Answers the Service Worker's requests for one presentation from this page's engine. */
 export class PagePort {

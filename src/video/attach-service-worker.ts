@@ -1,7 +1,7 @@
-import type { Engine } from "../engine/engine.ts";
+import type { RemoteEngine } from "../worker/remote-engine.ts";
 import { PagePort } from "../sw/page-port.ts";
 import type { EngineConfig } from "./config.ts";
-import { openSwarm, type Warn } from "./open-swarm.ts";
+import { openSwarm, type Warn, whatFailed } from "./open-swarm.ts";
 
 /** How a page shares what its players load through the Service Worker. */
 export interface AttachOptions extends EngineConfig {
@@ -16,7 +16,7 @@ export interface AttachOptions extends EngineConfig {
 /** A page that answers for a presentation. */
 export interface Attachment {
   /** Another one after a return from the back/forward cache. */
-  readonly engine: Engine;
+  readonly engine: RemoteEngine;
   /** Leaves the swarm; players go on over HTTP. */
   close(): void;
 }
@@ -43,10 +43,10 @@ export async function attachServiceWorker(options: AttachOptions): Promise<Attac
   }
   const presentation = new URL(options.presentation, document.baseURI).href;
   const trackers = (options.tracker ?? "").split(/\s+/).filter((url) => url !== "");
-  const open = (): Promise<Engine> => openSwarm({ ...options, presentation, trackers }, warn);
+  const open = (): Promise<RemoteEngine> => openSwarm({ ...options, presentation, trackers }, warn).engine;
   const [registration, engine] = await Promise.all([
     register(options.script).catch((error: unknown) => failed("The Service Worker cannot start", error)),
-    open().catch((error: unknown) => failed("No usable ppsp.json", error)),
+    open().catch((error: unknown) => failed(whatFailed(error), error)),
   ]);
   if (registration === undefined || engine === undefined) {
     engine?.close();

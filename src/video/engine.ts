@@ -2,12 +2,8 @@
  * Entry of dist/ppsp-engine.js, `ppsp-player/engine`: the swarm without the player, for pages that bring their own.
  * docs/EMBED.md shows it at work.
  */
-import { ContentError } from "../core/content/error.ts";
-import { SESSION_DATA_ID } from "../core/content/presentation.ts";
-import { isSwarmUrl, parseSwarmUrl, type SwarmUrl } from "../core/content/url.ts";
-import { readDocument } from "../engine/document.ts";
-import type { Engine } from "../engine/engine.ts";
-import { PlaybackError } from "../engine/errors.ts";
+import type { RemoteEngine } from "../worker/remote-engine.ts";
+import { isSwarmUrl } from "../core/content/url.ts";
 import type { EngineConfig } from "./config.ts";
 import { openSwarm } from "./open-swarm.ts";
 
@@ -39,12 +35,9 @@ export interface OpenOptions extends EngineConfig {
  * - `close()`: leaves the swarm and frees all memory. Safe on `pagehide`, where it tells the neighbours at once.
  */
 export type SwarmEngine = Pick<
-  Engine,
+  RemoteEngine,
   "presentation" | "baseUrl" | "fileAt" | "fetch" | "setPlayhead" | "on" | "stats" | "close"
 >;
-
-/** Largest playlist that is read for the name of its ppsp.json, bytes: a master playlist has a few lines for each rendition. */
-const MAX_PLAYLIST_BYTES = 1024 * 1024;
 
 /**
  * Opens a presentation by the URL of its ppsp.json or by a `ppsp:` URL, and joins its swarm. Where there is no way to meet
@@ -53,31 +46,12 @@ const MAX_PLAYLIST_BYTES = 1024 * 1024;
  */
 export async function openPresentation(url: string | URL, options: OpenOptions = {}): Promise<SwarmEngine> {
   const { trackers = [], warn = (message) => console.warn(`ppsp-player: ${message}`), ...config } = options;
-  const promised = isSwarmUrl(String(url)) ? parseSwarmUrl(String(url)) : undefined;
   const said = new Set<string>();
   return openSwarm(
-    {
-      ...config,
-      presentation: promised === undefined ? new URL(url, document.baseURI).href : await presentationOf(promised),
-      trackers: trackers.length > 0 ? trackers : (promised?.trackers ?? []),
-      promised,
-    },
+    { ...config, presentation: isSwarmUrl(String(url)) ? String(url) : new URL(url, document.baseURI).href, trackers },
     (message) => {
       if (!said.has(message)) warn(message);
       said.add(message);
     },
-  );
-}
-
-/** Where the ppsp.json of a `ppsp:` URL is: there, or where the HLS master playlist says (docs/PROTOCOL.md, "How it is found"). */
-async function presentationOf({ presentation, src }: SwarmUrl): Promise<string> {
-  if (presentation !== undefined) return presentation;
-  if (src === undefined) throw new ContentError("bad-url", "ppsp: URL", "it has neither src nor presentation");
-  const { text, url } = await readDocument(src, MAX_PLAYLIST_BYTES);
-  const tag = text
-    .split("\n")
-    .find((line) => line.startsWith("#EXT-X-SESSION-DATA:") && line.includes(`DATA-ID="${SESSION_DATA_ID}"`));
-  const [, uri] = /[:,]URI="([^"]+)"/.exec(tag ?? "") ?? [];
-  if (uri === undefined) throw new PlaybackError("presentation", `${src} names no ppsp.json`);
-  return new URL(uri, url).href;
+  ).engine;
 }

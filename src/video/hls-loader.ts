@@ -7,19 +7,19 @@ import type {
   LoaderConfiguration,
   LoaderStats,
 } from "hls.js";
-import type { Engine } from "../engine/engine.ts";
 import { BYPASS } from "../sw/protocol.ts";
 import { locate } from "../sw/range.ts";
-import type { EarlyMedia } from "./early-media.ts";
+import type { Opening } from "../worker/open.ts";
+import type { RemoteEngine } from "../worker/remote-engine.ts";
 import { slackMs, type Playhead } from "./deadline.ts";
 import { LoadClock, type NetworkEstimate } from "./load-clock.ts";
 
 /** What the fragment loader needs to know about the player around it. */
 export interface LoaderHost {
   /** The engine of this presentation, if there is to be one; resolves without one when it is not worth waiting for any more. */
-  engine(): Engine | Promise<Engine | undefined> | undefined;
+  engine(): RemoteEngine | Promise<RemoteEngine | undefined> | undefined;
   /** What is asked of the origin until then. */
-  readonly early: EarlyMedia;
+  readonly early: Pick<Opening, "ask" | "drop">;
   readonly playhead: Playhead;
   /** What hls.js believes. */
   estimate(): NetworkEstimate;
@@ -31,7 +31,7 @@ export interface LoaderHost {
 
 /** The bytes of a file that a fragment asks for, relative to the file's own start. */
 interface Source {
-  readonly engine: Engine;
+  readonly engine: RemoteEngine;
   readonly file: number;
   readonly offset: number;
   readonly length: number;
@@ -219,7 +219,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
 }
 
 /** The file that holds all bytes of a fragment request, if the engine knows one. */
-function find(engine: Engine, { url, rangeStart = 0, rangeEnd = 0 }: FragmentLoaderContext): Source | undefined {
+function find(engine: RemoteEngine, { url, rangeStart = 0, rangeEnd = 0 }: FragmentLoaderContext): Source | undefined {
   const range = rangeEnd > rangeStart ? { first: rangeStart, last: rangeEnd - 1 } : undefined;
   const file = range === undefined ? engine.fileAt(url) : engine.fileAt(url, range.first);
   const entry = file === undefined ? undefined : engine.presentation.files[file];

@@ -1,5 +1,5 @@
 import type Hls from "hls.js";
-import type { Engine } from "../engine/engine.ts";
+import type { RemoteEngine } from "../worker/remote-engine.ts";
 import { NO_STATS, type EngineStats } from "../engine/stats.ts";
 import { type EncodingName, ENCODINGS } from "../link/encoding.ts";
 import type { PlayerConfig } from "./config.ts";
@@ -7,6 +7,7 @@ import { hasMediaSource, loadHls } from "./load-hls.ts";
 import { MediaElement } from "./media-element.ts";
 import type { PlayerError } from "./player-error.ts";
 import { Session } from "./session.ts";
+import { startHost } from "../worker/start.ts";
 import { StallMeter } from "./stall-meter.ts";
 
 /** What playing has cost so far, since `src` was set. */
@@ -131,7 +132,7 @@ export class PpspPlayer extends MediaElement {
   }
 
   /** The engine, once ppsp.json has been read; another one after a return from the back/forward cache. */
-  get engine(): Engine | undefined {
+  get engine(): RemoteEngine | undefined {
     return this.#session?.engine;
   }
 
@@ -199,11 +200,12 @@ export class PpspPlayer extends MediaElement {
     });
   }
 
-  /** There will be a source: it need not wait for hls.js then. */
+  /** There will be a source: it need not wait for hls.js and the engine's worker then. */
   #prepare(): void {
     if (this.video.preload === "none" || !hasMediaSource()) return;
     // Who plays tries again, and says what is wrong.
     loadHls().catch(() => undefined);
+    startHost().catch(() => undefined);
   }
 
   connectedCallback(): void {
@@ -253,7 +255,7 @@ export class PpspPlayer extends MediaElement {
     }
   }
 
-  #follow(engine: Engine): void {
+  #follow(engine: RemoteEngine): void {
     for (const type of ["peerchange", "chunkrejected", "contentmismatch", "statschange"] as const) {
       engine.on(type, (detail: unknown) => this.dispatchEvent(new CustomEvent(type, { detail })));
     }

@@ -1,13 +1,14 @@
 import type Hls from "hls.js";
 import type { HlsConfig, ManifestLoadedData } from "hls.js";
 import { SESSION_DATA_ID } from "../core/content/presentation.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Opening } from "../worker/open.ts";
+import type { RemoteEngine } from "../worker/remote-engine.ts";
+import { startHost } from "../worker/start.ts";
 import type { PlayerConfig } from "./config.ts";
-import { EarlyPlaylist } from "./early-playlist.ts";
-import { EarlyMedia } from "./early-media.ts";
+import { EarlyPlaylist, OWN_WAYS } from "./early-playlist.ts";
 import { fragmentLoader } from "./hls-loader.ts";
 import { hasMediaSource, loadHls, type HlsClass } from "./load-hls.ts";
-import { openSwarm, type Warn } from "./open-swarm.ts";
+import { openSwarm, type Warn, whatFailed } from "./open-swarm.ts";
 import { PlayerError } from "./player-error.ts";
 import { Recovery } from "./recovery.ts";
 import { resolveSource, type Source } from "./source.ts";
@@ -22,7 +23,7 @@ export interface SessionOptions extends Source {
 export interface SessionEvents {
   readonly warn: Warn;
   /** An engine is there; after a return from the back/forward cache it is a new one. */
-  engine(engine: Engine): void;
+  engine(engine: RemoteEngine): void;
   /** Playback has ended for good. */
   failed(error: PlayerError): void;
   /** `httpBytes` has grown without an engine. */
@@ -41,14 +42,14 @@ export class Session {
   readonly #events: SessionEvents;
   #hls: Hls | undefined;
   #early: EarlyPlaylist | undefined;
-  readonly #media: EarlyMedia;
   #recovery: Recovery | undefined;
-  #engine: Engine | undefined;
+  #engine: RemoteEngine | undefined;
   #presentation: string | undefined;
   /** That is what the page or the playlist names, not only where `ppsp publish` would have put it. */
   #named = false;
-  /** The engine that is being opened, or nothing after a while. */
-  #opening: Engine | Promise<Engine | undefined> | undefined;
+  #opening: Opening | undefined;
+  /** The engine, while it is being opened one to wait for, which is none after a while. */
+  #awaited: RemoteEngine | Promise<RemoteEngine | undefined> | undefined;
   #closed = false;
   #hidden = false;
 
@@ -56,7 +57,6 @@ export class Session {
     this.#video = video;
     this.#events = events;
     this.#options = options;
-    this.#media = new EarlyMedia(options.config.hls);
     try {
       this.#options = { ...options, ...resolveSource(options) };
     } catch (error) {
@@ -78,7 +78,7 @@ export class Session {
     return this.#hls;
   }
 
-  get engine(): Engine | undefined {
+  get engine(): RemoteEngine | undefined {
     return this.#engine;
   }
 
@@ -94,7 +94,7 @@ export class Session {
     this.#hidden = true;
     this.#engine?.close();
     this.#engine = undefined;
-    this.#opening = undefined;
+    this.#opening = this.#awaited = undefined;
   }
 
   /** The page came back from the back/forward cache. */
@@ -125,6 +125,8 @@ export class Session {
   #loadHls(): void {
     const { src, config, presentation } = this.#options;
     this.#early = EarlyPlaylist.ask(src, config.hls);
+    // Without one there is a warning when an engine is to be opened.
+    startHost().catch(() => undefined);
     this.#named = presentation !== undefined;
     const place = presentation ?? beside(src);
     if (place !== undefined) this.#open(place);
@@ -142,8 +144,12 @@ export class Session {
     const { src, config, presentation } = this.#options;
     const fLoader = fragmentLoader({
       playhead: this.#video,
-      engine: () => this.#opening,
-      early: this.#media,
+      engine: () => this.#awaited,
+      early: {
+        // Where the page says how to send requests, none is sent ahead.
+        ask: (url) => OWN_WAYS.every((way) => config.hls?.[way] === undefined) && this.#opening?.ask(url),
+        drop: (url) => this.#opening?.drop(url),
+      },
       estimate: () => ({ bandwidth: hls.bandwidthEstimate, ttfb: hls.ttfbEstimate }),
       plainBytes: (bytes) => this.#events.plainBytes(bytes),
       engineFailed: (error) => this.#warn(`The engine failed: the video plays over HTTP. ${text(error)}`),
@@ -179,7 +185,7 @@ export class Session {
     if (place !== undefined && place === this.#presentation) return;
     this.#engine?.close();
     this.#engine = undefined;
-    this.#opening = undefined;
+    this.#opening = this.#awaited = undefined;
     this.#presentation = undefined;
     if (place !== undefined) this.#open(place);
     else this.#warn("The playlist names no ppsp.json: the video plays over HTTP only.");
@@ -188,27 +194,26 @@ export class Session {
   #open(presentation: string): void {
     this.#presentation = presentation;
     const { trackers, config, promised } = this.#options;
-    const { fetch } = this.#media;
-    const engine = openSwarm({ ...config, presentation, trackers, promised, fetch }, (message) =>
-      this.#warn(message),
-    ).then(
+    const opening = openSwarm({ ...config, presentation, trackers, promised }, (message) => this.#warn(message));
+    const engine = opening.engine.then(
       (opened) => this.#opened(opened, presentation),
       (error: unknown) => {
         if (this.#presentation !== presentation) return undefined;
         // The playlist will tell where it is.
         if (!this.#named) this.#presentation = undefined;
-        else this.#warn(`No usable ppsp.json: the video plays over HTTP only. ${text(error)}`);
+        else this.#warn(`${whatFailed(error)}: the video plays over HTTP only. ${text(error)}`);
         return undefined;
       },
     );
-    const opening = Promise.race([engine, after(PRESENTATION_WAIT_MS)]);
+    const awaited = Promise.race([engine, after(PRESENTATION_WAIT_MS)]);
     this.#opening = opening;
+    this.#awaited = awaited;
     void engine.then((opened) => {
-      if (this.#opening === opening) this.#opening = opened;
+      if (this.#awaited === awaited) this.#awaited = opened;
     });
   }
 
-  #opened(engine: Engine, presentation: string): Engine | undefined {
+  #opened(engine: RemoteEngine, presentation: string): RemoteEngine | undefined {
     if (this.#closed || this.#hidden || this.#engine !== undefined || this.#presentation !== presentation) {
       engine.close();
       return this.#engine;

@@ -1,5 +1,5 @@
 import type { AbrController } from "hls.js";
-import type { Engine } from "../engine/engine.ts";
+import type { RemoteEngine } from "../worker/remote-engine.ts";
 import { startTimes } from "../sw/timeline.ts";
 import type { HlsClass } from "./load-hls.ts";
 
@@ -11,7 +11,7 @@ const LOOK_UP_S = 0.3;
  * may be ten times as fast as the origin and have other renditions than the one that would be next: what none of them has
  * must come from the origin in time.
  */
-export function swarmAbr(HlsJs: HlsClass, currentEngine: () => Engine | undefined): typeof AbrController {
+export function swarmAbr(HlsJs: HlsClass, currentEngine: () => RemoteEngine | undefined): typeof AbrController {
   return class SwarmAbrController extends HlsJs.DefaultConfig.abrController {
     override get nextAutoLevel(): number {
       const choice = super.nextAutoLevel;
@@ -36,14 +36,14 @@ export function swarmAbr(HlsJs: HlsClass, currentEngine: () => Engine | undefine
 }
 
 /** The part of an engine that tells what a segment costs. */
-export type Costs = Pick<Engine, "presentation" | "baseUrl" | "layout" | "covered" | "expectedHttpMs">;
+export type Costs = Pick<RemoteEngine, "presentation" | "baseUrl" | "coveredOf" | "expectedHttpMs">;
 
 /**
  * Whether the origin can give, within `share` (0 to 1) of its duration, what no neighbour has of the segment that plays
  * at `time` (seconds) in the rendition of a media playlist. True where the presentation does not tell.
  */
 export function fits(engine: Costs, playlist: string, time: number, share: number): boolean {
-  const { presentation, baseUrl, layout } = engine;
+  const { presentation, baseUrl } = engine;
   const rendition = presentation.renditions.findIndex(({ uri }) => samePath(new URL(uri, baseUrl).href, playlist));
   const starts = startTimes(presentation);
   const file = presentation.files.findIndex(({ rendition: owner, duration = 0 }, i) => {
@@ -52,10 +52,7 @@ export function fits(engine: Costs, playlist: string, time: number, share: numbe
   });
   const { length = 0, duration = 0 } = presentation.files[file] ?? {};
   if (rendition < 0 || duration === 0) return true;
-  const chunks = layout.fileChunks(file);
-  const covered = engine.covered(chunks).reduce((sum, { start, end }) => sum + end - start + 1, 0);
-  const missing = 1 - covered / (chunks.end - chunks.start + 1);
-  return engine.expectedHttpMs(length * missing) <= duration * 1000 * share;
+  return engine.expectedHttpMs(length * (1 - engine.coveredOf(file))) <= duration * 1000 * share;
 }
 
 function samePath(one: string, other: string): boolean {

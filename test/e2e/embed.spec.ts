@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type * as EngineModule from "../../src/video/engine.ts";
 import type { Origin } from "../../src/node/origin.ts";
-import { type BrowserName, expect, type Swarm, test } from "./swarm-fixture.ts";
+import { type BrowserName, expect, type Swarm, test, withoutWorkers } from "./swarm-fixture.ts";
 
 /** The complete page that docs/EMBED.md shows under a heading. */
 function page(heading: string, media: string, tracker: string): string {
@@ -69,11 +69,9 @@ test("with encoding=xml a viewer loads the XML codec, says everything in XML, an
   const tracker = await swarm.startTracker();
   const { origin: trackerOrigin } = new URL(tracker.url);
   const open = async (encoding: "json" | "xml") => {
-    const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`);
-    const scripts: string[] = [];
+    const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`, { before: withoutWorkers });
     const said: string[] = [];
     viewer.page.on("request", (request) => {
-      if (request.resourceType() === "script") scripts.push(new URL(request.url()).pathname);
       if (request.url().startsWith(trackerOrigin)) said.push(request.postData() ?? "");
     });
     viewer.page.on("websocket", (socket) => {
@@ -93,13 +91,22 @@ test("with encoding=xml a viewer loads the XML codec, says everything in XML, an
       [tracker.url, encoding] as const,
     );
     await viewer.until("a second is played", ({ currentTime }) => currentTime > 1);
+    const scripts = () =>
+      viewer.page.evaluate(() =>
+        performance
+          .getEntriesByType("resource")
+          .map(({ name }) => new URL(name).pathname)
+          .filter((path) => path.endsWith(".js"))
+          .toSorted(),
+      );
     return { viewer, scripts, said: () => said.filter((text) => text !== "" && text !== "ping" && text !== "pong") };
   };
   const first = await open("json");
   const second = await open("xml");
   await second.viewer.until("a neighbour gives", ({ stats }) => stats.peerBytes > 0);
-  expect(first.scripts).toEqual(["/ppsp-player-hls.js"]);
-  expect(second.scripts.toSorted()).toEqual(["/ppsp-player-hls.js", "/ppsp-player-xml.js"]);
+  const always = ["/ppsp-player-hls.js", "/ppsp-player.js", "/ppsp-worker.js"];
+  expect(await first.scripts()).toEqual(always);
+  expect(await second.scripts()).toEqual(["/ppsp-worker-xml.js", ...always].toSorted());
   // CONNECT, the list of peers, and offers or answers at least.
   expect(second.said().length).toBeGreaterThanOrEqual(3);
   expect(second.said().filter((text) => !text.startsWith("<?xml"))).toEqual([]);

@@ -54,6 +54,9 @@ async function attach(page: Page, tracker: string): Promise<void> {
 }
 
 const stats = (page: Page) => page.evaluate(() => ({ ...window.attachment!.engine.stats }));
+/** The engine counts and verifies beside what it gives. */
+const hasVerified = (page: Page) =>
+  expect.poll(async () => (await stats(page)).verifiedChunks, "chunks that are verified").toBeGreaterThan(0);
 
 /** Plays in the unmodified page up to `seconds`. */
 async function watch(page: Page, seconds: number): Promise<void> {
@@ -163,8 +166,7 @@ for (const name of ["chromium", "firefox"] as const) {
     const whole = await get(viewer.page, url);
     expect(whole).toMatchObject({ status: 200, length: String(file.length) });
     expect(sha256(whole.bytes)).toBe(sha256(file));
-    const held = (await stats(viewer.page)).verifiedChunks;
-    expect(held).toBeGreaterThan(0);
+    await hasVerified(viewer.page);
 
     const end = file.length - 1;
     for (const [header, first, last] of [
@@ -222,12 +224,13 @@ test("a worker that the browser has ended finds the engine again (chromium)", as
   const viewer = await swarm.openViewer("chromium", `${origin.url}site/plain.html`, { player: false });
   await attach(viewer.page, tracker.url);
   await get(viewer.page, "/sample/180p/02.m4s");
+  await hasVerified(viewer.page);
   const before = (await stats(viewer.page)).cacheBytes;
   const devtools = await viewer.page.context().newCDPSession(viewer.page);
   await devtools.send("ServiceWorker.enable");
   await devtools.send("ServiceWorker.stopAllWorkers");
   await get(viewer.page, "/sample/180p/02.m4s");
-  expect((await stats(viewer.page)).cacheBytes).toBeGreaterThan(before);
+  await expect.poll(async () => (await stats(viewer.page)).cacheBytes).toBeGreaterThan(before);
   await viewer.close();
 });
 
@@ -240,7 +243,7 @@ test("a page without control after a hard reload gets it back (chromium)", async
   expect(await viewer.page.evaluate(() => navigator.serviceWorker.controller)).toBeNull();
   await attach(viewer.page, tracker.url);
   await get(viewer.page, "/sample/180p/01.m4s");
-  expect((await stats(viewer.page)).verifiedChunks).toBeGreaterThan(0);
+  await hasVerified(viewer.page);
   await viewer.close();
 });
 

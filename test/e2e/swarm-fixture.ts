@@ -48,6 +48,9 @@ function noteDry(): void {
   document.addEventListener("waiting", note, true);
 }
 
+/** In the page: takes its workers away, so that its engine runs in it, where a test can listen to what it says to trackers. */
+export const withoutWorkers = (): void => void Reflect.deleteProperty(globalThis, "Worker");
+
 /** Lost below this in all is the machine's doing, ms: two cores that start a browser have frozen one with 39 s in its buffer for 184 ms. */
 const FROZEN_MS = 500;
 

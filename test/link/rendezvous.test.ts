@@ -391,7 +391,7 @@ describe("rendezvous", () => {
 
   test("without WebRTC there is one warning and no rendezvous", () => {
     const warn = vi.fn();
-    expect(createRendezvous({ trackers: [["http://127.0.0.1:1/"]], iceServers: [], warn })).toBeUndefined();
+    expect(createRendezvous({ trackers: [["http://127.0.0.1:1/"]], iceServers: [], warn }, undefined)).toBeUndefined();
     expect(warn).toHaveBeenCalledTimes(1);
   });
 });

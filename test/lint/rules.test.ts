@@ -10,6 +10,7 @@ const wrong: readonly { file: string; rule: string; code: string }[] = [
   { file: "src/core/address/order.ts", rule: "no-restricted-imports", code: `import "../codec/messages.ts";` },
   { file: "src/core/swarm/link.ts", rule: "no-restricted-imports", code: `import "simple-peer";` },
   { file: "src/link/player.ts", rule: "no-restricted-imports", code: `import "hls.js";` },
+  { file: "src/worker/peer.ts", rule: "no-restricted-imports", code: `import "simple-peer";` },
   { file: "src/video/page.ts", rule: "no-restricted-imports", code: `import "react-dom/client";` },
   { file: "src/web/worker.ts", rule: "no-restricted-imports", code: `import "miniflare";` },
   { file: "src/engine/dice.ts", rule: "no-restricted-properties", code: "export const dice = Math.random();" },

@@ -1,6 +1,5 @@
 import type { ChunkRange } from "../address/range.ts";
 import { chunksIn, type Presentation } from "./presentation.ts";
-import { decodedPath } from "./uri.ts";
 
 /** Where a chunk is: `length` bytes from byte `offset` of a file entry (not of the resource that the entry is a part of). */
 export interface ChunkPlace {
@@ -17,23 +16,16 @@ export class Layout {
   readonly #starts: Float64Array;
   /** First byte of each file in the content, all files one behind the other, then the content's length. */
   readonly #bytes: Float64Array;
-  /** File indices by decoded URI, by ascending offset. */
-  readonly #byUri = new Map<string, number[]>();
 
   constructor(presentation: Presentation) {
     const { files, swarm } = presentation;
     this.#presentation = presentation;
     this.#starts = new Float64Array(files.length + 1);
     this.#bytes = new Float64Array(files.length + 1);
-    files.forEach(({ uri, length }, file) => {
+    files.forEach(({ length }, file) => {
       this.#starts[file + 1] = this.#starts[file]! + chunksIn(length, swarm.chunkSize);
       this.#bytes[file + 1] = this.#bytes[file]! + length;
-      const key = decodedPath(uri) ?? uri;
-      const entries = this.#byUri.get(key);
-      if (entries === undefined) this.#byUri.set(key, [file]);
-      else entries.push(file);
     });
-    for (const entries of this.#byUri.values()) entries.sort((a, b) => this.#offset(a) - this.#offset(b));
     this.chunkCount = this.#starts[files.length]!;
   }
 
@@ -82,26 +74,6 @@ export class Layout {
       start: start + Math.floor(offset / chunkSize),
       end: start + Math.floor((offset + length - 1) / chunkSize),
     };
-  }
-
-  /**
-   * The file entry for a URI relative to ppsp.json, without query: the one that holds byte `offset` of the resource, or
-   * without `offset` the one that is the whole resource. A whole resource also answers for every offset inside it.
-   */
-  find(uri: string, offset?: number): number | undefined {
-    const entries = this.#byUri.get(decodedPath(uri) ?? uri) ?? [];
-    const whole = entries.find((file) => this.#file(file).offset === undefined);
-    if (offset === undefined) return whole;
-    // Ranges may overlap, as an init section does that is repeated: the one that starts last is meant.
-    const range = entries.findLast((file) => this.#file(file).offset !== undefined && this.#offset(file) <= offset);
-    const held = [range, whole].find(
-      (file) => file !== undefined && offset < this.#offset(file) + this.#file(file).length,
-    );
-    return held;
-  }
-
-  #offset(file: number): number {
-    return this.#file(file).offset ?? 0;
   }
 
   #file(file: number): Presentation["files"][number] {

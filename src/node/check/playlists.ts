@@ -1,4 +1,4 @@
-import { Layout } from "../../core/content/layout.ts";
+import { Directory } from "../../core/content/directory.ts";
 import type { Presentation } from "../../core/content/presentation.ts";
 import { relativeUri } from "../publish/asset.ts";
 import { parseMediaPlaylist } from "../publish/playlist.ts";
@@ -22,14 +22,15 @@ export async function readText(source: Source, name: string, findings: Findings)
 
 /** Checks that every segment of every rendition is in the presentation: it is not if HLS was made anew after publishing. */
 export async function checkPlaylists(source: Source, presentation: Presentation, findings: Findings): Promise<void> {
-  const layout = new Layout(presentation);
+  const directory = new Directory(presentation.files);
   for (const { uri: playlist } of presentation.renditions) {
     const text = await readText(source, playlist, findings);
     if (text === undefined) continue;
     try {
       const entries = parseMediaPlaylist(text, playlist);
       const lost = entries.find(
-        ({ uri, line, range }) => layout.find(relativeUri(uri, playlist, playlist, line), range?.offset) === undefined,
+        ({ uri, line, range }) =>
+          directory.find(relativeUri(uri, playlist, playlist, line), range?.offset) === undefined,
       );
       if (lost === undefined) findings.ok(playlist, `${entries.length} entries, all in the presentation`);
       else findings.fail(`${playlist}:${lost.line}`, `"${lost.uri}" is not in the presentation: publish again`);

@@ -1,5 +1,6 @@
 import { openEngine } from "../../../src/engine/open.ts";
 import type { Link, Rendezvous } from "../../../src/engine/ports.ts";
+import { dialPeer } from "../../../src/link/peer-connection.ts";
 import { createRendezvous } from "../../../src/link/rendezvous.ts";
 import { Eviction } from "../../../src/store/eviction.ts";
 import { MemoryStore } from "../../../src/store/memory-store.ts";
@@ -22,11 +23,14 @@ export async function lie(presentationUrl: string, tracker: string): Promise<() 
     store: new MemoryStore(),
     eviction: (presentation, layout) => new Eviction(presentation, layout),
     rendezvous: (presentation): Rendezvous | undefined => {
-      const honest = createRendezvous({
-        trackers: [[tracker]],
-        iceServers: presentation.iceServers,
-        warn: console.warn,
-      });
+      const honest = createRendezvous(
+        {
+          trackers: [[tracker]],
+          iceServers: presentation.iceServers,
+          warn: console.warn,
+        },
+        dialPeer,
+      );
       return (
         honest && {
           join: (id, events) => honest.join(id, { ...events, link: (link, first) => events.link(lying(link), first) }),

@@ -1,4 +1,5 @@
 import type { Link, Membership } from "../../../src/engine/ports.ts";
+import { dialPeer } from "../../../src/link/peer-connection.ts";
 import { createRendezvous } from "../../../src/link/rendezvous.ts";
 import { WebRtcLink } from "../../../src/link/webrtc.ts";
 import type { Signal } from "../../../src/link/signal.ts";
@@ -38,6 +39,7 @@ const open = (initiator: boolean): Promise<WebRtcLink> => {
   return new Promise((resolve, reject) => {
     link = new WebRtcLink({
       id: "other",
+      dial: dialPeer,
       initiator,
       iceServers: [],
       signal: tell,
@@ -113,7 +115,7 @@ const page = {
       return seen;
     }
     const connection = new RTCPeerConnection();
-    const channel = connection.createDataChannel("ppspp");
+    const channel = connection.createDataChannel("ppspp", { ordered: false, negotiated: true, id: 0 });
     connection.onicecandidate = ({ candidate: found }) => {
       if (!found) return;
       const { candidate, sdpMid, sdpMLineIndex } = found;
@@ -139,7 +141,14 @@ const page = {
 
   /** Joins a swarm; every datagram that comes is sent back once. */
   join(tracker: string): void {
-    const rendezvous = createRendezvous({ trackers: [[tracker]], iceServers: [], warn: (line) => warnings.push(line) });
+    const rendezvous = createRendezvous(
+      {
+        trackers: [[tracker]],
+        iceServers: [],
+        warn: (line) => warnings.push(line),
+      },
+      dialPeer,
+    );
     membership = rendezvous?.join(Uint8Array.of(0xab, 0xcd), {
       size: () => undefined,
       link(opened) {

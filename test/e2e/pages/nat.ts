@@ -1,3 +1,4 @@
+import { dialPeer } from "../../../src/link/peer-connection.ts";
 import { NatProbe } from "../../../src/link/nat.ts";
 import { type IceOptions, WebRtcLink } from "../../../src/link/webrtc.ts";
 
@@ -28,6 +29,7 @@ export function probe(ice: IceOptions): Promise<Found> {
     const link = new WebRtcLink({
       ...ice,
       id: "other",
+      dial: dialPeer,
       initiator: true,
       signal: (signal) => {
         nat.note(signal);

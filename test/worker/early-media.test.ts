@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { EarlyMedia } from "../../src/video/early-media.ts";
+import { EarlyMedia } from "../../src/worker/early-media.ts";
 
 describe("EarlyMedia", () => {
   let server: Server;
@@ -66,14 +66,4 @@ describe("EarlyMedia", () => {
     await asked(2);
     early.drop(url);
   });
-
-  test.each(["xhrSetup", "fetchSetup", "loader", "pLoader"] as const)(
-    "asks for nothing where the page's %s says how",
-    async (option) => {
-      const early = new EarlyMedia({ [option]: () => undefined });
-      early.ask(url);
-      await early.fetch(url);
-      expect(requests).toHaveLength(1);
-    },
-  );
 });

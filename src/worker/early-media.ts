@@ -1,6 +1,3 @@
-import type { HlsConfig } from "hls.js";
-import { OWN_WAYS } from "./early-playlist.ts";
-
 /** An answer that nobody has taken yet. */
 interface Answer {
   readonly response: Promise<Response>;
@@ -13,16 +10,10 @@ interface Answer {
  */
 export class EarlyMedia {
   readonly #answers = new Map<string, Answer>();
-  readonly #allowed: boolean;
-
-  /** `hls`: what the page has told hls.js; where it says how to send requests, none is sent here. */
-  constructor(hls: Partial<HlsConfig> = {}) {
-    this.#allowed = OWN_WAYS.every((option) => hls[option] === undefined);
-  }
 
   /** Asks for a whole resource. */
   ask(url: string): void {
-    if (!this.#allowed || this.#answers.has(url)) return;
+    if (this.#answers.has(url)) return;
     const abort = new AbortController();
     const response = fetch(url, { signal: abort.signal });
     // Whoever takes it hears of the error.
@@ -47,5 +38,11 @@ export class EarlyMedia {
   drop(url: string): void {
     this.#answers.get(url)?.abort.abort();
     this.#answers.delete(url);
+  }
+
+  /** Takes back all that nobody has wanted. */
+  close(): void {
+    for (const { abort } of this.#answers.values()) abort.abort();
+    this.#answers.clear();
   }
 }

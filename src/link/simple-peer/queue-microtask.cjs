@@ -1,0 +1,2 @@
+/** In place of `queue-microtask`: every browser with WebRTC has it. */
+module.exports = queueMicrotask;

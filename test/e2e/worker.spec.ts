@@ -1,0 +1,132 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { jsonCodec } from "../../src/tracker/json/codec.ts";
+import type { PpspPlayer } from "../../src/video/index.ts";
+import { expect, type Swarm, test, type Viewer, withoutWorkers } from "./swarm-fixture.ts";
+
+const BOTH = ["chromium", "firefox"] as const;
+
+/** In the page: begins to play, muted. */
+const play = (viewer: Viewer, tracker: string, media = ""): Promise<void> =>
+  viewer.page.evaluate(
+    ([url, base]) => {
+      const player = document.querySelector("ppsp-player") as PpspPlayer;
+      player.tracker = url!;
+      player.src = `${base}/sample/master.m3u8`;
+    },
+    [tracker, media.replace(/\/$/, "")],
+  );
+
+const meets = (viewer: Viewer) => viewer.until("it meets the other", ({ stats }) => stats.neighbours === 1);
+const getsBytes = (viewer: Viewer) => viewer.until("a neighbour gives", ({ stats }) => stats.peerBytes > 0);
+
+/** Scripts of the page's workers; Playwright sees them in Chromium. */
+const workers = (viewer: Viewer): string[] => viewer.page.workers().map((worker) => new URL(worker.url()).pathname);
+
+/** An origin with one page whose policy is this, and the element from another origin. */
+async function startSite(swarm: Swarm, media: string, policy: string): Promise<string> {
+  const root = mkdtempSync(join(tmpdir(), "ppsp-worker-"));
+  const html = `<!doctype html><meta charset="utf-8" /><title>A policy</title>
+    <meta http-equiv="Content-Security-Policy" content="${policy}" />
+    <script type="module" src="${media}ppsp-player.js"></script><ppsp-player muted autoplay></ppsp-player>`;
+  writeFileSync(join(root, "index.html"), html);
+  return (await swarm.startOrigin({ root, paths: {} })).url;
+}
+
+for (const name of BOTH) {
+  test(`the engine runs in a worker, and meets one that runs in its page (${name})`, async ({ swarm }) => {
+    const origin = await swarm.startOrigin();
+    const tracker = await swarm.startTracker();
+    const page = `${origin.url}pages/element.html`;
+    const first = await swarm.openViewer(name, page);
+    await play(first, tracker.url);
+    await first.until("two seconds are played", ({ currentTime }) => currentTime > 2);
+    if (name === "chromium") expect(workers(first)).toEqual(["/ppsp-worker.js"]);
+    const second = await swarm.openViewer("chromium", page, { before: withoutWorkers });
+    await play(second, tracker.url);
+    await getsBytes(second);
+    expect(workers(second)).toEqual([]);
+    await first.until("it gives to the other", ({ stats }) => stats.uploadedBytes > 0);
+    for (const viewer of [first, second]) {
+      const { stats, error } = await viewer.state();
+      expect(stats.rejectedChunks).toBe(0);
+      expect(error).toBeUndefined();
+      expect(viewer.errors).toEqual([]);
+      expect(viewer.console.filter((line) => line.startsWith("warning: ppsp-player:"))).toEqual([]);
+    }
+  });
+
+  test(`a script of another origin has a worker, too, and where the page's policy forbids it none is needed (${name})`, async ({
+    swarm,
+  }) => {
+    const media = await swarm.startOrigin();
+    const tracker = await swarm.startTracker();
+    const policies = [`worker-src blob:`, `worker-src 'none'`, `worker-src 'self'`];
+    const viewers: Viewer[] = [];
+    for (const [index, policy] of policies.entries()) {
+      const site = await startSite(swarm, media.url, policy);
+      const viewer = await swarm.openViewer(index === 0 ? name : "chromium", site);
+      viewers.push(viewer);
+      await play(viewer, tracker.url, media.url);
+      await viewer.until("a second is played", ({ currentTime }) => currentTime > 1);
+      if (viewer.name === "chromium") expect(viewer.page.workers()).toHaveLength(index === 0 ? 1 : 0);
+      if (index > 0) await getsBytes(viewer);
+      expect(viewer.errors).toEqual([]);
+      expect(viewer.console.filter((line) => line.startsWith("warning: ppsp-player:"))).toEqual([]);
+    }
+  });
+
+  test(`a viewer who goes is missed at once, by the neighbour and by the tracker (${name})`, async ({ swarm }) => {
+    const origin = await swarm.startOrigin();
+    const tracker = await swarm.startTracker();
+    const page = `${origin.url}pages/element.html`;
+    const stays = await swarm.openViewer("chromium", page);
+    await play(stays, tracker.url);
+    const goes = await swarm.openViewer(name, page);
+    await play(goes, tracker.url);
+    await getsBytes(goes);
+    await meets(stays);
+    const swarmId = await goes.page.evaluate(
+      () => (document.querySelector("ppsp-player") as PpspPlayer).engine!.presentation.swarm.id,
+    );
+    const hex = Buffer.from(Object.values(swarmId)).toString("hex");
+    expect(await listed(tracker.url, hex)).toBe(2);
+    await goes.close();
+    // Nobody waits for it to be missed, which takes 15 s.
+    await stays.until("it has gone", ({ stats }) => stats.neighbours === 0, 5_000);
+    await expect.poll(() => listed(tracker.url, hex), { timeout: 5_000 }).toBe(1);
+  });
+}
+
+test("without the engine's script the video plays over HTTP, with one warning", async ({ swarm }) => {
+  const origin = await swarm.startOrigin();
+  const tracker = await swarm.startTracker();
+  const blank = await swarm.launch("chromium");
+  await blank.route("**/ppsp-worker.js", (route) => route.abort());
+  const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`, { blank });
+  await play(viewer, tracker.url);
+  const { stats } = await viewer.until("two seconds are played", ({ currentTime }) => currentTime > 2);
+  expect(stats.httpBytes).toBeGreaterThan(0);
+  expect(viewer.console.filter((line) => line.startsWith("warning: ppsp-player:"))).toEqual([
+    expect.stringMatching(/The engine's script cannot be loaded/),
+  ]);
+  expect(viewer.errors).toEqual([]);
+});
+
+/** How many members of a swarm a newcomer is told of. */
+async function listed(tracker: string, swarmId: string): Promise<number> {
+  const request = {
+    method: "CONNECT",
+    transactionId: crypto.randomUUID(),
+    peerId: crypto.randomUUID(),
+    actions: [{ swarmId, action: "JOIN", peerMode: "LEECH", transactionId: "1" }],
+    addresses: [],
+  } as const;
+  const headers = { "Content-Type": "application/json" };
+  const ask = async (body: string) => (await fetch(tracker, { method: "POST", headers, body })).text();
+  const response = jsonCodec.decodeResponse(await ask(jsonCodec.encodeRequest(request)));
+  const actions = [{ swarmId, action: "LEAVE", peerMode: "LEECH", transactionId: "2" }] as const;
+  await ask(jsonCodec.encodeRequest({ ...request, transactionId: crypto.randomUUID(), actions }));
+  return response.peers?.filter((peer) => peer.swarmId !== undefined).length ?? 0;
+}

@@ -1,0 +1,198 @@
+import { writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { ContentError } from "../../src/core/content/error.ts";
+import { serialisePresentation } from "../../src/core/content/presentation.ts";
+import { PlaybackError } from "../../src/engine/errors.ts";
+import type { Dial } from "../../src/link/dial.ts";
+import { attach, type RemoteOptions } from "../../src/worker/open.ts";
+import { localPair, messagePort, type Port } from "../../src/worker/port.ts";
+import type { ToHost, ToPage } from "../../src/worker/protocol.ts";
+import type { RemoteEngine } from "../../src/worker/remote-engine.ts";
+import { serve } from "../../src/worker/serve.ts";
+import { Village } from "../engine/village.ts";
+
+const ways = {
+  "over a MessagePort, as with a worker": (): [Port<ToHost, ToPage>, Port<ToPage, ToHost>] => {
+    const { port1, port2 } = new MessageChannel();
+    return [messagePort(port1), messagePort(port2)];
+  },
+  "in one page": () => localPair<ToHost, ToPage>(),
+};
+
+/** A file's bytes, and how they came. */
+async function read(engine: RemoteEngine, file: number, request: object = {}) {
+  const parts: Uint8Array[] = [];
+  const sources = new Set<string>();
+  for await (const { bytes, source } of engine.fetch(file, { deadline: () => performance.now(), ...request })) {
+    parts.push(bytes);
+    sources.add(source);
+  }
+  return { bytes: Buffer.concat(parts), sources: [...sources], pieces: parts.length };
+}
+
+describe.each(Object.entries(ways))("an engine %s", (_name, pair) => {
+  let village: Village;
+  let engines: RemoteEngine[];
+  let warnings: string[];
+  /** What the page was told. */
+  let told: ToPage[];
+
+  beforeEach(async () => {
+    village = await Village.open();
+    writeFileSync(join(village.folder, "ppsp.json"), serialisePresentation(village.presentation));
+    [engines, warnings, told] = [[], [], []];
+  });
+  afterEach(() => {
+    for (const engine of engines) engine.close();
+  });
+
+  async function open(options: Partial<RemoteOptions> = {}, dial?: Dial): Promise<RemoteEngine> {
+    const [page, host] = pair();
+    serve(host);
+    const heard: Port<ToHost, ToPage> = {
+      post: (message, transfer) => page.post(message, transfer),
+      set onmessage(listener: (message: ToPage) => void) {
+        page.onmessage = (message) => {
+          told.push(message);
+          listener(message);
+        };
+      },
+      close: () => page.close(),
+    };
+    const engine = await attach(
+      heard,
+      { presentation: `${village.origin.url}ppsp.json`, trackers: [], ...options },
+      (text) => warnings.push(text),
+      dial,
+    );
+    engines.push(engine);
+    return engine;
+  }
+
+  test("gives the bytes of files and of parts of them, in few messages", async () => {
+    const engine = await open();
+    expect(engine.presentation.files).toEqual(village.presentation.files);
+    const first = await read(engine, 1);
+    expect(first.bytes).toEqual(village.published(1));
+    expect(first.sources).toEqual(["http"]);
+    expect(told.filter(({ type }) => type === "pieces").length).toBeLessThan(4);
+    const part = await read(engine, 2, { offset: 20_000, length: 30_000 });
+    expect(part.bytes).toEqual(village.published(2).subarray(20_000, 50_000));
+    const again = await read(engine, 1);
+    expect(again.bytes).toEqual(village.published(1));
+    await expect.poll(() => engine.stats.cacheBytes).toBeGreaterThan(0);
+    expect(engine.stats.httpBytes).toBeGreaterThanOrEqual(first.bytes.length);
+  });
+
+  test("knows what the origin costs, and says when its counts have changed", async () => {
+    const engine = await open();
+    const before = engine.expectedHttpMs(1_000_000);
+    const changed = vi.fn();
+    engine.on("statschange", changed);
+    for (let file = 0; file < 4; file++) await read(engine, file);
+    await expect.poll(() => changed.mock.calls.length).toBeGreaterThan(0);
+    expect(engine.expectedHttpMs(1_000_000)).not.toBe(before);
+    expect(engine.lineMs(2000)).toBeCloseTo(2 * engine.lineMs(1000));
+    await expect.poll(() => engine.hashMs()).toBeGreaterThan(0);
+    expect(engine.expecting).toBe(false);
+    expect(engine.fileAt(`${village.origin.url}0.m4s?signed`)).toBe(1);
+  });
+
+  test("errors are what they are without a port between", async () => {
+    const engine = await open();
+    await expect(read(engine, 99)).rejects.toBeInstanceOf(RangeError);
+    await expect(read(engine, 1, { offset: 1_000_000 })).rejects.toBeInstanceOf(RangeError);
+    const refused = read(engine, 1, { url: `${village.origin.url}none.m4s` });
+    await expect(refused).rejects.toBeInstanceOf(PlaybackError);
+    await expect(refused).rejects.toMatchObject({ code: "http" });
+    const none = open({ presentation: `${village.origin.url}none.json` });
+    await expect(none).rejects.toMatchObject({ name: "PlaybackError", code: "presentation" });
+    writeFileSync(join(village.folder, "bad.json"), JSON.stringify({ version: 1 }));
+    const bad = open({ presentation: `${village.origin.url}bad.json` });
+    await expect(bad).rejects.toBeInstanceOf(ContentError);
+    await expect(bad).rejects.toMatchObject({ code: "bad-field", path: "swarm" });
+  });
+
+  test("what was asked of the origin before the engine is there is not asked again", async () => {
+    const url = `${village.origin.url}0.m4s`;
+    const [page, host] = pair();
+    serve(host);
+    page.post({ type: "early", url });
+    await expect.poll(() => village.origin.log.filter(({ url }) => url === "/0.m4s").length).toBe(1);
+    const options = { presentation: `${village.origin.url}ppsp.json`, trackers: [] };
+    const engine = await attach(page, options, () => undefined, undefined);
+    engines.push(engine);
+    expect((await read(engine, 1, { url })).bytes).toEqual(village.published(1));
+    expect(village.origin.log.filter(({ url }) => url === "/0.m4s").length).toBe(1);
+  });
+
+  test("a request that is taken back ends at the host, too", async () => {
+    const engine = await open();
+    const abort = new AbortController();
+    const reading = read(engine, 1, { url: await hanging(), signal: abort.signal });
+    await expect.poll(() => requests.length).toBe(1);
+    abort.abort();
+    await expect(reading).rejects.toMatchObject({ code: "aborted" });
+    await expect.poll(() => requests[0]!.destroyed).toBe(true);
+  });
+
+  test("once closed it gives nothing any more, and both ends of the port are closed", async () => {
+    const engine = await open();
+    const closed = vi.fn();
+    engine.on("close", closed);
+    const reading = read(engine, 1, { url: await hanging() });
+    await expect.poll(() => requests.length).toBe(1);
+    engine.close();
+    engine.close();
+    expect(closed).toHaveBeenCalledTimes(1);
+    await expect(reading).rejects.toMatchObject({ code: "aborted" });
+    await expect(read(engine, 1)).rejects.toMatchObject({ code: "aborted" });
+    await expect.poll(() => told.at(-1)?.type).toBe("closed");
+    await expect.poll(() => requests[0]!.destroyed).toBe(true);
+  });
+
+  test("warnings come also before there is an engine", async () => {
+    await open();
+    expect(warnings).toEqual(["This browser has no WebRTC: the video plays over HTTP only."]);
+  });
+
+  test("the page is asked for access tokens", async () => {
+    const shown: unknown[] = [];
+    const tracker = await listen((request, response) => {
+      shown.push(request.headers.authorization);
+      response.writeHead(401).end();
+    });
+    const asked: string[] = [];
+    const accessToken = (url: string): string => `token${asked.push(url)}`;
+    await open({ trackers: [tracker], accessToken }, () => ({ signal: () => undefined, close: () => undefined }));
+    await expect.poll(() => shown.slice(0, 2)).toEqual(["Bearer token1", "Bearer token2"]);
+    expect(asked.slice(0, 2)).toEqual([tracker, tracker]);
+  });
+
+  const servers: Server[] = [];
+  let requests: { readonly destroyed: boolean }[];
+  beforeEach(() => (requests = []));
+  afterEach(() => {
+    for (const server of servers.splice(0)) {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
+  async function listen(answer: Parameters<typeof createServer>[1] & object): Promise<string> {
+    const server = createServer(answer as never);
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  }
+
+  /** A resource that begins and never ends. */
+  const hanging = (): Promise<string> =>
+    listen((request, response) => {
+      requests.push(request.socket);
+      response.write("1");
+    });
+});
