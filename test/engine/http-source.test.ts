@@ -65,8 +65,11 @@ describe("HttpSource", () => {
   });
 
   it("follows a line that has become slower", async () => {
-    const { source, read } = setUp(125);
+    const { source, read, setRate } = setUp(1000);
     for (let i = 0; i < 3; i++) await read(100_000);
+    expect(source.expectedMs(125_000)).toBeLessThan(250);
+    setRate(125);
+    for (let i = 0; i < 6; i++) await read(100_000);
     expect(source.expectedMs(125_000)).toBeGreaterThan(900);
   });
 });

@@ -1,7 +1,7 @@
 import type { PresentationFile } from "./presentation.ts";
 import { decodedPath } from "./uri.ts";
 
-/** Which file entry is meant by a URI, or by an absolute URL. */
+/** Which file entry is meant by a URI relative to ppsp.json. */
 export class Directory {
   readonly #files: readonly PresentationFile[];
   /** File indices by decoded URI, by ascending offset. */
