@@ -4,11 +4,11 @@ import { BlockList, type AddressInfo, isIP } from "node:net";
 import type { Browser, Page } from "@playwright/test";
 import { iceServersFor } from "../../src/tracker/ice.ts";
 import type { IceOptions } from "../../src/link/webrtc.ts";
-import { jsonCodec } from "../../src/tracker/json/codec.ts";
 import type { PpspPlayer } from "../../src/video/index.ts";
 import { launchBrowser, type BrowserName } from "./browsers.ts";
 import { bundle } from "./bundle.ts";
 import type * as natPage from "./pages/nat.ts";
+import { toldNewcomer } from "./newcomer.ts";
 import { expect, expectSmooth, QUIET, test, type Viewer } from "./swarm-fixture.ts";
 import { noTurnServer, OUTSIDE, RELAY, startNat, startTurnServer, type TurnServer } from "./turn-server.ts";
 
@@ -97,21 +97,6 @@ const hurry = (viewer: Viewer): Promise<void> =>
 const iceServers = (port: number, secret: string): string =>
   JSON.stringify([{ urls: [`turn:127.0.0.1:${port}`], secret }]);
 
-/** What another member of the sample's swarm is told of its peers. */
-async function listed(tracker: string, swarmId: string, registration?: object) {
-  const request = {
-    method: "CONNECT",
-    transactionId: crypto.randomUUID(),
-    peerId: crypto.randomUUID(),
-    actions: [{ swarmId, action: "JOIN", peerMode: "LEECH", transactionId: "1" }],
-    addresses: [],
-    ...(registration && { registration }),
-  } as const;
-  const headers = { "Content-Type": "application/json" };
-  const response = await fetch(tracker, { method: "POST", headers, body: jsonCodec.encodeRequest(request) });
-  return jsonCodec.decodeResponse(await response.text()).peers?.filter((peer) => peer.swarmId !== undefined) ?? [];
-}
-
 for (const [first, second] of [
   ["chromium", "chromium"],
   ["chromium", "firefox"],
@@ -146,7 +131,7 @@ for (const [first, second] of [
       expect(viewer.errors).toEqual([]);
     }
     for (const registration of [undefined, {}]) {
-      const peers = await listed(tracker.url, swarmId, registration);
+      const peers = await toldNewcomer(tracker.url, swarmId, registration);
       expect(peers.filter(({ addresses }) => addresses.length === 0)).toHaveLength(2);
     }
   });

@@ -1,8 +1,8 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { jsonCodec } from "../../src/tracker/json/codec.ts";
 import type { PpspPlayer } from "../../src/video/index.ts";
+import { toldNewcomer } from "./newcomer.ts";
 import { expect, type Swarm, test, type Viewer, withoutWorkers } from "./swarm-fixture.ts";
 
 const BOTH = ["chromium", "firefox"] as const;
@@ -91,11 +91,11 @@ for (const name of BOTH) {
       () => (document.querySelector("ppsp-player") as PpspPlayer).engine!.presentation.swarm.id,
     );
     const hex = Buffer.from(Object.values(swarmId)).toString("hex");
-    expect(await listed(tracker.url, hex)).toBe(2);
+    expect(await toldNewcomer(tracker.url, hex)).toHaveLength(2);
     await goes.close();
     // Nobody waits for it to be missed, which takes 15 s.
     await stays.until("it has gone", ({ stats }) => stats.neighbours === 0, 5_000);
-    await expect.poll(() => listed(tracker.url, hex), { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => toldNewcomer(tracker.url, hex), { timeout: 5_000 }).toHaveLength(1);
   });
 }
 
@@ -113,20 +113,3 @@ test("without the engine's script the video plays over HTTP, with one warning", 
   ]);
   expect(viewer.errors).toEqual([]);
 });
-
-/** How many members of a swarm a newcomer is told of. */
-async function listed(tracker: string, swarmId: string): Promise<number> {
-  const request = {
-    method: "CONNECT",
-    transactionId: crypto.randomUUID(),
-    peerId: crypto.randomUUID(),
-    actions: [{ swarmId, action: "JOIN", peerMode: "LEECH", transactionId: "1" }],
-    addresses: [],
-  } as const;
-  const headers = { "Content-Type": "application/json" };
-  const ask = async (body: string) => (await fetch(tracker, { method: "POST", headers, body })).text();
-  const response = jsonCodec.decodeResponse(await ask(jsonCodec.encodeRequest(request)));
-  const actions = [{ swarmId, action: "LEAVE", peerMode: "LEECH", transactionId: "2" }] as const;
-  await ask(jsonCodec.encodeRequest({ ...request, transactionId: crypto.randomUUID(), actions }));
-  return response.peers?.filter((peer) => peer.swarmId !== undefined).length ?? 0;
-}
