@@ -11,7 +11,7 @@ const fast = process.argv.includes("--fast");
 const reports = `${root}build/reports`;
 const total = { passed: 0, failed: 0, skipped: 0 };
 
-/** The longest step takes six minutes on two cores; a test that never yields is stopped by nothing else. */
+/** The longest step takes more than four minutes on two cores; a test that never yields is stopped by nothing else. */
 const stepLimitMs = 720_000;
 
 /** Ends the running step with all its processes; each step is a process group of its own. */
