@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,15 +17,14 @@ declare global {
 /** An app that has installed the package as `npm pack` makes it, built with Vite's defaults; its folder. */
 async function buildApp(files: Readonly<Record<string, string>>): Promise<string> {
   const app = mkdtempSync(join(tmpdir(), "ppsp-app-"));
-  const packed = execFileSync("npm", ["pack", "--silent", "--ignore-scripts", "--pack-destination", app], {
-    cwd: root,
-    encoding: "utf8",
-  });
+  const to = ["--silent", "--ignore-scripts", "--pack-destination", app];
+  const packed = join(app, execFileSync("npm", ["pack", ...to], { cwd: root, encoding: "utf8" }).trim());
   const installed = join(app, "node_modules", "ppsp-player");
   mkdirSync(installed, { recursive: true });
-  execFileSync("tar", ["-xzf", join(app, packed.trim()), "--strip-components=1", "-C", installed]);
+  execFileSync("tar", ["-xzf", packed, "--strip-components=1", "-C", installed]);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(app, name), text);
   await build({ root: app, configFile: false, logLevel: "error" });
+  for (const used of [packed, join(app, "node_modules")]) rmSync(used, { recursive: true });
   return join(app, "dist");
 }
 
