@@ -16,7 +16,7 @@ export interface ScheduleView {
   /** Time from which on asking the origin makes sense; later than now only after failures. */
   readonly httpDownUntil: number;
   readonly chunkSize: number;
-  /** This viewer's lot for a block that begins with `chunk`: see `drawLot`; 0 where no neighbour will want it. */
+  /** This viewer's lot for a block that begins with `chunk`: see `drawLot`. */
   lot(block: number, chunk: number): number;
 }
 
@@ -58,8 +58,6 @@ const SHARE = 3;
 const SETTLE_MS = 400;
 /** Nobody waits longer than this for others to fetch something, ms, however far the deadline is. */
 const PATIENCE_MS = 60_000;
-/** How many times more viewers lots are drawn for than there are, so that seldom two of them begin together. */
-const SPREAD = 4;
 /** What one viewer fetches from the origin for all, in one request, bytes: several times what arrives before others have heard of it. */
 const BLOCK_BYTES = 262_144;
 
@@ -246,20 +244,6 @@ export class Schedule {
     this.#wanted = new ChunkSet(ranges);
     return { want: fresh.map((chunks) => ({ chunks, deadline })), unwant };
   }
-}
-
-/**
- * A viewer's lot for a block, at most 1: the same each time, and independent of those of others. Most are late: the earlier, the
- * fewer, exponentially (RFC 4654 §2.5.1). One of `viewers` is expected to draw a third to a half, and at 0 or less there is
- * anybody for one of `SPREAD` blocks only: two who begin together both fetch until they hear of each other.
- */
-export function drawLot(seed: number, block: number, viewers: number): number {
-  // Two rounds of multiply and xor spread seed and block over all bits (murmur3's finaliser).
-  let x = (seed ^ Math.imul(block + 1, 0x9e3779b1)) >>> 0;
-  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
-  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-  const u = (((x ^ (x >>> 16)) >>> 0) + 1) / 2 ** 32;
-  return 1 + Math.log(u) / Math.log(SPREAD * Math.max(2, viewers));
 }
 
 /** Ranges without the chunks of others. */
