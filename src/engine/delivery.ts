@@ -46,6 +46,8 @@ export interface DeliveryContext extends ScheduleView {
   /** Exact bytes of a chunk. */
   chunkLength(chunk: number): number;
   read(request: HttpRequest): AsyncGenerator<Uint8Array, void, undefined>;
+  /** The origin is sending what the player waits for. */
+  readonly busy: boolean;
 }
 
 /** Where the bytes are. */
@@ -88,6 +90,7 @@ export class Delivery {
   #notBefore = -Infinity;
   #lookAt = Infinity;
   #stopTimer: () => void = () => undefined;
+  #asked = false;
   #closed = false;
 
   constructor(context: DeliveryContext, place: DeliveryPlace, request: FetchRequest) {
@@ -103,10 +106,16 @@ export class Delivery {
     return this.#place.chunks;
   }
 
+  /** The origin is sending what the player has asked for. */
+  get busy(): boolean {
+    return this.#asked && this.#http !== undefined;
+  }
+
   /** The chunks one by one; `request` replaces the one that it began with. @throws PlaybackError */
   async *pieces(request: FetchRequest): AsyncGenerator<Piece, void, undefined> {
     const { signal } = request;
     this.#request = request;
+    this.#asked = true;
     this.#early = this.#held(this.#place.chunks);
     // What failed while nobody was waiting may work now.
     this.#error = undefined;
@@ -121,9 +130,9 @@ export class Delivery {
     }
   }
 
-  /** Begins to fetch before the player asks. */
+  /** Begins to fetch before the player asks, but after what it asks for at this moment. */
   begin(): void {
-    this.#look();
+    this.#plan(0);
   }
 
   /** Something changed: a chunk came in, a neighbour came or went. */
@@ -183,7 +192,9 @@ export class Delivery {
     const now = context.now();
     this.#stopTimer();
     this.#lookAt = Infinity;
-    const orders = this.#schedule.decide(this.#next, this.#request.deadline(), now);
+    // What is fetched ahead would take its share of the line from what is needed now.
+    const yields = !this.#asked && context.busy;
+    const orders = this.#schedule.decide(this.#next, this.#request.deadline(), now, yields);
     this.#notBefore = now + orders.pause;
     if (orders.stop) this.#http?.abort.abort();
     for (const chunks of orders.unwant) context.unwant(chunks);

@@ -12,7 +12,7 @@ import { locate } from "../sw/range.ts";
 import type { Opening } from "../worker/open.ts";
 import type { RemoteEngine } from "../worker/remote-engine.ts";
 import { slackMs, type Playhead } from "./deadline.ts";
-import { LoadClock, type NetworkEstimate } from "./load-clock.ts";
+import { LoadClock } from "./load-clock.ts";
 
 /** What the fragment loader needs to know about the player around it. */
 export interface LoaderHost {
@@ -21,8 +21,8 @@ export interface LoaderHost {
   /** What is asked of the origin until then. */
   readonly early: Pick<Opening, "ask" | "drop">;
   readonly playhead: Playhead;
-  /** What hls.js believes. */
-  estimate(): NetworkEstimate;
+  /** What hls.js believes of the time to first byte, ms. */
+  ttfbEstimate(): number;
   /** Media bytes came from the origin without the engine. */
   plainBytes(bytes: number): void;
   /** The engine failed in a way that is its own fault; the origin took over. */
@@ -156,12 +156,13 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     const hashMs = engine.hashMs();
     const clock = new LoadClock({
       now: () => performance.now(),
-      estimate: () => host.estimate(),
-      originMs: (bytes) => engine.lineMs(bytes),
+      ttfbEstimate: () => host.ttfbEstimate(),
+      lineMs: (bytes) => engine.lineMs(bytes),
       asideMs: () => engine.hashMs() - hashMs,
-      isHurried: () => {
-        const alone = engine.stats.neighbours === 0 && !engine.expecting;
-        return alone || slack() < 2 * engine.expectedHttpMs(length - filled) + HURRY_MS;
+      pace: () => {
+        const { stats, expecting } = engine;
+        const hurried = slack() < 2 * engine.expectedHttpMs(length - filled) + HURRY_MS;
+        return stats.neighbours === 0 && (hurried || !expecting) ? "alone" : hurried ? "hurry" : "leisure";
       },
     });
     stats.loading = clock;

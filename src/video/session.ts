@@ -12,7 +12,6 @@ import { openSwarm, type Warn, whatFailed } from "./open-swarm.ts";
 import { PlayerError } from "./player-error.ts";
 import { Recovery } from "./recovery.ts";
 import { resolveSource, type Source } from "./source.ts";
-import { swarmAbr } from "./swarm-abr.ts";
 
 /** What is played; `src` may be a `ppsp:` URL. */
 export interface SessionOptions extends Source {
@@ -150,13 +149,12 @@ export class Session {
         ask: (url) => OWN_WAYS.every((way) => config.hls?.[way] === undefined) && this.#opening?.ask(url),
         drop: (url) => this.#opening?.drop(url),
       },
-      estimate: () => ({ bandwidth: hls.bandwidthEstimate, ttfb: hls.ttfbEstimate }),
+      ttfbEstimate: () => hls.ttfbEstimate,
       plainBytes: (bytes) => this.#events.plainBytes(bytes),
       engineFailed: (error) => this.#warn(`The engine failed: the video plays over HTTP. ${text(error)}`),
     });
     const hls: Hls = new HlsJs({
       ...hlsDefaults(HlsJs, this.#video),
-      abrController: swarmAbr(HlsJs, () => this.#engine),
       ...(this.#early && { pLoader: this.#early.loader(HlsJs.DefaultConfig.loader) }),
       ...config.hls,
       fLoader,

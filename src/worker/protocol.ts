@@ -88,8 +88,6 @@ export interface News {
   readonly lineMsPerByte: number;
   /** What the hashes so far have taken of the line. */
   readonly hashMs: number;
-  /** How much neighbours have, 0 to 1, of files that may be next. */
-  readonly covered: readonly (readonly [file: number, share: number])[];
 }
 
 /** Bytes of one batch that came the same way. */

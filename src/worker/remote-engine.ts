@@ -35,7 +35,6 @@ export class RemoteEngine {
   readonly #emitter = new Emitter<EngineEvents>();
   readonly #running = new Map<number, Running>();
   #news: News;
-  #covered: ReadonlyMap<number, number>;
   #nextId = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #stalls = 0;
@@ -47,7 +46,6 @@ export class RemoteEngine {
     this.baseUrl = baseUrl;
     this.#directory = new Directory(presentation.files);
     this.#news = news;
-    this.#covered = new Map(news.covered);
     this.stats = { ...news.stats };
   }
 
@@ -61,7 +59,7 @@ export class RemoteEngine {
     return this.#news.httpDelayMs + bytes * this.#news.httpMsPerByte;
   }
 
-  /** How long bytes take at least from the origin once it answers, ms, whatever else is asked of it. */
+  /** How long bytes take from the origin once they begin to come, ms, if nothing else is read. */
   lineMs(bytes: number): number {
     return bytes * this.#news.lineMsPerByte;
   }
@@ -69,11 +67,6 @@ export class RemoteEngine {
   /** How long the hashes that have come from the origin have taken its line, ms. */
   hashMs(): number {
     return this.#news.hashMs;
-  }
-
-  /** How much of a file neighbours have, 0 to 1, as far as that is known: of those that may be next. */
-  coveredOf(file: number): number {
-    return this.#covered.get(file) ?? 0;
   }
 
   /** Stalls that the player has counted; the engine only hands them on to the tracker. */
@@ -197,7 +190,6 @@ export class RemoteEngine {
 
   #learn(news: News): void {
     this.#news = news;
-    this.#covered = new Map(news.covered);
     Object.assign(this.stats, news.stats);
   }
 
