@@ -72,6 +72,8 @@ export type ToHost =
   | { readonly type: "playhead"; readonly playhead: Playhead }
   | { readonly type: "stalls"; readonly stalls: number }
   | { readonly type: "power"; readonly charging: boolean }
+  /** Asks for news, to learn whether anybody is there. */
+  | { readonly type: "ping" }
   | { readonly type: "token"; readonly id: number; readonly token?: string; readonly error?: string }
   | CallNews
   | { readonly type: "close" };

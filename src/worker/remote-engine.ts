@@ -14,6 +14,11 @@ const LOOK_MS = 250;
 /** … if they have moved by more than this, ms. */
 const MOVED_MS = 50;
 
+/** A host that is silent for so many looks while something is fetched is asked whether it is there, … */
+const PING_LOOKS = 12;
+/** … and is not if it has said nothing after as many again. Looks, not ms: whoever freezes the page freezes these. */
+const LOST_LOOKS = 24;
+
 /** A fetch that runs. */
 interface Running {
   readonly deadline: () => number;
@@ -39,6 +44,9 @@ export class RemoteEngine {
   #timer: ReturnType<typeof setInterval> | undefined;
   #stalls = 0;
   #closed = false;
+  #lost = false;
+  /** Looks since the host has said anything. */
+  #silence = 0;
 
   constructor(port: Port<ToHost, ToPage>, { presentation, baseUrl, news }: Extract<ToPage, { type: "opened" }>) {
     this.#port = port;
@@ -69,6 +77,11 @@ export class RemoteEngine {
     return this.#news.hashMs;
   }
 
+  /** Whether it is closed because its host has fallen silent: the browser may end a worker without a word. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
   /** Stalls that the player has counted; the engine only hands them on to the tracker. */
   set stalls(stalls: number) {
     if (stalls === this.#stalls || this.#closed) return;
@@ -97,7 +110,10 @@ export class RemoteEngine {
     const due = toEpoch(deadline());
     const running: Running = { deadline, due, pieces: [], ended: false, failure: undefined, wake: () => undefined };
     this.#running.set(id, running);
-    this.#timer ??= setInterval(() => this.#look(), LOOK_MS);
+    if (this.#timer === undefined) {
+      this.#silence = 0;
+      this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    }
     const abort = (): void => {
       running.failure ??= new PlaybackError("aborted", "the request was taken back");
       running.wake();
@@ -151,6 +167,7 @@ export class RemoteEngine {
 
   /** Takes what the host says. */
   received(message: EngineMessage): void {
+    this.#silence = 0;
     switch (message.type) {
       case "pieces": {
         if (!this.#closed) this.#learn(message.news);
@@ -194,6 +211,13 @@ export class RemoteEngine {
   }
 
   #look(): void {
+    this.#silence++;
+    if (this.#silence === PING_LOOKS) this.#port.post({ type: "ping" });
+    if (this.#silence === LOST_LOOKS) {
+      this.#lost = true;
+      this.close();
+      return;
+    }
     for (const [id, running] of this.#running) {
       const due = toEpoch(running.deadline());
       if (running.ended || Math.abs(Math.max(due, epochMs()) - Math.max(running.due, epochMs())) < MOVED_MS) continue;

@@ -67,6 +67,9 @@ class EngineHost {
       case "stalls":
         if (engine !== undefined) engine.stalls = message.stalls;
         return;
+      case "ping":
+        if (engine !== undefined) this.#port.post({ type: "news", news: this.#news(engine) });
+        return;
       case "power":
         this.#power.tell(message.charging);
         return;
