@@ -91,6 +91,8 @@ export class Delivery {
   #lookAt = Infinity;
   #stopTimer: () => void = () => undefined;
   #asked = false;
+  /** The latest decision was to read from the origin: what is read block by block is read without a pause. */
+  #reads = false;
   #closed = false;
 
   constructor(context: DeliveryContext, place: DeliveryPlace, request: FetchRequest) {
@@ -108,7 +110,7 @@ export class Delivery {
 
   /** The origin is sending what the player has asked for. */
   get busy(): boolean {
-    return this.#asked && this.#http !== undefined;
+    return this.#asked && this.#reads;
   }
 
   /** The chunks one by one; `request` replaces the one that it began with. @throws PlaybackError */
@@ -150,6 +152,7 @@ export class Delivery {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#reads = false;
     this.#stopTimer();
     this.#http?.abort.abort();
     for (const range of this.#schedule.close()) this.#context.unwant(range);
@@ -200,6 +203,7 @@ export class Delivery {
     for (const chunks of orders.unwant) context.unwant(chunks);
     for (const { chunks, deadline } of orders.want) context.want(chunks, deadline);
     if (orders.start !== undefined) void this.#fetch({ abort: new AbortController(), range: orders.start });
+    this.#reads = this.#http !== undefined;
     if (orders.again < Infinity) this.#plan(orders.again);
   }
 

@@ -22,9 +22,8 @@ const FIRST_RATE = 250;
 const FIRST_DELAY_MS = 100;
 /** Weight of a new measure of the delay. */
 const WEIGHT = 1 / 3;
-/** Assumed of the line itself, as if so much had been seen of it, bytes and ms: 8 Mbit/s, which most viewers have. */
-const FIRST_BYTES = 10_000;
-const FIRST_MS = 10;
+/** Assumed of the line itself, as if LEAST_MS of it had been seen, bytes per ms: 8 Mbit/s, which most viewers have. */
+const FIRST_LINE_RATE = 1_000;
 /** What was seen of the line so long ago counts half as much as what is seen now, ms … */
 const HALF_LIFE_MS = 1_000;
 /** … but all of it together at least as much as this, ms, however long ago it was: less tells nothing. */
@@ -40,8 +39,8 @@ export class HttpSource {
   /** Answers that come in now. */
   #coming = 0;
   /** Bytes that have come of late, and the time in which any came, ms. */
-  #bytes = FIRST_BYTES;
-  #ms = FIRST_MS;
+  #bytes = FIRST_LINE_RATE * LEAST_MS;
+  #ms = LEAST_MS;
   #countedAt: number;
   /** Bytes so far that tell of the line. */
   #told = 0;
