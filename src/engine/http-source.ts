@@ -22,8 +22,9 @@ const FIRST_RATE = 250;
 const FIRST_DELAY_MS = 100;
 /** Weight of a new measure of the delay. */
 const WEIGHT = 1 / 3;
-/** Assumed of the line itself, as if LEAST_MS of it had been seen, bytes per ms: 8 Mbit/s, which most viewers have. */
+/** Assumed of the line itself, bytes per ms, as if so much of it had been seen, ms: 8 Mbit/s, which most viewers have, and what hardly counts beside a segment. */
 const FIRST_LINE_RATE = 1_000;
+const FIRST_MS = 200;
 /** What was seen of the line so long ago counts half as much as what is seen now, ms … */
 const HALF_LIFE_MS = 1_000;
 /** … but all of it together at least as much as this, ms, however long ago it was: less tells nothing. */
@@ -39,8 +40,8 @@ export class HttpSource {
   /** Answers that come in now. */
   #coming = 0;
   /** Bytes that have come of late, and the time in which any came, ms. */
-  #bytes = FIRST_LINE_RATE * LEAST_MS;
-  #ms = LEAST_MS;
+  #bytes = FIRST_LINE_RATE * FIRST_MS;
+  #ms = FIRST_MS;
   #countedAt: number;
   /** Bytes so far that tell of the line. */
   #told = 0;

@@ -37,8 +37,10 @@ interface Source {
   readonly length: number;
 }
 
-/** A load is in hurry when less than twice the time that the origin needs for it is left, plus this, ms: the engine's own rule. */
-const HURRY_MS = 1000;
+/** A load is in hurry when the origin could not be through this long before it is needed, ms: until then the engine may take its time, in any order. */
+const LAST_MS = 600;
+/** Who is alone does not wait for neighbours when less than twice the time that the origin needs is left, plus this, ms. */
+const MARGIN_MS = 1000;
 /** How often a load is checked for being too slow, ms. */
 const WATCH_MS = 500;
 
@@ -160,9 +162,9 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
       lineMs: (bytes) => engine.lineMs(bytes),
       asideMs: () => engine.hashMs() - hashMs,
       pace: () => {
-        const { stats, expecting } = engine;
-        const hurried = slack() < 2 * engine.expectedHttpMs(length - filled) + HURRY_MS;
-        return stats.neighbours === 0 && (hurried || !expecting) ? "alone" : hurried ? "hurry" : "leisure";
+        const expected = engine.expectedHttpMs(length - filled);
+        if (engine.stats.neighbours > 0) return slack() < expected + LAST_MS ? "hurry" : "leisure";
+        return slack() < 2 * expected + MARGIN_MS || !engine.expecting ? "alone" : "leisure";
       },
     });
     stats.loading = clock;
