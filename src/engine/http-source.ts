@@ -113,8 +113,8 @@ export class HttpSource {
       if (error instanceof PlaybackError) throw error;
       throw new PlaybackError("network", `${url} could not be read`, { cause: error });
     } finally {
-      this.#count(0);
-      if (begun) this.#coming--;
+      // What was on its way when nobody wanted it any more is no pause of the line.
+      if (begun && --this.#coming === 0) this.#countedAt = this.#clock.now();
       stopWatch();
       signal.removeEventListener("abort", cancel);
       abort.abort();

@@ -192,6 +192,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
       }
       if (filled !== length) throw new RangeError(`engine gave ${filled} of ${length} bytes`);
       clock.stop();
+      stats.parsing = clock.parsing() ?? stats.parsing;
       const callbacks = this.#callbacks;
       this.#callbacks = undefined;
       callbacks?.onProgress?.(stats, context, data.buffer, null);

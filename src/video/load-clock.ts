@@ -1,4 +1,4 @@
-import type { HlsProgressivePerformanceTiming } from "hls.js";
+import type { HlsPerformanceTiming, HlsProgressivePerformanceTiming } from "hls.js";
 import type { PieceSource } from "../engine/delivery.ts";
 
 /** How a load is fetched at this moment: from the origin, for want of neighbours; as fast as it can be; or not, since there is time. */
@@ -91,6 +91,22 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
   /** Whether any byte has come from the network. */
   get started(): boolean {
     return this.networkBytes > 0;
+  }
+
+  /** What hls.js is to take for the time of parsing: beside neighbours none, as what the machine has to do for them is not the line's time. */
+  parsing(): HlsPerformanceTiming | undefined {
+    if (this.#alone) return undefined;
+    const end = this.#end;
+    // hls.js assigns, and counts a load until this end.
+    return {
+      start: 0,
+      get end() {
+        return end;
+      },
+      set end(_now) {
+        return;
+      },
+    };
   }
 
   /** Notes bytes that have just arrived; `early`: they had been fetched before this load began. */

@@ -43,6 +43,18 @@ describe("LoadClock", () => {
     expect(sampled(clock)).toBe(4_000_000);
   });
 
+  test("parsing counts for a viewer who is alone, as it does without us, and not beside neighbours", () => {
+    const alone = setUp("alone").clock;
+    alone.stop();
+    expect(alone.parsing()).toBeUndefined();
+    const { world, clock } = setUp("hurry");
+    world.now += 100;
+    clock.stop();
+    const parsing = clock.parsing()!;
+    parsing.end = 5000;
+    expect(parsing.end).toBe(1100);
+  });
+
   test("hashes that come beside a load do not make it look slower", () => {
     const { world, clock } = setUp("alone", () => 200);
     clock.received(10_000, "http");
