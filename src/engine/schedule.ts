@@ -124,8 +124,8 @@ export class Schedule {
     return wanted;
   }
 
-  /** `next`: the first chunk that is still needed; `deadline`: when the last one must be here, ms. */
-  decide(next: number, deadline: number, now: number): Orders {
+  /** `next`: the first chunk that is still needed; `deadline`: when the last one must be here, ms; `yields`: the origin is busy with what matters more. */
+  decide(next: number, deadline: number, now: number, yields = false): Orders {
     const view = this.#view;
     const gaps = this.#missing({ start: next, end: this.#chunks.end });
     const [first] = gaps;
@@ -142,7 +142,7 @@ export class Schedule {
     let stop = false;
     if (this.#http !== undefined) {
       stop = this.#isOvertaken(gaps, covered, late);
-    } else if (now >= view.httpDownUntil) {
+    } else if (!yields && now >= view.httpDownUntil) {
       if (late) {
         start = this.#isGraced(covered, gaps, now) ? undefined : first;
       } else if (open.length > 0 && view.neighbours === 0) {
