@@ -27,6 +27,8 @@ export class Connection {
   readonly proofs = new Proofs();
   readonly download: Download;
   readonly upload: Upload;
+  /** `wakeAt` as the swarm last computed it, since that looks at much of a channel, and most are left alone most of the time. */
+  alarmAt: Millis = -Infinity;
   /** The peer does not answer REQUESTs now. */
   choked = false;
   /** We do not answer the peer's. */

@@ -5,8 +5,8 @@ import type { MerkleTree } from "../integrity/tree.ts";
 import type { Verifier } from "../integrity/verifier.ts";
 import { MAX_PENDING_HASHES } from "./settings.ts";
 
-/** Hashes that are kept without looking whether they are proven. */
-const FIRST_SWEEP = 64;
+/** Hashes that are kept without looking whether they are proven: a few datagrams' worth, since each neighbour has as many. */
+const FIRST_SWEEP = 16;
 
 /**
  * Unproven hashes from one peer, kept until a chunk proves them (RFC 7574 §5.3: "remember all the hashes"). They are

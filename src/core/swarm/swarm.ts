@@ -272,8 +272,11 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.#arrivals.expire(now);
     this.#channelsAt = Infinity;
     for (const connection of this.#channels) {
-      if (connection.timeout(now)) this.#dirty.add(connection);
-      this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
+      if (now >= connection.alarmAt) {
+        if (connection.timeout(now)) this.#dirty.add(connection);
+        connection.alarmAt = connection.wakeAt;
+      }
+      this.#channelsAt = Math.min(this.#channelsAt, connection.alarmAt);
     }
   }
 
@@ -291,7 +294,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
         connection.pump();
         connection.flush(now);
       }
-      this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
+      connection.alarmAt = connection.wakeAt;
+      this.#channelsAt = Math.min(this.#channelsAt, connection.alarmAt);
     }
     this.#dirty.clear();
   }
