@@ -272,11 +272,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.#arrivals.expire(now);
     this.#channelsAt = Infinity;
     for (const connection of this.#channels) {
-      if (now >= connection.alarmAt) {
-        if (connection.timeout(now)) this.#dirty.add(connection);
-        connection.alarmAt = connection.wakeAt;
-      }
-      this.#channelsAt = Math.min(this.#channelsAt, connection.alarmAt);
+      if (connection.timeout(now)) this.#dirty.add(connection);
+      else this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
     }
   }
 
@@ -294,8 +291,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
         connection.pump();
         connection.flush(now);
       }
-      connection.alarmAt = connection.wakeAt;
-      this.#channelsAt = Math.min(this.#channelsAt, connection.alarmAt);
+      this.#channelsAt = Math.min(this.#channelsAt, connection.reckon());
     }
     this.#dirty.clear();
   }
