@@ -60,7 +60,7 @@ export class Engine implements DeliveryContext {
   /** How long the hashes that have come from the origin have taken its line, ms. */
   readonly hashMs = (): number => this.lineMs(this.#hashes.bytes);
   readonly expectedHttpMs = (bytes: number): number => this.#http.expectedMs(bytes);
-  /** How long bytes take at least from the origin once it answers, ms, whatever else is asked of it. */
+  /** How long bytes take from the origin once they begin to come, if nothing else is read, ms. */
   readonly lineMs = (bytes: number): number => this.#http.lineMs(bytes);
   /** Stalls that the player has counted; the engine only hands them on to the tracker. */
   stalls = 0;
@@ -252,6 +252,10 @@ export class Engine implements DeliveryContext {
 
   get strict(): boolean {
     return this.#options.strict;
+  }
+
+  get busy(): boolean {
+    return [...this.#deliveries].some((delivery) => delivery.busy);
   }
 
   get httpDownUntil(): number {

@@ -122,16 +122,18 @@ export class Schedule {
     return wanted;
   }
 
-  /** `next`: the first chunk that is still needed; `deadline`: when the last one must be here, ms. */
-  decide(next: number, deadline: number, now: number): Orders {
+  /** `next`: the first chunk that is still needed; `deadline`: when the last one must be here, ms; `yields`: the origin is busy with what matters more. */
+  decide(next: number, deadline: number, now: number, yields = false): Orders {
     const view = this.#view;
     const gaps = this.#missing({ start: next, end: this.#chunks.end });
     const [first] = gaps;
     if (first === undefined) return this.#http === undefined ? NOTHING : { ...NOTHING, stop: true };
     if (view.neighbours > 0) this.#since ??= now;
-    const covered = gaps.flatMap((gap) => view.covered(gap));
+    // Once for all gaps: to ask each neighbour about each of them costs more than everything else here.
+    const supply = new ChunkSet(view.covered({ start: first.start, end: gaps.at(-1)!.end }));
+    const covered = gaps.flatMap((gap) => [...supply.present(gap)]);
+    const open = gaps.flatMap((gap) => [...supply.missing(gap)]);
     const late = this.#isLate(gaps, covered, deadline, now);
-    const open = minus(gaps, covered);
     const farAt = deadline - view.expectedHttpMs(count(gaps) * view.chunkSize) - CALM_MS;
     const calm = open.length === 0 && this.#http === undefined && now < farAt;
     let again = calm ? CALM_PAUSE_MS : LOOK_MS;
@@ -140,7 +142,7 @@ export class Schedule {
     let stop = false;
     if (this.#http !== undefined) {
       stop = this.#isOvertaken(gaps, covered, late);
-    } else if (now >= view.httpDownUntil) {
+    } else if (!yields && now >= view.httpDownUntil) {
       if (late) {
         start = this.#isGraced(covered, gaps, now) ? undefined : first;
       } else if (open.length > 0 && view.neighbours === 0) {
@@ -239,7 +241,7 @@ export class Schedule {
     const unwant = minus([...this.#wanted], ranges).flatMap((range) => this.#missing(range));
     // A deadline that moved a little is the same deadline.
     const moved = Math.abs(deadline - this.#wantedUntil) >= LOOK_MS;
-    const fresh = moved ? ranges : minus(ranges, [...this.#wanted]);
+    const fresh = moved ? ranges : minus(ranges, this.#wanted);
     if (moved) this.#wantedUntil = deadline;
     this.#wanted = new ChunkSet(ranges);
     return { want: fresh.map((chunks) => ({ chunks, deadline })), unwant };
@@ -247,10 +249,9 @@ export class Schedule {
 }
 
 /** Ranges without the chunks of others. */
-export function minus(ranges: readonly ChunkRange[], others: readonly ChunkRange[]): ChunkRange[] {
-  const set = new ChunkSet(ranges);
-  for (const other of others) set.delete(other);
-  return [...set];
+export function minus(ranges: readonly ChunkRange[], others: Iterable<ChunkRange>): ChunkRange[] {
+  const set = new ChunkSet(others);
+  return ranges.flatMap((range) => [...set.missing(range)]);
 }
 
 function count(ranges: readonly ChunkRange[]): number {

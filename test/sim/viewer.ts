@@ -350,7 +350,8 @@ export class Viewer implements ScheduleView {
     const { tree } = this.#film.content;
     const { verifier } = this.peer.swarm;
     if (verifier.tree === undefined) verifier.verifyPeaks(tree.peaks());
-    const proof = missingProof(tree, chunk, false, () => false);
+    // The hashes around what is held are proven already.
+    const proof = missingProof(tree, chunk, false, (range) => this.peer.swarm.have.intersects(range));
     const hashes = new Map(proof.map(({ chunks, hash }) => [chunks.start + chunks.end, hash]));
     if (verifier.verify(chunk, tree.get(2 * chunk)!, hashes) !== "verified")
       throw new Error("the origin's hashes do not lead to the root");

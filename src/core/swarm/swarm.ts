@@ -273,7 +273,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.#channelsAt = Infinity;
     for (const connection of this.#channels) {
       if (connection.timeout(now)) this.#dirty.add(connection);
-      this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
+      else this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
     }
   }
 
@@ -291,7 +291,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
         connection.pump();
         connection.flush(now);
       }
-      this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
+      this.#channelsAt = Math.min(this.#channelsAt, connection.reckon());
     }
     this.#dirty.clear();
   }
