@@ -46,6 +46,25 @@ describe("two peers", () => {
     expect(net.run(() => a.swarm.connection("b")?.peerHas.size === content.chunks.length, 60_000)).toBe(true);
   });
 
+  test("what is taken back comes nevertheless where it was on its way, and need not be asked for again", () => {
+    const content = makeContent(100_000, 1_024, seeded(1));
+    const net = new Simulator(1, { ...CALM, delay: 50 });
+    const a = net.join("a", content.options);
+    const b = net.join("b", content.options);
+    a.seed(content);
+    net.connect(b, a);
+    const chunks = { start: 7, end: 9 };
+    const { key: swarm, have } = b.swarm;
+    expect(net.run(() => b.swarm.connection("a")?.peerHas.covers(chunks) === true, 1_000)).toBe(true);
+    const start = net.now;
+    b.step({ type: "want", swarm, chunks, deadline: start + 10_000 });
+    // The answer leaves after 50 ms and is here after 100.
+    net.at(start + 60, () => b.step({ type: "unwant", swarm, chunks }));
+    net.at(start + 140, () => b.step({ type: "want", swarm, chunks, deadline: start + 10_000 }));
+    net.run(() => have.covers(chunks), 10_000);
+    expect(net.now - start).toBeLessThan(140 + 2 * 60);
+  });
+
   test("nobody asks to be woken for what is done already, such as an ACK that waited for its time", () => {
     const content = makeContent(100_000, 1_024, seeded(1));
     const net = new Simulator(1, CALM);

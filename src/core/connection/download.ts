@@ -36,6 +36,8 @@ export class Download {
   /** The same chunks, to be looked through by ranges. */
   readonly #doubts = new ChunkSet();
   readonly #asked = new Map<number, Asked>();
+  /** The latest that were asked for and taken back: they may be on their way, and a peer that has sent them sends them no second time. */
+  readonly #cancelled = new Map<number, Asked>();
   readonly #answer: AnswerTime;
   readonly #chunkSize: number;
   readonly #maxOutstanding: number;
@@ -141,11 +143,12 @@ export class Download {
   /** A chunk arrived; returns whether it was asked for here, also if it is late. */
   arrived(chunk: number, bytes: number, now: Millis): boolean {
     const asked = this.#asked.get(chunk);
-    const late = this.#late.get(chunk);
+    const late = this.#cancelled.get(chunk) ?? this.#late.get(chunk);
     if (asked === undefined && (late === undefined || this.unproven >= this.#maxOutstanding)) return false;
     this.changed = true;
     this.#silentUntil = -Infinity;
     this.#asked.delete(chunk);
+    this.#cancelled.delete(chunk);
     if (this.#late.delete(chunk)) this.#doubts.delete({ start: chunk, end: chunk });
     this.#received += bytes;
     if (asked !== undefined && late !== undefined) {
@@ -176,7 +179,12 @@ export class Download {
 
   /** The chunk is no longer asked for here. Returns whether it was. */
   release(chunk: number): boolean {
-    return this.#asked.delete(chunk);
+    const asked = this.#asked.get(chunk);
+    if (asked === undefined) return false;
+    this.#asked.delete(chunk);
+    this.#cancelled.set(chunk, asked);
+    if (this.#cancelled.size > MAX_OUTSTANDING_CHUNKS) this.#cancelled.delete(this.#cancelled.keys().next().value!);
+    return true;
   }
 
   /** Gives up everything that is outstanding and returns it. */
