@@ -107,7 +107,6 @@ export class Viewer implements ScheduleView {
     this.#origin = origin;
     this.#joinedAt = peer.net.now;
     this.#dueAt = peer.net.now;
-    peer.net.random();
     peer.news = (output) => this.#news(output);
     this.#look();
   }

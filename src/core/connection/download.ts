@@ -140,7 +140,7 @@ export class Download {
     this.#asked.set(chunk, { at: now, received: this.#received });
   }
 
-  /** A chunk arrived; returns whether it was asked for here, also if it is late. */
+  /** A chunk arrived; returns whether it was asked for here, also if it is late or the REQUEST was taken back. */
   arrived(chunk: number, bytes: number, now: Millis): boolean {
     const asked = this.#asked.get(chunk);
     const late = this.#cancelled.get(chunk) ?? this.#late.get(chunk);
