@@ -12,6 +12,12 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
 }
 
+/** An answer that was asked for before the engine wanted it. */
+export interface EarlyResponse extends Response {
+  /** On the engine's clock, ms. */
+  readonly askedAt: number;
+}
+
 /** No byte for this long ends an attempt, ms. */
 const SILENCE_MS = 8_000;
 /** Pauses after failed attempts, ms. */
@@ -88,6 +94,7 @@ export class HttpSource {
         throw new PlaybackError("http", `${url} answered ${response.status} ${response.statusText}`.trimEnd());
       }
       this.#delay += (this.#clock.now() - began - this.#delay) * WEIGHT;
+      const askedAt = (response as Partial<EarlyResponse>).askedAt ?? began;
       // A server without Range support answers 200 and begins at byte 0.
       let skip = response.status === 206 ? 0 : offset;
       const reader = response.body.getReader();
@@ -99,9 +106,8 @@ export class HttpSource {
         const useful = part.subarray(Math.min(skip, part.length), skip + length - got);
         skip = Math.max(0, skip - part.length);
         got += useful.length;
-        this.#count(part.length);
-        // The first bytes had been on their way before anybody looked.
-        if (!begun) this.#coming++;
+        if (begun) this.#count(part.length);
+        else this.#begins(part.length, askedAt);
         begun = true;
         if (useful.length > 0) yield useful;
       }
@@ -119,6 +125,21 @@ export class HttpSource {
       signal.removeEventListener("abort", cancel);
       abort.abort();
     }
+  }
+
+  /**
+   * An answer comes in. Its first bytes had been on their way before anybody looked, but not longer than since they were asked
+   * for: where that alone is faster than all before, as where a whole segment comes in one piece, it tells of the line.
+   */
+  #begins(bytes: number, askedAt: number): void {
+    this.#count(0);
+    const ms = this.#clock.now() - askedAt;
+    if (bytes >= LEAST_BYTES && ms < this.lineMs(bytes)) {
+      this.#bytes += bytes;
+      this.#ms += ms;
+      this.#told += bytes;
+    }
+    this.#coming++;
   }
 
   /** Counts what has come, and the time up to now. */

@@ -1,6 +1,8 @@
+import type { EarlyResponse } from "../engine/http-source.ts";
+
 /** An answer that nobody has taken yet. */
 interface Answer {
-  readonly response: Promise<Response>;
+  readonly response: Promise<EarlyResponse>;
   readonly abort: AbortController;
 }
 
@@ -15,7 +17,8 @@ export class EarlyMedia {
   ask(url: string): void {
     if (this.#answers.has(url)) return;
     const abort = new AbortController();
-    const response = fetch(url, { signal: abort.signal });
+    const askedAt = performance.now();
+    const response = fetch(url, { signal: abort.signal }).then((answer) => Object.assign(answer, { askedAt }));
     // Whoever takes it hears of the error.
     response.catch(() => undefined);
     this.#answers.set(url, { response, abort });

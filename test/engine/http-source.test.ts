@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HttpSource } from "../../src/engine/http-source.ts";
+import { type EarlyResponse, HttpSource } from "../../src/engine/http-source.ts";
 import type { Clock } from "../../src/engine/ports.ts";
 
 const SEGMENT = 1_250_000;
@@ -8,7 +8,9 @@ const SEGMENT = 1_250_000;
 function setUp(bytesPerMs: number, delayMs = 50) {
   let now = 0;
   const clock: Clock = { now: () => now, after: () => () => undefined, soon: queueMicrotask, unixMicros: () => 0n };
+  let onePiece: (() => EarlyResponse | Response) | undefined;
   const source = new HttpSource(async (_, init) => {
+    if (onePiece !== undefined) return onePiece();
     now += delayMs;
     const [, first, last] = /(\d+)-(\d+)/.exec(new Headers(init?.headers).get("range")!)!;
     let left = Number(last) - Number(first) + 1;
@@ -33,9 +35,23 @@ function setUp(bytesPerMs: number, delayMs = 50) {
     let got = 0;
     for await (const part of parts) if ((got += part.length) >= length) break;
   };
+  /** An answer whose bytes are all there `tookMs` after the request, which may have been sent `askedMs` before the engine wanted it. */
+  const readOnePiece = async (answer: { bytes: number; tookMs: number; askedMs?: number }): Promise<void> => {
+    const askedAt = now;
+    now += answer.askedMs ?? 0;
+    onePiece = () => {
+      now += answer.tookMs;
+      const response = new Response(new Uint8Array(answer.bytes));
+      return answer.askedMs === undefined ? response : Object.assign(response, { askedAt });
+    };
+    const { signal } = new AbortController();
+    const url = "https://media.example/0.m4s";
+    for await (const _ of source.read({ url, offset: 0, length: answer.bytes, whole: true, signal }));
+    onePiece = undefined;
+  };
   const wait = (ms: number): void => void (now += ms);
   const setRate = (rate: number): void => void (bytesPerMs = rate);
-  return { source, read, wait, setRate };
+  return { source, read, readOnePiece, wait, setRate };
 }
 
 describe("HttpSource", () => {
@@ -45,6 +61,19 @@ describe("HttpSource", () => {
     await read(110_000);
     expect(source.expectedMs(SEGMENT)).toBeLessThan(1_500);
     expect(source.expectedMs(SEGMENT)).toBeGreaterThan(1_250);
+  });
+
+  it("hears of a fast line from a first answer that comes in one piece", async () => {
+    const { source, readOnePiece } = setUp(10_000);
+    await readOnePiece({ bytes: 1_000_000, tookMs: 100 });
+    expect(source.expectedMs(SEGMENT)).toBeLessThan(500);
+  });
+
+  it("takes an answer that was asked for earlier for no faster than it was", async () => {
+    const { source, readOnePiece } = setUp(10_000);
+    const before = source.lineMs(SEGMENT);
+    await readOnePiece({ bytes: 500_000, tookMs: 1, askedMs: 2_000 });
+    expect(source.lineMs(SEGMENT)).toBeCloseTo(before);
   });
 
   it("does not take a few bytes for a measure of the line, however long they took", async () => {

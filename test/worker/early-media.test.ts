@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { EarlyResponse } from "../../src/engine/http-source.ts";
 import { EarlyMedia } from "../../src/worker/early-media.ts";
 
 describe("EarlyMedia", () => {
@@ -28,11 +29,16 @@ describe("EarlyMedia", () => {
 
   test("its answer is the engine's, once; an abort of the engine's ends it", async () => {
     const early = new EarlyMedia();
+    const before = performance.now();
     early.ask(url);
+    const after = performance.now();
     await asked(1);
     const abort = new AbortController();
     const response = await early.fetch(url, { headers: {}, signal: abort.signal });
     expect(response.status).toBe(200);
+    const { askedAt } = response as EarlyResponse;
+    expect(askedAt).toBeGreaterThanOrEqual(before);
+    expect(askedAt).toBeLessThanOrEqual(after);
     expect(requests).toHaveLength(1);
     await early.fetch(url);
     expect(requests).toHaveLength(2);
