@@ -5,7 +5,8 @@ import type { RemoteEngine } from "../worker/remote-engine.ts";
 import { startHost } from "../worker/start.ts";
 import type { PlayerConfig } from "./config.ts";
 import { EarlyPlaylist, OWN_WAYS } from "./early-playlist.ts";
-import { fragmentLoader } from "./hls-loader.ts";
+import { askFirstMedia } from "./first-media.ts";
+import { fragmentLoader, type LoaderHost } from "./hls-loader.ts";
 import { hasMediaSource, loadHls, type HlsClass } from "./load-hls.ts";
 import { openSwarm, type Warn } from "./open-swarm.ts";
 import { PlayerError } from "./player-error.ts";
@@ -136,7 +137,7 @@ export class Session {
 
   #playHls(HlsJs: HlsClass): void {
     const { src, config, presentation } = this.#options;
-    const fLoader = fragmentLoader({
+    const host: LoaderHost = {
       playhead: this.#video,
       engine: () => this.#entry.awaited,
       early: {
@@ -147,13 +148,14 @@ export class Session {
       ttfbEstimate: () => hls.ttfbEstimate,
       plainBytes: (bytes) => this.#events.plainBytes(bytes),
       engineFailed: (error) => this.#warn(`The engine failed: the video plays over HTTP. ${text(error)}`),
-    });
+    };
     const hls: Hls = new HlsJs({
       ...hlsDefaults(HlsJs, this.#video),
       ...(this.#early && { pLoader: this.#early.loader(HlsJs.DefaultConfig.loader) }),
       ...config.hls,
-      fLoader,
+      fLoader: fragmentLoader(host),
     });
+    askFirstMedia(HlsJs, hls, host);
     this.#hls = hls;
     this.#recovery = new Recovery(HlsJs, hls, src, {
       neighbours: () => this.engine?.stats.neighbours ?? 0,
