@@ -209,7 +209,7 @@ export class Delivery {
 
   /** What is neither handed out nor held. */
   #missing(range: ChunkRange): ChunkRange[] {
-    return [...this.#held(range).missing(range)];
+    return this.#held(range).missing(range);
   }
 
   #held(range: ChunkRange): ChunkSet {

@@ -131,8 +131,8 @@ export class Schedule {
     if (view.neighbours > 0) this.#since ??= now;
     // Once for all gaps: to ask each neighbour about each of them costs more than everything else here.
     const supply = new ChunkSet(view.covered({ start: first.start, end: gaps.at(-1)!.end }));
-    const covered = gaps.flatMap((gap) => [...supply.present(gap)]);
-    const open = gaps.flatMap((gap) => [...supply.missing(gap)]);
+    const covered = gaps.flatMap((gap) => supply.present(gap));
+    const open = gaps.flatMap((gap) => supply.missing(gap));
     const late = this.#isLate(gaps, covered, deadline, now);
     const farAt = deadline - view.expectedHttpMs(count(gaps) * view.chunkSize) - CALM_MS;
     const calm = open.length === 0 && this.#http === undefined && now < farAt;
@@ -251,7 +251,7 @@ export class Schedule {
 /** Ranges without the chunks of others. */
 export function minus(ranges: readonly ChunkRange[], others: Iterable<ChunkRange>): ChunkRange[] {
   const set = new ChunkSet(others);
-  return ranges.flatMap((range) => [...set.missing(range)]);
+  return ranges.flatMap((range) => set.missing(range));
 }
 
 function count(ranges: readonly ChunkRange[]): number {

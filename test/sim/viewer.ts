@@ -135,7 +135,7 @@ export class Viewer implements ScheduleView {
   }
 
   missing(range: ChunkRange): ChunkRange[] {
-    return [...this.peer.swarm.have.missing(range)];
+    return this.peer.swarm.have.missing(range);
   }
 
   covered(range: ChunkRange): ChunkRange[] {

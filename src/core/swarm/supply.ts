@@ -10,7 +10,7 @@ export function covered(connections: Iterable<Connection>, range: ChunkRange): C
     if (peerHas.covers(range)) return [range];
     for (const part of peerHas.present(range)) all.add(part);
   }
-  return [...all];
+  return all.present(range);
 }
 
 /** How many neighbours there are that can be asked or told something. */
