@@ -110,7 +110,10 @@ export class ChunkSet {
   present(within: ChunkRange): ChunkRange[] {
     const parts: ChunkRange[] = [];
     for (let index = this.#endingFrom(within.start); this.#starts[index]! <= within.end; index++)
-      parts.push({ start: Math.max(this.#starts[index]!, within.start), end: Math.min(this.#ends[index]!, within.end) });
+      parts.push({
+        start: Math.max(this.#starts[index]!, within.start),
+        end: Math.min(this.#ends[index]!, within.end),
+      });
     return parts;
   }
 
