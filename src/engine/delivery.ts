@@ -2,7 +2,7 @@ import { ChunkSet } from "../core/address/chunk-set.ts";
 import type { ChunkRange } from "../core/address/range.ts";
 import { PlaybackError } from "./errors.ts";
 import type { HttpRequest } from "./http-source.ts";
-import { minus, Schedule, type ScheduleView } from "./schedule.ts";
+import { Schedule, type ScheduleView } from "./schedule.ts";
 
 /** Where bytes that were handed to the player came from; `cache`: they had been handed out before. */
 export type PieceSource = "http" | "peer" | "cache";
@@ -209,7 +209,7 @@ export class Delivery {
 
   /** What is neither handed out nor held. */
   #missing(range: ChunkRange): ChunkRange[] {
-    return [...this.#held(range).missing(range)];
+    return this.#held(range).missing(range);
   }
 
   #held(range: ChunkRange): ChunkSet {
@@ -279,10 +279,6 @@ export class Delivery {
     if (!(error instanceof PlaybackError) || error.code === "aborted") return;
     // As long as neighbours have everything that is missing, the origin is not needed.
     const gaps = this.#missing({ start: this.#next, end: this.#place.chunks.end });
-    const left = minus(
-      gaps,
-      gaps.flatMap((gap) => this.#context.covered(gap)),
-    );
-    if (left.length > 0) this.#error = error;
+    if (gaps.some((gap) => !this.#context.covered(gap).covers(gap))) this.#error = error;
   }
 }

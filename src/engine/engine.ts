@@ -178,7 +178,7 @@ export class Engine implements DeliveryContext {
     return this.#holdings.within(range);
   }
 
-  covered(range: ChunkRange): ChunkRange[] {
+  covered(range: ChunkRange): ChunkSet {
     return covered(this.#host.swarm.connections, range);
   }
 

@@ -62,7 +62,7 @@ export class Holdings {
     const { store, memoryLimit, eviction, presentation } = this.#options;
     if (store.size <= memoryLimit) return [];
     const held = presentation.files.map(
-      (_, file) => [file, [...this.#have.present(this.#layout.fileChunks(file))]] as const,
+      (_, file) => [file, this.#have.present(this.#layout.fileChunks(file))] as const,
     );
     const chunks = eviction.plan(held, playhead, store.size - memoryLimit + memoryLimit * EVICTION_SHARE);
     for (const range of chunks) {

@@ -4,7 +4,7 @@ import type { ChunkRange } from "../core/address/range.ts";
 /** What a schedule may look at. Bytes per ms, ms, chunks. */
 export interface ScheduleView {
   /** Parts of a range that an open, unchoking neighbour has. */
-  covered(range: ChunkRange): ChunkRange[];
+  covered(range: ChunkRange): ChunkSet;
   /** Neighbours with an open channel. */
   readonly neighbours: number;
   /** Whether neighbours may turn up at any moment, so that whoever has time should wait for them. */
@@ -26,11 +26,11 @@ export type Why = "alone" | "late" | "lot";
 /** What is to be done now. */
 export interface Orders {
   /** Ask the origin for these chunks. */
-  readonly start?: ChunkRange;
+  readonly start: ChunkRange | undefined;
   /** … and why. */
-  readonly why?: Why;
+  readonly why: Why;
   /** What the origin is sending is not needed any more. */
-  readonly stop?: true;
+  readonly stop: boolean;
   readonly unwant: readonly ChunkRange[];
   /** Chunks to want of neighbours from now on, until `deadline`. */
   readonly want: readonly { readonly chunks: ChunkRange; readonly deadline: number }[];
@@ -67,8 +67,6 @@ const LONG_PAUSE_MS = 100;
 const CALM_PAUSE_MS = 400;
 /** A deadline is far when this is left beyond the origin's time, ms: what neighbours have comes by itself. */
 const CALM_MS = 5_000;
-
-const NOTHING: Orders = { unwant: [], want: [], again: Infinity, pause: LONG_PAUSE_MS };
 
 /**
  * Decides, for one request of the player, what comes from neighbours and what from the origin. Pure: what it is told and
@@ -117,8 +115,8 @@ export class Schedule {
 
   /** Takes back all wants, for good. */
   close(): readonly ChunkRange[] {
-    const wanted = [...this.#wanted];
-    this.#wanted = new ChunkSet();
+    const wanted = this.#wanted.present(this.#chunks);
+    this.#wanted.clear();
     return wanted;
   }
 
@@ -127,19 +125,19 @@ export class Schedule {
     const view = this.#view;
     const gaps = this.#missing({ start: next, end: this.#chunks.end });
     const [first] = gaps;
-    if (first === undefined) return this.#http === undefined ? NOTHING : { ...NOTHING, stop: true };
-    if (view.neighbours > 0) this.#since ??= now;
-    // Once for all gaps: to ask each neighbour about each of them costs more than everything else here.
-    const supply = new ChunkSet(view.covered({ start: first.start, end: gaps.at(-1)!.end }));
-    const covered = gaps.flatMap((gap) => [...supply.present(gap)]);
-    const open = gaps.flatMap((gap) => [...supply.missing(gap)]);
-    const late = this.#isLate(gaps, covered, deadline, now);
-    const farAt = deadline - view.expectedHttpMs(count(gaps) * view.chunkSize) - CALM_MS;
-    const calm = open.length === 0 && this.#http === undefined && now < farAt;
-    let again = calm ? CALM_PAUSE_MS : LOOK_MS;
     let start: ChunkRange | undefined;
     let why: Why = "late";
-    let stop = false;
+    let stop = this.#http !== undefined;
+    if (first === undefined) return { start, why, stop, unwant: [], want: [], again: Infinity, pause: LONG_PAUSE_MS };
+    if (view.neighbours > 0) this.#since ??= now;
+    // Once for all gaps: to ask each neighbour about each of them costs more than everything else here.
+    const supply = view.covered({ start: first.start, end: gaps.at(-1)!.end });
+    const covered = gaps.flatMap((gap) => supply.present(gap));
+    const open = gaps.flatMap((gap) => supply.missing(gap));
+    const expected = view.expectedHttpMs(count(gaps) * view.chunkSize);
+    const late = this.#isLate(expected, covered, deadline - now);
+    const calm = open.length === 0 && this.#http === undefined && now < deadline - expected - CALM_MS;
+    let again = calm ? CALM_PAUSE_MS : LOOK_MS;
     if (this.#http !== undefined) {
       stop = this.#isOvertaken(gaps, covered, late);
     } else if (!yields && now >= view.httpDownUntil) {
@@ -156,20 +154,14 @@ export class Schedule {
       }
       if (start !== undefined) this.#http = { at: start.start, end: start.end };
     }
-    const orders = this.#want(this.#ofPeers(gaps, covered, late), late ? URGENT : Math.max(deadline, now + MARGIN_MS));
-    return {
-      ...orders,
-      ...(start && { start, why }),
-      ...(stop && { stop }),
-      again,
-      pause: late ? SHORT_PAUSE_MS : calm ? CALM_PAUSE_MS : LONG_PAUSE_MS,
-    };
+    const until = late ? URGENT : Math.max(deadline, now + MARGIN_MS);
+    const { unwant, want } = this.#want(this.#ofPeers(gaps, covered, late), until);
+    const pause = late ? SHORT_PAUSE_MS : calm ? CALM_PAUSE_MS : LONG_PAUSE_MS;
+    return { start, why, stop, unwant, want, again, pause };
   }
 
-  /** Whether the origin must help with what neighbours have. */
-  #isLate(gaps: readonly ChunkRange[], covered: readonly ChunkRange[], deadline: number, now: number): boolean {
-    const left = deadline - now;
-    const expected = this.#view.expectedHttpMs(count(gaps) * this.#view.chunkSize);
+  /** Whether the origin, which needs `expected` ms for all that is missing, must help with what neighbours have. */
+  #isLate(expected: number, covered: readonly ChunkRange[], left: number): boolean {
     if (left <= expected + LAST_MS) return true;
     if (this.#view.neighbours === 0) return left <= 2 * expected + MARGIN_MS;
     return left <= expected + MARGIN_MS && count(covered) > 0 && this.#peersMs(covered) > left / 2;
@@ -222,8 +214,8 @@ export class Schedule {
   #ofPeers(gaps: readonly ChunkRange[], covered: readonly ChunkRange[], late: boolean): ChunkRange[] {
     const http = this.#http;
     if (http === undefined) return late ? [...covered] : [...gaps];
-    if (!late) return minus(gaps, [{ start: http.at, end: http.end }]);
-    return minus(covered, [{ start: this.#chunks.start, end: this.#meet(http, covered) }]);
+    if (!late) return minus(gaps, { start: http.at, end: http.end });
+    return minus(covered, { start: this.#chunks.start, end: this.#meet(http, covered) });
   }
 
   /** Where the origin, from the front, and neighbours, from the other end, will meet. */
@@ -238,20 +230,24 @@ export class Schedule {
   }
 
   #want(ranges: readonly ChunkRange[], deadline: number): Pick<Orders, "want" | "unwant"> {
-    const unwant = minus([...this.#wanted], ranges).flatMap((range) => this.#missing(range));
+    const before = this.#wanted;
+    this.#wanted = new ChunkSet(ranges);
+    const unwant = before
+      .present(this.#chunks)
+      .flatMap((range) => this.#wanted.missing(range))
+      .flatMap((range) => this.#missing(range));
     // A deadline that moved a little is the same deadline.
     const moved = Math.abs(deadline - this.#wantedUntil) >= LOOK_MS;
-    const fresh = moved ? ranges : minus(ranges, this.#wanted);
     if (moved) this.#wantedUntil = deadline;
-    this.#wanted = new ChunkSet(ranges);
+    const fresh = moved ? ranges : ranges.flatMap((range) => before.missing(range));
     return { want: fresh.map((chunks) => ({ chunks, deadline })), unwant };
   }
 }
 
-/** Ranges without the chunks of others. */
-export function minus(ranges: readonly ChunkRange[], others: Iterable<ChunkRange>): ChunkRange[] {
-  const set = new ChunkSet(others);
-  return ranges.flatMap((range) => [...set.missing(range)]);
+/** Ranges without the chunks of another. */
+function minus(ranges: readonly ChunkRange[], other: ChunkRange): ChunkRange[] {
+  const set = new ChunkSet([other]);
+  return ranges.flatMap((range) => set.missing(range));
 }
 
 function count(ranges: readonly ChunkRange[]): number {

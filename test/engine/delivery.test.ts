@@ -34,7 +34,7 @@ function setUp() {
       await new Promise<void>((give) => reads.push({ request, give }));
       yield new Uint8Array(request.length);
     },
-    covered: () => [],
+    covered: () => new ChunkSet(),
     neighbours: 1,
     expecting: false,
     peerRate: 0,

@@ -17,10 +17,10 @@ class Situation implements ScheduleView {
   httpDownUntil = 0;
   readonly chunkSize = CHUNK;
   lot = (_block: number): number => 0.5;
-  readonly schedule = new Schedule(this, (range) => [...this.held.missing(range)], { start: 0, end: 75 }, 0);
+  readonly schedule = new Schedule(this, (range) => this.held.missing(range), { start: 0, end: 75 }, 0);
 
-  covered(range: ChunkRange): ChunkRange[] {
-    return [...this.theirs.present(range)];
+  covered(): ChunkSet {
+    return this.theirs;
   }
 
   expectedHttpMs(bytes: number): number {

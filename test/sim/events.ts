@@ -6,15 +6,15 @@ export interface Timed {
   order: number;
 }
 
-/** Events of so many ms are sorted together. */
-const SLOT_MS = 4;
+/** Events of so many ms are in the heap together. */
+const SLOT_MS = 1;
 
 /**
  * What is to happen, earliest first: a binary heap for the present slot of time, and what comes later in a list for each slot, so
  * that thousands of peers do not make each event dearer.
  */
 export class Events<Event extends Timed> {
-  #heap: Event[] = [];
+  readonly #heap: Event[] = [];
   readonly #later = new Map<number, Event[]>();
   #slot = 0;
   #added = 0;
@@ -31,8 +31,12 @@ export class Events<Event extends Timed> {
       const list = this.#later.get(slot);
       if (list === undefined) this.#later.set(slot, [event]);
       else list.push(event);
-      return;
+    } else {
+      this.#rise(event);
     }
+  }
+
+  #rise(event: Event): void {
     const heap = this.#heap;
     let i = heap.push(event) - 1;
     while (i > 0) {
@@ -64,10 +68,10 @@ export class Events<Event extends Timed> {
     return top;
   }
 
-  /** To the next slot with events; what is sorted is a heap. */
+  /** To the next slot with events. */
   #advance(): void {
     this.#slot = this.#later.has(this.#slot + 1) ? this.#slot + 1 : Math.min(...this.#later.keys());
-    this.#heap = this.#later.get(this.#slot)!.sort(compare);
+    for (const event of this.#later.get(this.#slot)!) this.#rise(event);
     this.#later.delete(this.#slot);
   }
 }

@@ -1,3 +1,4 @@
+import type { ChunkSet } from "../../src/core/address/chunk-set.ts";
 import type { ChunkRange } from "../../src/core/address/range.ts";
 import { covered, peerRate } from "../../src/core/swarm/supply.ts";
 import { missingProof } from "../../src/core/connection/proofs.ts";
@@ -135,10 +136,10 @@ export class Viewer implements ScheduleView {
   }
 
   missing(range: ChunkRange): ChunkRange[] {
-    return [...this.peer.swarm.have.missing(range)];
+    return this.peer.swarm.have.missing(range);
   }
 
-  covered(range: ChunkRange): ChunkRange[] {
+  covered(range: ChunkRange): ChunkSet {
     return covered(this.peer.swarm.connections, range);
   }
 
@@ -271,7 +272,7 @@ export class Viewer implements ScheduleView {
     if (orders.start !== undefined) {
       const { latency } = this.#origin;
       const { start: chunk, end } = orders.start;
-      request.http = { chunk, end, why: orders.why ?? "late", from: now + latency };
+      request.http = { chunk, end, why: orders.why, from: now + latency };
       this.#fetch(request, request.http);
     }
     request.notBefore = now + orders.pause;

@@ -94,23 +94,27 @@ export class ChunkSet {
     return start !== undefined && start <= chunk ? { start, end: this.#ends[index]! } : undefined;
   }
 
-  /** The gaps within a range, ascending; the set may be changed meanwhile. */
-  *missing(within: ChunkRange): IterableIterator<ChunkRange> {
+  /** The gaps within a range, ascending. */
+  missing(within: ChunkRange): ChunkRange[] {
+    const gaps: ChunkRange[] = [];
     let next = within.start;
-    while (next <= within.end) {
-      const index = this.#endingFrom(next);
+    for (let index = this.#endingFrom(next); next <= within.end; index++) {
       const start = this.#starts[index] ?? Infinity;
-      const gap = { start: next, end: Math.min(start - 1, within.end) };
+      if (start > next) gaps.push({ start: next, end: Math.min(start - 1, within.end) });
       next = (this.#ends[index] ?? Infinity) + 1;
-      if (gap.end >= gap.start) yield gap;
     }
+    return gaps;
   }
 
-  /** The parts of a range that are in the set, ascending; the set must not be changed meanwhile. */
-  *present(within: ChunkRange): IterableIterator<ChunkRange> {
-    for (let index = this.#endingFrom(within.start); this.#starts[index]! <= within.end; index++) {
-      yield { start: Math.max(this.#starts[index]!, within.start), end: Math.min(this.#ends[index]!, within.end) };
-    }
+  /** The parts of a range that are in the set, ascending. */
+  present(within: ChunkRange): ChunkRange[] {
+    const parts: ChunkRange[] = [];
+    for (let index = this.#endingFrom(within.start); this.#starts[index]! <= within.end; index++)
+      parts.push({
+        start: Math.max(this.#starts[index]!, within.start),
+        end: Math.min(this.#ends[index]!, within.end),
+      });
+    return parts;
   }
 
   /** The ranges, ascending; the set must not be changed meanwhile. */

@@ -83,8 +83,7 @@ export class Download {
   /** The last chunk up to which none is doubted, from this one on; the one before it if this one is. */
   trustedUntil(chunk: number): number {
     if (this.isUseless) return chunk - 1;
-    for (const { start } of this.#doubts.present({ start: chunk, end: Infinity })) return start - 1;
-    return Infinity;
+    return this.#doubts.next(chunk) - 1;
   }
 
   /** Whether others are to be asked for everything first: what this peer is asked for does not come, or cannot be proven. */

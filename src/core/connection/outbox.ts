@@ -118,8 +118,8 @@ export class Outbox {
     const { bytes, format } = this.#host;
     const datagram = { channel: this.channel, messages: bytes?.toWire(messages) ?? messages };
     const { head, payload } = encodeDatagram(datagram, format);
-    const output = { type: "transmit", link: this.#link, head } as const;
-    this.#host.out.push(payload === undefined ? output : { ...output, payload });
+    const [type, link] = ["transmit", this.#link] as const;
+    this.#host.out.push(payload === undefined ? { type, link, head } : { type, link, head, payload });
   }
 
   /** Drops what is queued. */

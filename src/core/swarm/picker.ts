@@ -102,8 +102,12 @@ export function* offered(
     { start: first, end },
     { start, end: first - 1 },
   ]) {
-    if (part.end < part.start) continue;
-    for (const gap of busy.missing(part)) yield* peerHas.present(gap);
+    // Step by step, since what a liar has announced is in many ranges.
+    for (let at = peerHas.next(part.start); at <= part.end; at = peerHas.next(at)) {
+      const until = Math.min(part.end, peerHas.nextMissing(at) - 1, busy.next(at) - 1);
+      if (until >= at) yield { start: at, end: until };
+      at = Math.max(until + 1, busy.nextMissing(at));
+    }
   }
 }
 

@@ -2,15 +2,15 @@ import { ChunkSet } from "../address/chunk-set.ts";
 import type { ChunkRange } from "../address/range.ts";
 import type { Connection } from "../connection/connection.ts";
 
-/** Parts of a range that a neighbour has whom we may ask, ascending. */
-export function covered(connections: Iterable<Connection>, range: ChunkRange): ChunkRange[] {
+/** Parts of a range that a neighbour has whom we may ask. */
+export function covered(connections: Iterable<Connection>, range: ChunkRange): ChunkSet {
   const all = new ChunkSet();
   for (const { state, choked, peerHas } of connections) {
     if (state !== "established" || choked) continue;
-    if (peerHas.covers(range)) return [range];
     for (const part of peerHas.present(range)) all.add(part);
+    if (all.size > range.end - range.start) break;
   }
-  return [...all];
+  return all;
 }
 
 /** How many neighbours there are that can be asked or told something. */

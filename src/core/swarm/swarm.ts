@@ -139,7 +139,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
    */
   forget(ranges: readonly ChunkRange[], now: Millis): Iterable<string> {
     const links = new Set<string>();
-    const held = ranges.flatMap((range) => [...this.have.present(range)]);
+    const held = ranges.flatMap((range) => this.have.present(range));
     if (held.length === 0) return links;
     for (const chunks of held) this.#lose(chunks);
     for (const connection of this.#channels) {
