@@ -31,8 +31,6 @@ export interface NeighbourhoodOptions {
 
 /** From offer or answer to an open channel; ICE over a relay takes a few seconds at most, ms. */
 const ATTEMPT_MS = 15_000;
-/** Between two offers, unless a link opens or fails: to make several at once takes processor time from the first, and from the player (RFC 8305 §5), ms. */
-const OFFER_MS = 100;
 /** Before the first retry with a peer that was lost or did not answer; doubled every time, ms. */
 const RETRY_MS = 5000;
 /** Before asking again a peer that had no room, ms. */
@@ -87,8 +85,6 @@ export class Neighbourhood {
   /** Offers answered since `offersFrom`, ms. */
   #offers = 0;
   #offersFrom = -Infinity;
-  /** When the next offer may go out, ms. */
-  #nextOfferAt = 0;
 
   constructor(options: NeighbourhoodOptions) {
     this.#options = options;
@@ -214,8 +210,6 @@ export class Neighbourhood {
         clearTimeout(attempt.timeout);
         attempt.openedAt = performance.now();
         opened(link, initiator);
-        this.#nextOfferAt = 0;
-        this.#fill();
         changed();
       },
       ended: () => this.#lost(member, attempt),
@@ -227,7 +221,6 @@ export class Neighbourhood {
   #lost(member: Member, attempt: Attempt, wait = RETRY_MS * 2 ** member.failures): void {
     if (member.attempt !== attempt) return;
     this.#drop(member);
-    this.#nextOfferAt = 0;
     const now = performance.now();
     const steady = attempt.openedAt !== undefined && now - attempt.openedAt > STEADY_MS;
     member.failures = steady ? 0 : member.failures + 1;
@@ -255,11 +248,7 @@ export class Neighbourhood {
       if (!this.#mayOffer()) return;
       if (member.attempt) continue;
       if (member.notBefore > now) next = Math.min(next, member.notBefore - now);
-      else if (this.#nextOfferAt > now) next = Math.min(next, this.#nextOfferAt - now);
-      else {
-        this.#start(member, randomName(), true);
-        this.#nextOfferAt = now + OFFER_MS;
-      }
+      else this.#start(member, randomName(), true);
     }
     if (next < Infinity) this.#retry = setTimeout(() => this.#fill(), next);
   }
