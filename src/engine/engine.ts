@@ -162,8 +162,6 @@ export class Engine implements DeliveryContext {
     this.#emitter.emit("close", undefined);
   }
 
-  // What deliveries need.
-
   now(): number {
     return this.#options.clock.now();
   }
@@ -198,7 +196,8 @@ export class Engine implements DeliveryContext {
 
   lot(block: number, chunk: number): number {
     const share = this.#rivals.share(this.#host.swarm.connections, chunk);
-    return share === 0 ? 0 : drawLot(this.#lotSeed, block, share * Math.max(this.#members, this.stats.neighbours + 1));
+    const viewers = share * Math.max(this.#members, this.stats.neighbours + 1);
+    return share === 0 ? 0 : drawLot(this.#lotSeed, block, viewers, this.#host.hasSpare());
   }
 
   get expecting(): boolean {
@@ -294,6 +293,7 @@ export class Engine implements DeliveryContext {
       },
       warning: (message) => this.#emitter.emit("warning", message),
       size: (members) => (this.#members = members),
+      hasSpare: this.#host.hasSpare,
       report: () => this.#report(),
     });
     if (this.#membership === undefined) this.#expectingUntil = 0;

@@ -72,6 +72,9 @@ export class Host {
     this.#closeIfIdle(link);
   }
 
+  /** Whether our line can carry more than neighbours ask for. */
+  readonly hasSpare = (): boolean => this.swarm.uplink.hasSpare(this.#options.clock.now());
+
   /** How many links there are. */
   get size(): number {
     return this.#links.size;

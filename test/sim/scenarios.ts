@@ -1,7 +1,7 @@
 import { HashCode } from "../../src/core/codec/messages.ts";
 import type { SwarmOptions } from "../../src/core/swarm/swarm.ts";
 import { KnownChunks, makeContent, seeded } from "./content.ts";
-import { Simulator, type Line, type Weather } from "./simulator.ts";
+import { Simulator, type Line, type SimPeer, type Weather } from "./simulator.ts";
 import { Viewer, type Cause, type Film, type Origin } from "./viewer.ts";
 
 /** A made-up audience. */
@@ -109,9 +109,10 @@ const GOLDEN = (Math.sqrt(5) - 1) / 2;
 const MBIT = 125;
 /** A line receives at least this, Mbit/s, and four times what it sends. */
 const LEAST_DOWNLINK = 16;
-/** Neighbours that a newcomer asks for, and that anybody has at most: `maxNeighbours` of src/link/rendezvous.ts. */
+/** Neighbours that a newcomer asks for, and that anybody has at most, while its uplink has room and while it has not: src/link/neighbourhood.ts. */
 const FIRST_NEIGHBOURS = 5;
-const MAX_NEIGHBOURS = 8;
+const MAX_NEIGHBOURS = 16;
+const BUSY_NEIGHBOURS = 5;
 /** A viewer with fewer neighbours asks for others, this often, ms. */
 const FEW_NEIGHBOURS = 4;
 const TRACKER_MS = 5_000;
@@ -240,7 +241,7 @@ class Audience {
       const other = this.#roster[Math.floor(this.#net.random() * this.#roster.length)];
       if (other === undefined || other === viewer || own.has(other.peer.id)) continue;
       const theirs = this.#neighbours.get(other.peer.id)!;
-      if (theirs.size >= MAX_NEIGHBOURS || own.size >= MAX_NEIGHBOURS) continue;
+      if (theirs.size >= most(other.peer, this.#net.now) || own.size >= MAX_NEIGHBOURS) continue;
       own.set(other.peer.id, other);
       theirs.set(viewer.peer.id, viewer);
       this.#net.at(this.#net.now + LINK_MS, () => {
@@ -250,6 +251,10 @@ class Audience {
     }
   }
 }
+
+/** Neighbours that a viewer takes: more where its uplink has room for them. */
+const most = ({ swarm }: SimPeer, now: number): number =>
+  swarm.uplink.hasSpare(now) ? MAX_NEIGHBOURS : BUSY_NEIGHBOURS;
 
 function uplink(random: number): number {
   const upper = UPLINKS.findIndex(([quantile]) => quantile >= random);

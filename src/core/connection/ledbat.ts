@@ -49,6 +49,11 @@ export class Ledbat {
     return Math.max(0, Math.min(...this.#current.map(({ delay }) => delay)) - Math.min(...this.#base));
   }
 
+  /** How much longer than the shortest one this one-way delay is, ms. */
+  above(delay: number): Millis {
+    return Math.max(0, delay - Math.min(...this.#base));
+  }
+
   /**
    * `bytes` of `flight` are acknowledged with this one-way delay, ms. `elapsed` is the time since they left: a queue that is
    * longer than that is none, and such a sample is left out (ACK.2 of RFC 7574 §13.6.4).

@@ -3,6 +3,7 @@ import type { ChunkRange } from "../address/range.ts";
 import { AnswerTime } from "./answer-time.ts";
 import { Ledbat } from "./ledbat.ts";
 import { MAX_REQUEST_RANGES, type ChannelSettings, type Millis } from "./settings.ts";
+import { Uplink } from "./uplink.ts";
 
 interface Sent {
   readonly at: Millis;
@@ -23,6 +24,8 @@ const RELIABLE_WINDOW = 131_072;
 /** A chunk is lost when one that left this much later is acknowledged, and the usual time for an ACK is over (RFC 9002 §6.1). */
 const REORDERING = 3;
 const LATE = 9 / 8;
+/** What was given longer ago than this counts little, ms. */
+const MEMORY_MS = 10_000;
 
 /** What one peer has asked us for, and how much of it may be on its way at a time. */
 export class Upload {
@@ -42,6 +45,10 @@ export class Upload {
   readonly #path: Ledbat;
   /** The link repeats what it lost by itself, only later. */
   readonly #reliable: boolean;
+  readonly #uplink: Uplink;
+  /** Bytes that were sent of late, as of then. */
+  #given = 0;
+  #givenAt: Millis = 0;
   #bytes = 0;
   /** Chunks taken from the queue whose bytes the host is fetching. */
   #fetching = 0;
@@ -49,8 +56,9 @@ export class Upload {
   /** Number of the latest chunk that was acknowledged. */
   #latest = 0;
 
-  constructor(settings: ChannelSettings, chunkSize: number, reliable: boolean) {
+  constructor(settings: ChannelSettings, chunkSize: number, reliable: boolean, uplink = new Uplink()) {
     this.#chunkSize = chunkSize;
+    this.#uplink = uplink;
     this.#reliable = reliable;
     this.#path = new Ledbat(chunkSize, settings.maxWindow, reliable ? RELIABLE_WINDOW : undefined);
   }
@@ -90,7 +98,9 @@ export class Upload {
   held(range: ChunkRange): void {
     this.cancel(range);
     if (!this.#inFlight.intersects(range)) return;
+    const flight = this.#bytes;
     for (const { chunk } of this.#sentIn(range)) this.#drop(chunk);
+    this.#uplink.delivered(flight - this.#bytes);
   }
 
   /** CANCEL: these chunks are not wanted any more. Ignored from a peer that tears its REQUESTs to shreds. */
@@ -121,6 +131,7 @@ export class Upload {
       if (full) return undefined;
       this.#wanted.delete({ start: chunk, end: chunk });
       this.#fetching++;
+      this.#uplink.reading(this.#chunkSize);
       return chunk;
     }
     return undefined;
@@ -129,15 +140,33 @@ export class Upload {
   /** The chunk that `next` gave was fetched, or could not be. */
   fetched(): void {
     this.#fetching--;
+    this.#uplink.reading(-this.#chunkSize);
   }
 
   /** A chunk goes out. */
   sending(chunk: number, bytes: number, now: Millis): void {
     const again = this.doubtful.has(chunk) || this.#sent.has(chunk);
     this.#drop(chunk);
-    this.#sent.set(chunk, { at: now, bytes, number: ++this.#number, again });
+    const sent = { at: now, bytes, number: ++this.#number, again };
+    this.#sent.set(chunk, sent);
+    this.#uplink.sent(sent);
     this.#inFlight.add({ start: chunk, end: chunk });
     this.#bytes += bytes;
+    this.#given = this.given(now) + bytes;
+    this.#givenAt = now;
+  }
+
+  /** Bytes that were sent of late: what is old fades. */
+  given(now: Millis): number {
+    return this.#given * Math.exp((this.#givenAt - now) / MEMORY_MS);
+  }
+
+  /** Nothing is on its way any more: the channel is closed. */
+  close(): void {
+    this.#uplink.reading(-this.#fetching * this.#chunkSize);
+    for (const sent of this.#sent.values()) this.#uplink.ended(sent);
+    this.#bytes = this.#fetching = 0;
+    this.#sent.clear();
   }
 
   /**
@@ -162,7 +191,9 @@ export class Upload {
     } else {
       const elapsed = Math.max(now - latest.at, 0.1);
       this.#answer.sample(elapsed);
-      this.#path.acknowledged(flight - this.#bytes, flight, millis(delay), elapsed, now);
+      const acked = flight - this.#bytes;
+      this.#path.acknowledged(acked, flight, millis(delay), elapsed, now);
+      this.#uplink.acknowledged(acked, elapsed, Math.min(elapsed, this.#path.above(millis(delay))), now);
     }
     if (!this.#reliable) this.#repair(now);
     return true;
@@ -229,6 +260,7 @@ export class Upload {
     this.#sent.delete(chunk);
     this.#inFlight.delete({ start: chunk, end: chunk });
     this.#bytes -= sent.bytes;
+    this.#uplink.ended(sent);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Connection } from "../connection/connection.ts";
 import { swarmFormat, type Compat, type SwarmMetadata } from "../connection/metadata.ts";
 import type { CloseReason, Output } from "../connection/outputs.ts";
 import { CHANNEL_SETTINGS, type ChannelSettings, type Millis } from "../connection/settings.ts";
+import { Uplink } from "../connection/uplink.ts";
 import { hashFunction } from "../integrity/hashes.ts";
 import { Verifier } from "../integrity/verifier.ts";
 import { Arrivals, type Arrival, type ArrivalsHost } from "./arrivals.ts";
@@ -17,7 +18,6 @@ import { PeerExchange } from "./pex.ts";
 import { deadlineThenRarest, type Picker, type PickerView, type Want } from "./picker.ts";
 
 export type { SwarmOptions };
-
 /** So many new chunks are worth a datagram to everybody. */
 const ANNOUNCED_AT_ONCE = 8;
 
@@ -30,6 +30,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   readonly compat: Compat | undefined;
   readonly settings: ChannelSettings;
   readonly verifier: Verifier;
+  readonly uplink = new Uplink();
   /** Chunks held and verified. */
   readonly have = new ChunkSet();
   readonly busy = new ChunkSet();
@@ -288,12 +289,13 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       if (all) connection.download.changed = true;
       if (connection.state === "established") {
         this.#pick(connection, now);
-        connection.pump();
+        this.uplink.wait(connection);
         connection.flush(now);
       }
       this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
     }
     this.#dirty.clear();
+    this.uplink.serve(now);
   }
 
   /** Whether every chunk is held. */
