@@ -162,6 +162,8 @@ export class Engine implements DeliveryContext {
     this.#emitter.emit("close", undefined);
   }
 
+  // What deliveries need.
+
   now(): number {
     return this.#options.clock.now();
   }

@@ -19,10 +19,10 @@ export interface LinkOptions {
 export interface NeighbourhoodOptions {
   /** Our own Peer-ID. */
   readonly self: string;
-  /** Most links that we offer; others' offers are taken as our line allows. */
+  /** Most links that we offer; offers of others are taken as our line allows. */
   readonly maxNeighbours: number;
   /** Whether our line can carry more than is asked of it. @defaultValue neither more nor less than `maxNeighbours` are taken */
-  readonly hasSpare?: () => boolean;
+  readonly hasSpare?: (() => boolean) | undefined;
   /** Gives a payload to the tracker's relay; false if it cannot travel now. */
   readonly relay: (to: string, payload: SignalPayload) => boolean;
   readonly connect: (options: LinkOptions) => SignalledLink;
@@ -46,7 +46,7 @@ const MEMBERS_MAX = 64;
 const BANNED_MAX = 1024;
 /** A link that lived shorter counts as a failure, or two that cannot get on would meet for ever, ms. */
 const STEADY_MS = 30_000;
-/** Parts of `maxNeighbours` that are linked to us at most, while our line can carry more, and while somebody waits for it. */
+/** Parts of `maxNeighbours` that we take at most while our line can carry more, and while somebody waits for it: then newcomers turn to those who have room. */
 const SPARE_SHARE = 2;
 const BUSY_SHARE = 5 / 8;
 /** Offers answered in any such time, since each costs a connection object whatever becomes of it: 16 in 10 s. */
@@ -287,16 +287,11 @@ export class Neighbourhood {
 
   #mayAccept(): boolean {
     const attempts = this.#attempts();
-    const { maxNeighbours } = this.#options;
+    const { maxNeighbours, hasSpare } = this.#options;
     const accepted = attempts.filter(({ initiator }) => !initiator).length;
-    const most = Math.floor(maxNeighbours * this.#welcome);
+    const welcome = hasSpare === undefined ? 1 : hasSpare() ? SPARE_SHARE : BUSY_SHARE;
+    const most = Math.floor(maxNeighbours * welcome);
     return attempts.length < most && accepted < most - Math.floor(maxNeighbours / 4);
-  }
-
-  /** How many neighbours we take, in parts of `maxNeighbours`: whoever comes shall find those who have something to give. */
-  get #welcome(): number {
-    const { hasSpare } = this.#options;
-    return hasSpare === undefined ? 1 : hasSpare() ? SPARE_SHARE : BUSY_SHARE;
   }
 
   /** Counts an offer; false if there were too many lately. */

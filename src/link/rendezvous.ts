@@ -126,7 +126,7 @@ export class SwarmMembership implements Membership {
     this.#neighbourhood = new Neighbourhood({
       self: peerId,
       maxNeighbours,
-      ...(events.hasSpare && { hasSpare: () => events.hasSpare!() }),
+      hasSpare: events.hasSpare,
       relay: (to, payload) => {
         this.#nat.note(payload);
         return this.#trackers.signal(to, payload);

@@ -6,15 +6,20 @@ const CHUNK = 16_384;
 const LINE = 375;
 const TRAVEL_MS = 60;
 
+interface Channel extends Sender {
+  /** What its peer was given of late. */
+  given(): number;
+}
+
 /** Channels that always want more, over one line; what is on its way is acknowledged when it has come through. */
 class Town {
   now = 0;
-  readonly uplink = new Uplink();
+  readonly uplink = new Uplink<Channel>((channel) => channel.given());
   readonly #flights: { readonly flight: Flight; readonly at: number; readonly queued: number }[] = [];
   #freeAt = 0;
 
   /** A channel; a silent one's peer never acknowledges. `given`: what it was given of late. */
-  sender(name: string, order: string[], given = 0, silent = false): Sender {
+  sender(name: string, order: string[], given = 0, silent = false): Channel {
     let bytes = given;
     return {
       given: () => bytes,
@@ -36,7 +41,7 @@ class Town {
     return Math.max(0, this.#freeAt - this.now);
   }
 
-  pass(ms: number, senders: readonly Sender[]): void {
+  pass(ms: number, senders: readonly Channel[]): void {
     for (const until = this.now + ms; this.now < until; this.now++) {
       while (this.#flights.length > 0 && this.#flights[0]!.at <= this.now) {
         const { flight, queued } = this.#flights.shift()!;
@@ -56,7 +61,7 @@ function crowded(): { town: Town; order: string[] } {
   const order: string[] = [];
   let left = 40;
   const burst = town.sender("burst", order);
-  const limited: Sender = { given: (now) => burst.given(now), sendOne: () => left-- > 0 && burst.sendOne() };
+  const limited: Channel = { ...burst, sendOne: () => left-- > 0 && burst.sendOne() };
   town.pass(2_500, [limited]);
   order.length = 0;
   return { town, order };
@@ -94,7 +99,7 @@ describe("all channels share one line", () => {
     const { town, order } = crowded();
     let left = 20;
     const silent = town.sender("silent", order, 0, true);
-    const hoarder: Sender = { given: () => 0, sendOne: () => left-- > 0 && silent.sendOne() };
+    const hoarder: Channel = { given: () => 0, sendOne: () => left-- > 0 && silent.sendOne() };
     const honest = town.sender("honest", order, 1);
     town.pass(10_000, [hoarder, honest]);
     const sent = order.filter((name) => name === "honest").length;

@@ -33,7 +33,7 @@ export interface ChannelHost {
   readonly verifier: Verifier;
   readonly have: ChunkSet;
   /** Our line, which the swarm's channels share. */
-  readonly uplink: Uplink;
+  readonly uplink: Uplink<Connection>;
   /** Whether addresses of peers are exchanged (RFC 7574 §3.10), over links that have one. */
   readonly exchanging: boolean;
   readonly out: Output[];

@@ -187,10 +187,6 @@ export class Connection implements Sender {
     this.#host.out.push({ type: "uploaded", swarm: this.#host.key, link: this.link, bytes: data.length });
   }
 
-  given(now: Millis): number {
-    return this.upload.given(now);
-  }
-
   /** Asks the host for a chunk that may go out now. */
   sendOne(): boolean {
     if (this.state !== "established" || this.choking) return false;

@@ -5,11 +5,10 @@ const TARGET_MS = 100;
 /** The line is measured over at least this, ms. */
 const SPAN_MS = 200;
 const WEIGHT = 1 / 4;
-/** What was measured is exceeded by this factor at first, and changed by these while the queue is too long, or short although somebody waits. */
-const FIRST_FACTOR = 1.5;
+/** What was measured is exceeded by at most this factor, which changes by these while the queue is too long, or short although somebody waits. */
+const MAX_FACTOR = 2;
 const SHRINK = 0.85;
 const GROW = 1.15;
-const MAX_FACTOR = 8;
 /** What has not been acknowledged after so many times what it usually takes does not count: a silent peer keeps nobody else waiting. */
 const PATIENCE = 4;
 /** A line for which nobody had to wait for so long has room for more, ms. */
@@ -17,8 +16,6 @@ const SPARE_MS = 1_000;
 
 /** A channel that may have something to send. */
 export interface Sender {
-  /** Content bytes that its peer has been given of late. */
-  given(now: Millis): number;
   /** Sends a chunk; returns false if there is none, or none that may be sent now. */
   sendOne(): boolean;
 }
@@ -29,23 +26,14 @@ export interface Flight {
   readonly bytes: number;
 }
 
-/** Sums over one measurement: bytes, and bytes × ms. */
-interface Measurement {
-  readonly since: Millis;
-  delivered: number;
-  sampled: number;
-  travelling: number;
-  /** The shortest queue on the way to a peer, ms: ours is no longer, whatever a liar or a busy line says at the other end. */
-  queue: Millis;
-}
-
 /**
  * Our own line, which all channels share. LEDBAT gives way to others, but each channel's by itself: many of them let a queue
  * grow behind which everybody waits. So together they have no more on its way than the line carries in a round trip and
  * `TARGET_MS`, and next is whom we have given least of late: a newcomer does not wait behind those who have seconds left.
  */
-export class Uplink {
-  readonly #waiting = new Set<Sender>();
+export class Uplink<Channel extends Sender = Sender> {
+  readonly #given: (sender: Channel, now: Millis) => number;
+  readonly #waiting = new Set<Channel>();
   /** What is on its way, oldest first, and its bytes together with those that are being read for it. */
   readonly #flights = new Set<Flight>();
   #flight = 0;
@@ -55,9 +43,18 @@ export class Uplink {
   /** Bytes per ms that arrive, and how long they travel without a queue of ours, ms. */
   #rate = 0;
   #travel: Millis = 0;
-  #measuring: Measurement | undefined;
+  /** Since when is measured, Infinity while nothing is on its way; bytes that have arrived since then. */
+  #since: Millis = Infinity;
+  #delivered = 0;
+  /** The shortest queue on the way to a peer, ms: ours is no longer, whatever a liar or a busy line says at the other end. */
+  #queue: Millis = Infinity;
   /** When somebody had to wait last. */
   #scarceAt: Millis = -Infinity;
+
+  /** `given`: how much a channel's peer was given of late. */
+  constructor(given: (sender: Channel, now: Millis) => number) {
+    this.#given = given;
+  }
 
   /** Bytes that may be on their way to all peers together. */
   get limit(): number {
@@ -70,12 +67,12 @@ export class Uplink {
   }
 
   /** A channel may have something to send. */
-  wait(sender: Sender): void {
+  wait(sender: Channel): void {
     this.#waiting.add(sender);
   }
 
   /** It is closed. */
-  forget(sender: Sender): void {
+  forget(sender: Channel): void {
     this.#waiting.delete(sender);
   }
 
@@ -107,39 +104,35 @@ export class Uplink {
   ended(flight: Flight): void {
     if (!this.#flights.delete(flight)) return;
     this.#flight -= flight.bytes;
-    if (this.#flights.size === 0) this.#measuring = undefined;
+    if (this.#flights.size === 0) this.#since = Infinity;
   }
 
   /** Bytes have arrived. */
   delivered(bytes: number): void {
-    if (this.#measuring !== undefined) this.#measuring.delivered += bytes;
+    this.#delivered += bytes;
   }
 
   /** Bytes were acknowledged, `elapsed` ms after they left, of which they were `queued` for so many. */
   acknowledged(bytes: number, elapsed: Millis, queued: Millis, now: Millis): void {
     this.delivered(bytes);
-    const sums = this.#measuring;
-    if (sums !== undefined) {
-      sums.sampled += bytes;
-      sums.travelling += bytes * (elapsed - queued);
-      sums.queue = Math.min(sums.queue, queued);
-      if (now - sums.since < SPAN_MS) return;
-      this.#measured(sums, now);
-    }
-    if (this.#flight > 0) this.#measuring = { since: now, delivered: 0, sampled: 0, travelling: 0, queue: Infinity };
+    this.#travel = follow(this.#travel, elapsed - queued);
+    this.#queue = Math.min(this.#queue, queued);
+    const span = now - this.#since;
+    if (span >= 0 && span < SPAN_MS) return;
+    if (span >= SPAN_MS) this.#measure(span);
+    this.#since = this.#flight > 0 ? now : Infinity;
+    this.#delivered = 0;
+    this.#queue = Infinity;
   }
 
-  #measured({ since, delivered, sampled, travelling, queue }: Measurement, now: Millis): void {
-    const rate = delivered / (now - since);
-    const travel = travelling / sampled;
-    const scarce = this.#scarceAt >= since;
-    this.#travel += (travel - this.#travel) * (this.#travel === 0 ? 1 : WEIGHT);
+  #measure(span: Millis): void {
+    const rate = this.#delivered / span;
+    const scarce = this.#scarceAt >= this.#since;
     // What nobody asked for says nothing about the line.
-    if (rate > this.#rate || scarce) this.#rate += (rate - this.#rate) * (this.#rate === 0 ? 1 : WEIGHT);
-    if (queue > TARGET_MS) this.#factor = this.#factor === Infinity ? FIRST_FACTOR : Math.max(1, this.#factor * SHRINK);
-    else if (scarce && queue < TARGET_MS / 2) this.#factor = Math.min(MAX_FACTOR, this.#factor * GROW);
-    if (this.#factor === Infinity) return;
-    this.#limit = this.#factor * this.#rate * (this.#travel + TARGET_MS);
+    if (rate > this.#rate || scarce) this.#rate = follow(this.#rate, rate);
+    if (this.#queue > TARGET_MS) this.#factor = Math.max(1, Math.min(this.#factor, MAX_FACTOR) * SHRINK);
+    else if (scarce && this.#queue < TARGET_MS / 2) this.#factor = Math.min(MAX_FACTOR, this.#factor * GROW);
+    if (this.#factor < Infinity) this.#limit = this.#factor * this.#rate * (this.#travel + TARGET_MS);
   }
 
   #forgive(now: Millis): void {
@@ -150,12 +143,12 @@ export class Uplink {
     }
   }
 
-  /** Of those who wait, at most as many as are served, whom we have given least. */
-  #next(now: Millis): Sender {
-    let next: Sender | undefined;
+  /** Of those who wait, at most one for each channel, whom we have given least. */
+  #next(now: Millis): Channel {
+    let next: Channel | undefined;
     let least = Infinity;
     for (const sender of this.#waiting) {
-      const given = this.#waiting.size === 1 ? 0 : sender.given(now);
+      const given = this.#waiting.size === 1 ? 0 : this.#given(sender, now);
       if (given >= least) continue;
       next = sender;
       least = given;
@@ -163,3 +156,6 @@ export class Uplink {
     return next!;
   }
 }
+
+/** A mean that follows its samples; the first one is taken as it is. */
+const follow = (mean: number, sample: number): number => mean + (sample - mean) * (mean === 0 ? 1 : WEIGHT);

@@ -3,7 +3,10 @@ import type { ChunkRange } from "../address/range.ts";
 import { AnswerTime } from "./answer-time.ts";
 import { Ledbat } from "./ledbat.ts";
 import { MAX_REQUEST_RANGES, type ChannelSettings, type Millis } from "./settings.ts";
-import { Uplink } from "./uplink.ts";
+import type { Uplink } from "./uplink.ts";
+
+/** What is told to our line. */
+type Line = Pick<Uplink, "reading" | "sent" | "ended" | "delivered" | "acknowledged">;
 
 interface Sent {
   readonly at: Millis;
@@ -24,8 +27,6 @@ const RELIABLE_WINDOW = 131_072;
 /** A chunk is lost when one that left this much later is acknowledged, and the usual time for an ACK is over (RFC 9002 §6.1). */
 const REORDERING = 3;
 const LATE = 9 / 8;
-/** What was given longer ago than this counts little, ms. */
-const MEMORY_MS = 10_000;
 
 /** What one peer has asked us for, and how much of it may be on its way at a time. */
 export class Upload {
@@ -45,10 +46,7 @@ export class Upload {
   readonly #path: Ledbat;
   /** The link repeats what it lost by itself, only later. */
   readonly #reliable: boolean;
-  readonly #uplink: Uplink;
-  /** Bytes that were sent of late, as of then. */
-  #given = 0;
-  #givenAt: Millis = 0;
+  readonly #uplink: Line;
   #bytes = 0;
   /** Chunks taken from the queue whose bytes the host is fetching. */
   #fetching = 0;
@@ -56,7 +54,7 @@ export class Upload {
   /** Number of the latest chunk that was acknowledged. */
   #latest = 0;
 
-  constructor(settings: ChannelSettings, chunkSize: number, reliable: boolean, uplink = new Uplink()) {
+  constructor(settings: ChannelSettings, chunkSize: number, reliable: boolean, uplink: Line) {
     this.#chunkSize = chunkSize;
     this.#uplink = uplink;
     this.#reliable = reliable;
@@ -152,13 +150,6 @@ export class Upload {
     this.#uplink.sent(sent);
     this.#inFlight.add({ start: chunk, end: chunk });
     this.#bytes += bytes;
-    this.#given = this.given(now) + bytes;
-    this.#givenAt = now;
-  }
-
-  /** Bytes that were sent of late: what is old fades. */
-  given(now: Millis): number {
-    return this.#given * Math.exp((this.#givenAt - now) / MEMORY_MS);
   }
 
   /** Nothing is on its way any more: the channel is closed. */

@@ -15,9 +15,10 @@ import { openSlots } from "./choker.ts";
 import { Choking } from "./choking.ts";
 import type { SwarmOptions } from "./options.ts";
 import { PeerExchange } from "./pex.ts";
-import { deadlineThenRarest, type Picker, type PickerView, type Want } from "./picker.ts";
+import { deadlineThenRarest, without, type Picker, type PickerView, type Want } from "./picker.ts";
 
 export type { SwarmOptions };
+
 /** So many new chunks are worth a datagram to everybody. */
 const ANNOUNCED_AT_ONCE = 8;
 
@@ -30,7 +31,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   readonly compat: Compat | undefined;
   readonly settings: ChannelSettings;
   readonly verifier: Verifier;
-  readonly uplink = new Uplink();
+  readonly uplink = new Uplink<Connection>((to, now) => this.#choking.given(to, now));
   /** Chunks held and verified. */
   readonly have = new ChunkSet();
   readonly busy = new ChunkSet();
@@ -117,14 +118,14 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
 
   /** Wants chunks until a deadline; replaces what was wanted of them before. */
   want(chunks: ChunkRange, deadline: Millis): void {
-    const wants = [...this.#without(chunks), { chunks, deadline }];
+    const wants = [...without(this.wants, chunks, this.have), { chunks, deadline }];
     this.wants = wants.sort((a, b) => a.deadline - b.deadline || a.chunks.start - b.chunks.start);
     this.#touchAll();
   }
 
   /** Wants chunks no more; what was asked for is cancelled. */
   unwant(chunks: ChunkRange): void {
-    this.wants = this.#without(chunks);
+    this.wants = without(this.wants, chunks, this.have);
     this.#cancel(chunks);
     this.#touchAll();
   }
@@ -367,17 +368,6 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       this.#dirty.add(connection);
       this.released(asked);
     }
-  }
-
-  /** What is wanted and not held, without these chunks. */
-  #without(chunks: ChunkRange): Want[] {
-    const wants: Want[] = [];
-    for (const want of this.wants) {
-      const rest = new ChunkSet([want.chunks]);
-      rest.delete(chunks);
-      for (const left of rest) if (!this.have.covers(left)) wants.push({ chunks: left, deadline: want.deadline });
-    }
-    return wants;
   }
 
   #isBusy(chunk: number): boolean {
