@@ -198,8 +198,7 @@ export class Engine implements DeliveryContext {
 
   lot(block: number, chunk: number): number {
     const share = this.#rivals.share(this.#host.swarm.connections, chunk);
-    const viewers = share * Math.max(this.#members, this.stats.neighbours + 1);
-    return share === 0 ? 0 : drawLot(this.#lotSeed, block, viewers, this.#host.hasSpare());
+    return share === 0 ? 0 : drawLot(this.#lotSeed, block, share * Math.max(this.#members, this.stats.neighbours + 1));
   }
 
   get expecting(): boolean {
@@ -295,7 +294,7 @@ export class Engine implements DeliveryContext {
       },
       warning: (message) => this.#emitter.emit("warning", message),
       size: (members) => (this.#members = members),
-      hasSpare: this.#host.hasSpare,
+      hasSpare: () => this.#host.swarm.uplink.hasSpare(this.now()),
       report: () => this.#report(),
     });
     if (this.#membership === undefined) this.#expectingUntil = 0;

@@ -72,9 +72,6 @@ export class Host {
     this.#closeIfIdle(link);
   }
 
-  /** Whether our line can carry more than neighbours ask for. */
-  readonly hasSpare = (): boolean => this.swarm.uplink.hasSpare(this.#options.clock.now());
-
   /** How many links there are. */
   get size(): number {
     return this.#links.size;

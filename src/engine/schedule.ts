@@ -63,9 +63,6 @@ const SPREAD = 4;
 /** What one viewer fetches from the origin for all, in one request, bytes: several times what arrives before others have heard of it. */
 const BLOCK_BYTES = 262_144;
 
-/** How much earlier than at the last moment a viewer fetches for all whose own neighbours have to wait for its uplink already. */
-const BUSY_SHARE = 0.2;
-
 /** In a hurry, otherwise, and with a far deadline, ms: what happens meanwhile is one decision. */
 const SHORT_PAUSE_MS = 20;
 const LONG_PAUSE_MS = 100;
@@ -255,16 +252,14 @@ export class Schedule {
  * A viewer's lot for a block, at most 1: the same each time, and independent of those of others. Most are late: the earlier, the
  * fewer, exponentially (RFC 4654 §2.5.1). One of `viewers` is expected to draw a third to a half, and at 0 or less there is
  * anybody for one of `SPREAD` blocks only: two who begin together both fetch until they hear of each other.
- * Who has no `spare` uplink for what it would fetch for others draws a late one, and leaves it to those who have.
  */
-export function drawLot(seed: number, block: number, viewers: number, spare = true): number {
+export function drawLot(seed: number, block: number, viewers: number): number {
   // Two rounds of multiply and xor spread seed and block over all bits (murmur3's finaliser).
   let x = (seed ^ Math.imul(block + 1, 0x9e3779b1)) >>> 0;
   x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
   x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
   const u = (((x ^ (x >>> 16)) >>> 0) + 1) / 2 ** 32;
-  const earlier = Math.log(u) / Math.log(SPREAD * Math.max(2, viewers));
-  return 1 + (spare ? earlier : earlier * BUSY_SHARE);
+  return 1 + Math.log(u) / Math.log(SPREAD * Math.max(2, viewers));
 }
 
 /** Ranges without the chunks of others. */

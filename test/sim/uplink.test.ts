@@ -49,7 +49,7 @@ class Town {
         this.uplink.acknowledged(CHUNK, this.now - flight.at, queued, this.now);
       }
       for (const sender of senders) this.uplink.wait(sender);
-      if (this.uplink.limit < Infinity || this.#flights.length < 40) this.uplink.serve(this.now);
+      if (this.uplink.limit < Infinity || this.#flights.length < 40) this.uplink.serve(this.now, () => 0);
       else for (const sender of senders) this.uplink.forget(sender);
     }
   }

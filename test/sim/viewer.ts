@@ -148,7 +148,7 @@ export class Viewer implements ScheduleView {
   }
 
   lot(block: number): number {
-    return drawLot(this.#seed, block, this.viewers, this.peer.swarm.uplink.hasSpare(this.peer.net.now));
+    return drawLot(this.#seed, block, this.viewers);
   }
 
   get #rate(): number {

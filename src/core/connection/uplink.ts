@@ -34,11 +34,11 @@ export interface Flight {
 export class Uplink<Channel extends Sender = Sender> {
   readonly #given: (sender: Channel, now: Millis) => number;
   readonly #waiting = new Set<Channel>();
-  /** What is on its way, oldest first, and its bytes together with those that are being read for it. */
+  /** What is on its way, oldest first, and its bytes. */
   readonly #flights = new Set<Flight>();
   #flight = 0;
-  /** Infinity until a queue was seen. */
-  #limit = Infinity;
+  /** Bytes that may be on their way to all peers together; Infinity until a queue was seen. */
+  limit = Infinity;
   #factor = Infinity;
   /** Bytes per ms that arrive, and how long they travel without a queue of ours, ms. */
   #rate = 0;
@@ -56,11 +56,6 @@ export class Uplink<Channel extends Sender = Sender> {
     this.#given = given;
   }
 
-  /** Bytes that may be on their way to all peers together. */
-  get limit(): number {
-    return this.#limit;
-  }
-
   /** Whether nobody had to wait of late. */
   hasSpare(now: Millis): boolean {
     return now - this.#scarceAt > SPARE_MS;
@@ -76,22 +71,17 @@ export class Uplink<Channel extends Sender = Sender> {
     this.#waiting.delete(sender);
   }
 
-  /** Lets channels send while there is room. */
-  serve(now: Millis): void {
-    if (this.#flight >= this.#limit) this.#forgive(now);
+  /** Lets channels send while there is room; `reading`: bytes that are being read to be sent. */
+  serve(now: Millis, reading: () => number): void {
+    if (this.#flight >= this.limit) this.#forgive(now);
     while (this.#waiting.size > 0) {
-      if (this.#flight >= this.#limit) {
+      if (this.#flight + reading() >= this.limit) {
         this.#scarceAt = now;
         return;
       }
       const next = this.#next(now);
       if (!next.sendOne()) this.#waiting.delete(next);
     }
-  }
-
-  /** So many bytes more, or fewer, are being read to be sent. */
-  reading(bytes: number): void {
-    this.#flight += bytes;
   }
 
   /** Bytes go out. */
@@ -107,14 +97,9 @@ export class Uplink<Channel extends Sender = Sender> {
     if (this.#flights.size === 0) this.#since = Infinity;
   }
 
-  /** Bytes have arrived. */
-  delivered(bytes: number): void {
-    this.#delivered += bytes;
-  }
-
   /** Bytes were acknowledged, `elapsed` ms after they left, of which they were `queued` for so many. */
   acknowledged(bytes: number, elapsed: Millis, queued: Millis, now: Millis): void {
-    this.delivered(bytes);
+    this.#delivered += bytes;
     this.#travel = follow(this.#travel, elapsed - queued);
     this.#queue = Math.min(this.#queue, queued);
     const span = now - this.#since;
@@ -132,7 +117,7 @@ export class Uplink<Channel extends Sender = Sender> {
     if (rate > this.#rate || scarce) this.#rate = follow(this.#rate, rate);
     if (this.#queue > TARGET_MS) this.#factor = Math.max(1, Math.min(this.#factor, MAX_FACTOR) * SHRINK);
     else if (scarce && this.#queue < TARGET_MS / 2) this.#factor = Math.min(MAX_FACTOR, this.#factor * GROW);
-    if (this.#factor < Infinity) this.#limit = this.#factor * this.#rate * (this.#travel + TARGET_MS);
+    if (this.#factor < Infinity) this.limit = this.#factor * this.#rate * (this.#travel + TARGET_MS);
   }
 
   #forgive(now: Millis): void {
@@ -148,7 +133,7 @@ export class Uplink<Channel extends Sender = Sender> {
     let next: Channel | undefined;
     let least = Infinity;
     for (const sender of this.#waiting) {
-      const given = this.#waiting.size === 1 ? 0 : this.#given(sender, now);
+      const given = this.#given(sender, now);
       if (given >= least) continue;
       next = sender;
       least = given;

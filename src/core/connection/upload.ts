@@ -6,7 +6,7 @@ import { MAX_REQUEST_RANGES, type ChannelSettings, type Millis } from "./setting
 import type { Uplink } from "./uplink.ts";
 
 /** What is told to our line. */
-type Line = Pick<Uplink, "reading" | "sent" | "ended" | "delivered" | "acknowledged">;
+type Line = Pick<Uplink, "sent" | "ended" | "acknowledged">;
 
 interface Sent {
   readonly at: Millis;
@@ -96,9 +96,7 @@ export class Upload {
   held(range: ChunkRange): void {
     this.cancel(range);
     if (!this.#inFlight.intersects(range)) return;
-    const flight = this.#bytes;
     for (const { chunk } of this.#sentIn(range)) this.#drop(chunk);
-    this.#uplink.delivered(flight - this.#bytes);
   }
 
   /** CANCEL: these chunks are not wanted any more. Ignored from a peer that tears its REQUESTs to shreds. */
@@ -129,7 +127,6 @@ export class Upload {
       if (full) return undefined;
       this.#wanted.delete({ start: chunk, end: chunk });
       this.#fetching++;
-      this.#uplink.reading(this.#chunkSize);
       return chunk;
     }
     return undefined;
@@ -138,7 +135,6 @@ export class Upload {
   /** The chunk that `next` gave was fetched, or could not be. */
   fetched(): void {
     this.#fetching--;
-    this.#uplink.reading(-this.#chunkSize);
   }
 
   /** A chunk goes out. */
@@ -154,10 +150,7 @@ export class Upload {
 
   /** Nothing is on its way any more: the channel is closed. */
   close(): void {
-    this.#uplink.reading(-this.#fetching * this.#chunkSize);
     for (const sent of this.#sent.values()) this.#uplink.ended(sent);
-    this.#bytes = this.#fetching = 0;
-    this.#sent.clear();
   }
 
   /**

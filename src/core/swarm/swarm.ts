@@ -296,7 +296,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
     }
     this.#dirty.clear();
-    this.uplink.serve(now);
+    this.uplink.serve(now, () => this.#reading.size * this.chunkSize);
   }
 
   /** Whether every chunk is held. */
