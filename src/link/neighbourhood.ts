@@ -290,7 +290,7 @@ export class Neighbourhood {
     const { maxNeighbours, hasSpare } = this.#options;
     const accepted = attempts.filter(({ initiator }) => !initiator).length;
     const welcome = hasSpare === undefined ? 1 : hasSpare() ? SPARE_SHARE : BUSY_SHARE;
-    const most = Math.floor(maxNeighbours * welcome);
+    const most = maxNeighbours * welcome;
     return attempts.length < most && accepted < most - Math.floor(maxNeighbours / 4);
   }
 

@@ -379,7 +379,6 @@ export class Connection implements Sender {
     this.state = nextState(this.state, event);
     this.#outbox.clear();
     this.upload.close();
-    this.#host.uplink.forget(this);
     this.#host.closed(this, reason);
   }
 }

@@ -16,7 +16,7 @@ const SPARE_MS = 1_000;
 
 /** A channel that may have something to send. */
 export interface Sender {
-  /** Sends a chunk; returns false if there is none, or none that may be sent now. */
+  /** Sends a chunk; returns false if there is none, or none that may be sent now, or the channel is closed. */
   sendOne(): boolean;
 }
 
@@ -66,11 +66,6 @@ export class Uplink<Channel extends Sender = Sender> {
     this.#waiting.add(sender);
   }
 
-  /** It is closed. */
-  forget(sender: Channel): void {
-    this.#waiting.delete(sender);
-  }
-
   /** Lets channels send while there is room; `reading`: bytes that are being read to be sent. */
   serve(now: Millis, reading: () => number): void {
     if (this.#flight >= this.limit) this.#forgive(now);
@@ -117,7 +112,7 @@ export class Uplink<Channel extends Sender = Sender> {
     if (rate > this.#rate || scarce) this.#rate = follow(this.#rate, rate);
     if (this.#queue > TARGET_MS) this.#factor = Math.max(1, Math.min(this.#factor, MAX_FACTOR) * SHRINK);
     else if (scarce && this.#queue < TARGET_MS / 2) this.#factor = Math.min(MAX_FACTOR, this.#factor * GROW);
-    if (this.#factor < Infinity) this.limit = this.#factor * this.#rate * (this.#travel + TARGET_MS);
+    this.limit = this.#factor * this.#rate * (this.#travel + TARGET_MS);
   }
 
   #forgive(now: Millis): void {
