@@ -26,7 +26,7 @@ if (!/^[a-z/]+$/.test(file) || !existsSync(`${root}bench/${file}.ts`)) {
 }
 installMissing();
 const { compile, bundle } = await import("./build.mjs");
-compile();
+await compile();
 if (name === "tracker") {
   installOthers();
   await bundle(["tracker"]);

@@ -4,7 +4,8 @@
  *
  *   node scripts/build.mjs
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { installMissing, root } from "./install.mjs";
@@ -62,12 +63,10 @@ function removeParts(script) {
   for (const name of readdirSync(folder)) if (name.startsWith(part)) rmSync(join(folder, name));
 }
 
-/** Checks every type and writes build/, as far as it is not up to date. Throws when TypeScript found errors. */
-export function compile() {
-  const { status } = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-b"], {
-    cwd: root,
-    stdio: "inherit",
-  });
+/** Checks every type and writes build/, as far as it is not up to date. Rejects when TypeScript found errors. */
+export async function compile() {
+  const tsc = spawn(process.execPath, ["node_modules/typescript/bin/tsc", "-b"], { cwd: root, stdio: "inherit" });
+  const [status] = await once(tsc, "exit");
   if (status !== 0) throw new Error("TypeScript found errors.");
 }
 

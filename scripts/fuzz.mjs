@@ -3,5 +3,5 @@ import { installMissing, root } from "./install.mjs";
 
 installMissing();
 const { compile } = await import("./build.mjs");
-compile();
+await compile();
 await import(`${root}build/test/fuzz/run.js`);

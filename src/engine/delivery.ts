@@ -46,6 +46,8 @@ export interface DeliveryContext extends ScheduleView {
   /** Exact bytes of a chunk. */
   chunkLength(chunk: number): number;
   read(request: HttpRequest): AsyncGenerator<Uint8Array, void, undefined>;
+  /** The origin is sending what the player waits for. */
+  readonly busy: boolean;
 }
 
 /** Where the bytes are. */
@@ -88,6 +90,9 @@ export class Delivery {
   #notBefore = -Infinity;
   #lookAt = Infinity;
   #stopTimer: () => void = () => undefined;
+  #asked = false;
+  /** The latest decision was to read from the origin: what is read block by block is read without a pause. */
+  #reads = false;
   #closed = false;
 
   constructor(context: DeliveryContext, place: DeliveryPlace, request: FetchRequest) {
@@ -103,10 +108,16 @@ export class Delivery {
     return this.#place.chunks;
   }
 
+  /** The origin is sending what the player has asked for. */
+  get busy(): boolean {
+    return this.#asked && this.#reads;
+  }
+
   /** The chunks one by one; `request` replaces the one that it began with. @throws PlaybackError */
   async *pieces(request: FetchRequest): AsyncGenerator<Piece, void, undefined> {
     const { signal } = request;
     this.#request = request;
+    this.#asked = true;
     this.#early = this.#held(this.#place.chunks);
     // What failed while nobody was waiting may work now.
     this.#error = undefined;
@@ -121,9 +132,9 @@ export class Delivery {
     }
   }
 
-  /** Begins to fetch before the player asks. */
+  /** Begins to fetch before the player asks, but after what it asks for at this moment. */
   begin(): void {
-    this.#look();
+    this.#plan(0);
   }
 
   /** Something changed: a chunk came in, a neighbour came or went. */
@@ -141,6 +152,7 @@ export class Delivery {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#reads = false;
     this.#stopTimer();
     this.#http?.abort.abort();
     for (const range of this.#schedule.close()) this.#context.unwant(range);
@@ -183,12 +195,15 @@ export class Delivery {
     const now = context.now();
     this.#stopTimer();
     this.#lookAt = Infinity;
-    const orders = this.#schedule.decide(this.#next, this.#request.deadline(), now);
+    // What is fetched ahead would take its share of the line from what is needed now.
+    const yields = !this.#asked && context.busy;
+    const orders = this.#schedule.decide(this.#next, this.#request.deadline(), now, yields);
     this.#notBefore = now + orders.pause;
     if (orders.stop) this.#http?.abort.abort();
     for (const chunks of orders.unwant) context.unwant(chunks);
     for (const { chunks, deadline } of orders.want) context.want(chunks, deadline);
     if (orders.start !== undefined) void this.#fetch({ abort: new AbortController(), range: orders.start });
+    this.#reads = this.#http !== undefined;
     if (orders.again < Infinity) this.#plan(orders.again);
   }
 

@@ -16,7 +16,7 @@ import { nearestRanges, UploadMeter } from "./report.ts";
 import { Rivals } from "./rivals.ts";
 import { Host, type News } from "./host.ts";
 import { HttpSource } from "./http-source.ts";
-import { drawLot } from "./schedule.ts";
+import { drawLot } from "./lots.ts";
 import type { EngineEvents, EngineOptions } from "./options.ts";
 import type { Membership, Playhead, SwarmReport } from "./ports.ts";
 import { NO_STATS, type EngineStats } from "./stats.ts";
@@ -46,7 +46,6 @@ export class Engine implements DeliveryContext {
   readonly #ended = new AbortController();
   readonly #ahead: Ahead;
   readonly #rivals: Rivals;
-  readonly #lotSeed: number;
   /** Members of the swarm, as far as the tracker has said. */
   #members = 1;
   #membership: Membership | undefined;
@@ -61,7 +60,7 @@ export class Engine implements DeliveryContext {
   /** How long the hashes that have come from the origin have taken its line, ms. */
   readonly hashMs = (): number => this.lineMs(this.#hashes.bytes);
   readonly expectedHttpMs = (bytes: number): number => this.#http.expectedMs(bytes);
-  /** How long bytes take at least from the origin once it answers, ms, whatever else is asked of it. */
+  /** How long bytes take from the origin once they begin to come, if nothing else is read, ms. */
   readonly lineMs = (bytes: number): number => this.#http.lineMs(bytes);
   /** Stalls that the player has counted; the engine only hands them on to the tracker. */
   stalls = 0;
@@ -72,7 +71,6 @@ export class Engine implements DeliveryContext {
     this.presentation = presentation;
     this.baseUrl = baseUrl;
     this.layout = new Layout(presentation);
-    this.#lotSeed = random32();
     this.#rivals = new Rivals(presentation, this.layout);
     this.#ahead = new Ahead(presentation, {
       begin: (file, request) => this.#delivery(file, this.layout.fileChunks(file), request),
@@ -197,8 +195,11 @@ export class Engine implements DeliveryContext {
   }
 
   lot(block: number, chunk: number): number {
-    const share = this.#rivals.share(this.#host.swarm.connections, chunk);
-    return share === 0 ? 0 : drawLot(this.#lotSeed, block, share * Math.max(this.#members, this.stats.neighbours + 1));
+    const { rivals, neighbours } = this.#rivals.among(this.#host.swarm.connections, chunk);
+    const others = Math.max(this.#members - 1, neighbours);
+    // Where nobody else will want it there is nobody to wait for.
+    const viewers = 1 + (neighbours === 0 ? others : (others * rivals.length) / neighbours);
+    return drawLot(this.#membership?.peerId ?? "", rivals, viewers, block);
   }
 
   get expecting(): boolean {
@@ -251,6 +252,10 @@ export class Engine implements DeliveryContext {
 
   get strict(): boolean {
     return this.#options.strict;
+  }
+
+  get busy(): boolean {
+    return [...this.#deliveries].some((delivery) => delivery.busy);
   }
 
   get httpDownUntil(): number {

@@ -17,49 +17,53 @@ const SILENCE_MS = 8_000;
 /** Pauses after failed attempts, ms. */
 const FIRST_PAUSE_MS = 1_000;
 const LAST_PAUSE_MS = 8_000;
-/** Assumed until the first answer: 100 kB in 400 ms, which is 2 Mbit/s, after 100 ms. */
-const FIRST_BYTES = 100_000;
-const FIRST_MS = 400;
+/** Assumed of an answer until reads have told of the line, bytes per ms and ms: 2 Mbit/s after 100 ms, so that nobody counts on more. */
+const FIRST_RATE = 250;
 const FIRST_DELAY_MS = 100;
-/** Least weight of a new measure. */
+/** Weight of a new measure of the delay. */
 const WEIGHT = 1 / 3;
-/** What was measured so long ago counts half as much as what is measured now, ms: where neighbours deliver, the origin is seldom read. */
-const HALF_LIFE_MS = 5_000;
-/** Assumed of the line alone until the first read has shown it, bytes per ms: 8 Mbit/s, which most viewers have. */
+/** Assumed of the line itself, bytes per ms, as if so much of it had been seen, ms: 8 Mbit/s, which most viewers have, and what hardly counts beside a segment. */
 const FIRST_LINE_RATE = 1_000;
-/** A read that was over sooner, or shorter, tells nothing of the line, ms and bytes. */
-const LINE_MS = 50;
-const LINE_BYTES = 16_384;
+const FIRST_MS = 200;
+/** What was seen of the line so long ago counts half as much as what is seen now, ms … */
+const HALF_LIFE_MS = 1_000;
+/** … but all of it together at least as much as this, ms, however long ago it was: less tells nothing. */
+const LEAST_MS = 50;
+/** Fewer bytes are no measure at all. */
+const LEAST_BYTES = 16_384;
 
 /** The origin: gives byte ranges, and knows how fast it has been. */
 export class HttpSource {
   readonly #fetch: typeof fetch;
   readonly #clock: Clock;
-  /** Averages of the latest reads, apart, so that a small one weighs as little as it is. */
-  #bytes = FIRST_BYTES;
-  #ms = FIRST_MS;
   #delay = FIRST_DELAY_MS;
-  /** When a read told of the line, ms; the first one takes the place of what was assumed. */
-  #toldAt = -Infinity;
-  /** Bytes of all reads so far, and how fast they came of late while any came, bytes per ms. */
-  #total = 0;
-  #lineRate = FIRST_LINE_RATE;
+  /** Answers that come in now. */
+  #coming = 0;
+  /** Bytes that have come of late, and the time in which any came, ms. */
+  #bytes = FIRST_LINE_RATE * FIRST_MS;
+  #ms = FIRST_MS;
+  #countedAt: number;
+  /** Bytes so far that tell of the line. */
+  #told = 0;
   #failures = 0;
   #downUntil = 0;
 
   constructor(fetcher: typeof fetch, clock: Clock) {
     this.#fetch = fetcher;
     this.#clock = clock;
+    this.#countedAt = clock.now();
   }
 
   /** How long so many bytes take, ms. */
   expectedMs(bytes: number): number {
-    return this.#delay + (bytes * this.#ms) / this.#bytes;
+    const lineMs = this.lineMs(bytes);
+    return this.#delay + (this.#told < LEAST_BYTES ? bytes / FIRST_RATE : lineMs);
   }
 
-  /** How long so many bytes take at least, if nothing else is read, ms; without the wait for the first one. */
+  /** How long so many bytes take once they begin to come, if nothing else is read, ms. */
   lineMs(bytes: number): number {
-    return bytes / this.#lineRate;
+    this.#count(0);
+    return (bytes * this.#ms) / this.#bytes;
   }
 
   /** Time from which on the next attempt makes sense; later than now only after failures. */
@@ -76,16 +80,14 @@ export class HttpSource {
     let stopWatch = this.#clock.after(SILENCE_MS, cancel);
     const began = this.#clock.now();
     let got = 0;
-    let firstByteAt: number | undefined;
-    let before = 0;
+    let begun = false;
     try {
       const headers: Record<string, string> = whole ? {} : { Range: `bytes=${offset}-${offset + length - 1}` };
       const response = await this.#fetch(url, { headers, signal: abort.signal });
       if (!response.ok || response.body === null) {
         throw new PlaybackError("http", `${url} answered ${response.status} ${response.statusText}`.trimEnd());
       }
-      firstByteAt = this.#clock.now();
-      before = this.#total;
+      this.#delay += (this.#clock.now() - began - this.#delay) * WEIGHT;
       // A server without Range support answers 200 and begins at byte 0.
       let skip = response.status === 206 ? 0 : offset;
       const reader = response.body.getReader();
@@ -97,7 +99,10 @@ export class HttpSource {
         const useful = part.subarray(Math.min(skip, part.length), skip + length - got);
         skip = Math.max(0, skip - part.length);
         got += useful.length;
-        this.#total += useful.length;
+        this.#count(part.length);
+        // The first bytes had been on their way before anybody looked.
+        if (!begun) this.#coming++;
+        begun = true;
         if (useful.length > 0) yield useful;
       }
       this.#failures = 0;
@@ -108,24 +113,26 @@ export class HttpSource {
       if (error instanceof PlaybackError) throw error;
       throw new PlaybackError("network", `${url} could not be read`, { cause: error });
     } finally {
-      if (firstByteAt !== undefined && got > 0)
-        this.#measured(got, this.#total - before, firstByteAt - began, this.#clock.now() - firstByteAt);
+      // What was on its way when nobody wanted it any more is no pause of the line.
+      if (begun && --this.#coming === 0) this.#countedAt = this.#clock.now();
       stopWatch();
       signal.removeEventListener("abort", cancel);
       abort.abort();
     }
   }
 
-  /** `all`: bytes of all reads in this time. */
-  #measured(bytes: number, all: number, delay: number, elapsed: number): void {
-    const tells = elapsed >= LINE_MS && bytes >= LINE_BYTES;
+  /** Counts what has come, and the time up to now. */
+  #count(bytes: number): void {
     const now = this.#clock.now();
-    const weight = tells ? Math.max(WEIGHT, 1 - 0.5 ** ((now - this.#toldAt) / HALF_LIFE_MS)) : WEIGHT;
-    if (tells) this.#toldAt = now;
-    this.#delay += (delay - this.#delay) * WEIGHT;
-    this.#bytes += (bytes - this.#bytes) * weight;
-    this.#ms += (Math.max(elapsed, 1) - this.#ms) * weight;
-    if (tells) this.#lineRate += (all / elapsed - this.#lineRate) * weight;
+    const elapsed = now - this.#countedAt;
+    this.#countedAt = now;
+    const kept = Math.max(0.5 ** (elapsed / HALF_LIFE_MS), Math.min(1, LEAST_MS / this.#ms));
+    this.#bytes *= kept;
+    this.#ms *= kept;
+    if (this.#coming === 0) return;
+    this.#bytes += bytes;
+    this.#ms += elapsed;
+    this.#told += bytes;
   }
 
   #failed(): void {

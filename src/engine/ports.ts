@@ -92,6 +92,8 @@ export interface RendezvousEvents {
 
 /** A membership in one swarm. */
 export interface Membership {
+  /** Our own name, as neighbours know it. */
+  readonly peerId: string;
   /** Leaves the swarm and ends all links that came from here. Safe on `pagehide`. */
   leave(): void;
   /** Never again a link with this neighbour. */

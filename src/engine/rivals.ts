@@ -4,7 +4,7 @@ import type { Presentation } from "../core/content/presentation.ts";
 import type { Connection } from "../core/connection/connection.ts";
 
 /** What is known of a neighbour. */
-export type Neighbour = Pick<Connection, "state" | "peerHas">;
+export type Neighbour = Pick<Connection, "state" | "peerHas" | "link">;
 
 /** Tells which neighbours may want what we want: who watches another rendition will not fetch this one for us. */
 export class Rivals {
@@ -22,17 +22,17 @@ export class Rivals {
     );
   }
 
-  /** How many of the neighbours, 0 to 1, have nothing of the segments that play together with this chunk in other renditions. */
-  share(connections: Iterable<Neighbour>, chunk: number): number {
+  /** The neighbours that have nothing of the segments that play together with this chunk in other renditions; of how many. */
+  among(connections: Iterable<Neighbour>, chunk: number): { readonly rivals: string[]; readonly neighbours: number } {
     const others = this.#beside(this.#layout.locate(chunk).file);
     let neighbours = 0;
-    let rivals = 0;
-    for (const { state, peerHas } of connections) {
+    const rivals: string[] = [];
+    for (const { state, peerHas, link } of connections) {
       if (state !== "established") continue;
       neighbours++;
-      if (!others.some((range) => peerHas.intersects(range))) rivals++;
+      if (!others.some((range) => peerHas.intersects(range))) rivals.push(link);
     }
-    return neighbours === 0 ? 1 : rivals / neighbours;
+    return { rivals, neighbours };
   }
 
   /** The chunks of the same place in the other renditions of the same type. */

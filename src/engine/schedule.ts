@@ -16,7 +16,7 @@ export interface ScheduleView {
   /** Time from which on asking the origin makes sense; later than now only after failures. */
   readonly httpDownUntil: number;
   readonly chunkSize: number;
-  /** This viewer's lot for a block that begins with `chunk`: see `drawLot`; 0 where no neighbour will want it. */
+  /** This viewer's lot for a block that begins with `chunk`: see `drawLot`. */
   lot(block: number, chunk: number): number;
 }
 
@@ -58,8 +58,6 @@ const SHARE = 3;
 const SETTLE_MS = 400;
 /** Nobody waits longer than this for others to fetch something, ms, however far the deadline is. */
 const PATIENCE_MS = 60_000;
-/** How many times more viewers lots are drawn for than there are, so that seldom two of them begin together. */
-const SPREAD = 4;
 /** What one viewer fetches from the origin for all, in one request, bytes: several times what arrives before others have heard of it. */
 const BLOCK_BYTES = 262_144;
 
@@ -124,16 +122,18 @@ export class Schedule {
     return wanted;
   }
 
-  /** `next`: the first chunk that is still needed; `deadline`: when the last one must be here, ms. */
-  decide(next: number, deadline: number, now: number): Orders {
+  /** `next`: the first chunk that is still needed; `deadline`: when the last one must be here, ms; `yields`: the origin is busy with what matters more. */
+  decide(next: number, deadline: number, now: number, yields = false): Orders {
     const view = this.#view;
     const gaps = this.#missing({ start: next, end: this.#chunks.end });
     const [first] = gaps;
     if (first === undefined) return this.#http === undefined ? NOTHING : { ...NOTHING, stop: true };
     if (view.neighbours > 0) this.#since ??= now;
-    const covered = gaps.flatMap((gap) => view.covered(gap));
+    // Once for all gaps: to ask each neighbour about each of them costs more than everything else here.
+    const supply = new ChunkSet(view.covered({ start: first.start, end: gaps.at(-1)!.end }));
+    const covered = gaps.flatMap((gap) => [...supply.present(gap)]);
+    const open = gaps.flatMap((gap) => [...supply.missing(gap)]);
     const late = this.#isLate(gaps, covered, deadline, now);
-    const open = minus(gaps, covered);
     const farAt = deadline - view.expectedHttpMs(count(gaps) * view.chunkSize) - CALM_MS;
     const calm = open.length === 0 && this.#http === undefined && now < farAt;
     let again = calm ? CALM_PAUSE_MS : LOOK_MS;
@@ -142,7 +142,7 @@ export class Schedule {
     let stop = false;
     if (this.#http !== undefined) {
       stop = this.#isOvertaken(gaps, covered, late);
-    } else if (now >= view.httpDownUntil) {
+    } else if (!yields && now >= view.httpDownUntil) {
       if (late) {
         start = this.#isGraced(covered, gaps, now) ? undefined : first;
       } else if (open.length > 0 && view.neighbours === 0) {
@@ -241,32 +241,17 @@ export class Schedule {
     const unwant = minus([...this.#wanted], ranges).flatMap((range) => this.#missing(range));
     // A deadline that moved a little is the same deadline.
     const moved = Math.abs(deadline - this.#wantedUntil) >= LOOK_MS;
-    const fresh = moved ? ranges : minus(ranges, [...this.#wanted]);
+    const fresh = moved ? ranges : minus(ranges, this.#wanted);
     if (moved) this.#wantedUntil = deadline;
     this.#wanted = new ChunkSet(ranges);
     return { want: fresh.map((chunks) => ({ chunks, deadline })), unwant };
   }
 }
 
-/**
- * A viewer's lot for a block, at most 1: the same each time, and independent of those of others. Most are late: the earlier, the
- * fewer, exponentially (RFC 4654 §2.5.1). One of `viewers` is expected to draw a third to a half, and at 0 or less there is
- * anybody for one of `SPREAD` blocks only: two who begin together both fetch until they hear of each other.
- */
-export function drawLot(seed: number, block: number, viewers: number): number {
-  // Two rounds of multiply and xor spread seed and block over all bits (murmur3's finaliser).
-  let x = (seed ^ Math.imul(block + 1, 0x9e3779b1)) >>> 0;
-  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
-  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-  const u = (((x ^ (x >>> 16)) >>> 0) + 1) / 2 ** 32;
-  return 1 + Math.log(u) / Math.log(SPREAD * Math.max(2, viewers));
-}
-
 /** Ranges without the chunks of others. */
-export function minus(ranges: readonly ChunkRange[], others: readonly ChunkRange[]): ChunkRange[] {
-  const set = new ChunkSet(ranges);
-  for (const other of others) set.delete(other);
-  return [...set];
+export function minus(ranges: readonly ChunkRange[], others: Iterable<ChunkRange>): ChunkRange[] {
+  const set = new ChunkSet(others);
+  return ranges.flatMap((range) => [...set.missing(range)]);
 }
 
 function count(ranges: readonly ChunkRange[]): number {

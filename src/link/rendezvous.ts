@@ -101,6 +101,7 @@ const toHex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.to
 
 /** One peer in one swarm: its trackers, and links that outlive them. */
 export class SwarmMembership implements Membership {
+  readonly peerId: string;
   readonly #events: RendezvousEvents;
   readonly #neighbourhood: Neighbourhood;
   readonly #trackers: Trackers;
@@ -120,6 +121,7 @@ export class SwarmMembership implements Membership {
   constructor(options: RendezvousOptions, surroundings: Surroundings, swarmId: Uint8Array, events: RendezvousEvents) {
     const { iceServers, relayOnly = false, minViewers = 2, maxNeighbours = 8, peerId = randomPeerId() } = options;
     this.#events = events;
+    this.peerId = peerId;
     this.#condition = new Condition(options.device ?? (globalThis.navigator as Device | undefined));
     this.#minViewers = minViewers;
     this.#iceServers = iceServers === "tracker" ? [] : iceServers;

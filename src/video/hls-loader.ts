@@ -12,7 +12,7 @@ import { locate } from "../sw/range.ts";
 import type { Opening } from "../worker/open.ts";
 import type { RemoteEngine } from "../worker/remote-engine.ts";
 import { slackMs, type Playhead } from "./deadline.ts";
-import { LoadClock, type NetworkEstimate } from "./load-clock.ts";
+import { LoadClock } from "./load-clock.ts";
 
 /** What the fragment loader needs to know about the player around it. */
 export interface LoaderHost {
@@ -21,8 +21,8 @@ export interface LoaderHost {
   /** What is asked of the origin until then. */
   readonly early: Pick<Opening, "ask" | "drop">;
   readonly playhead: Playhead;
-  /** What hls.js believes. */
-  estimate(): NetworkEstimate;
+  /** What hls.js believes of the time to first byte, ms. */
+  ttfbEstimate(): number;
   /** Media bytes came from the origin without the engine. */
   plainBytes(bytes: number): void;
   /** The engine failed in a way that is its own fault; the origin took over. */
@@ -37,8 +37,10 @@ interface Source {
   readonly length: number;
 }
 
-/** A load is in hurry when less than twice the time that the origin needs for it is left, plus this, ms: the engine's own rule. */
-const HURRY_MS = 1000;
+/** A load is in hurry when the origin could not be through this long before it is needed, ms: until then the engine may take its time, in any order. */
+const LAST_MS = 600;
+/** Who is alone does not wait for neighbours when less than twice the time that the origin needs is left, plus this, ms. */
+const MARGIN_MS = 1000;
 /** How often a load is checked for being too slow, ms. */
 const WATCH_MS = 500;
 
@@ -156,12 +158,13 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     const hashMs = engine.hashMs();
     const clock = new LoadClock({
       now: () => performance.now(),
-      estimate: () => host.estimate(),
-      originMs: (bytes) => engine.lineMs(bytes),
+      ttfbEstimate: () => host.ttfbEstimate(),
+      lineMs: (bytes) => engine.lineMs(bytes),
       asideMs: () => engine.hashMs() - hashMs,
-      isHurried: () => {
-        const alone = engine.stats.neighbours === 0 && !engine.expecting;
-        return alone || slack() < 2 * engine.expectedHttpMs(length - filled) + HURRY_MS;
+      pace: () => {
+        const expected = engine.expectedHttpMs(length - filled);
+        if (engine.stats.neighbours > 0) return slack() < expected + LAST_MS ? "hurry" : "leisure";
+        return slack() < 2 * expected + MARGIN_MS || !engine.expecting ? "alone" : "leisure";
       },
     });
     stats.loading = clock;
@@ -189,6 +192,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
       }
       if (filled !== length) throw new RangeError(`engine gave ${filled} of ${length} bytes`);
       clock.stop();
+      stats.parsing = clock.parsing() ?? stats.parsing;
       const callbacks = this.#callbacks;
       this.#callbacks = undefined;
       callbacks?.onProgress?.(stats, context, data.buffer, null);

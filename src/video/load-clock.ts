@@ -1,81 +1,75 @@
-import type { HlsProgressivePerformanceTiming } from "hls.js";
+import type { HlsPerformanceTiming, HlsProgressivePerformanceTiming } from "hls.js";
 import type { PieceSource } from "../engine/delivery.ts";
 
-/** What hls.js believes about the network at this moment. */
-export interface NetworkEstimate {
-  /** bit/s. */
-  readonly bandwidth: number;
-  /** Time to first byte, ms. */
-  readonly ttfb: number;
-}
+/** How a load is fetched at this moment: from the origin, for want of neighbours; as fast as it can be; or not, since there is time. */
+export type Pace = "alone" | "hurry" | "leisure";
+
+/** What a server sends at once comes together with the first byte: no time after that is counted for it, bytes (RFC 6928 §2). */
+const FIRST_FLIGHT = 14_600;
 
 /**
- * Measures one load so that hls.js's bandwidth estimator learns the truth about the network and nothing else.
+ * Measures one load so that hls.js's bandwidth estimator learns the truth about the line to the origin and nothing else.
  *
  * hls.js takes one sample per fragment, `stats.loaded` over the time from `loading.start` to the end less the time to
- * first byte, and it abandons a load whose rate so far is below what the buffer needs. Both would be fooled by a swarm:
+ * first byte, and it abandons a load whose rate so far is below what the buffer needs.
+ * - *Alone*, while every byte comes from the origin as fast as it can, a load is told as it was, except for the time that
+ *   hashes take on the same line.
+ * - *With neighbours* a load is told as it would have been alone: what has come took as long as the origin's line needs
+ *   for it, however it came. So neither a burst from a peer, which may be gone for the next segment, makes the line look faster, nor
+ *   does a slow peer, or waiting by choice for a deadline that is far away, make it look slower.
+ * - What has not come counts for as long as it has been waited for, unless by choice.
  * - *Bytes from the cache* took no network. They are left out of `networkBytes`, which is what the loader reports as
  *   loaded, and a load without any other bytes has the time to first byte that hls.js already believes in: no sample.
- * - *Time spent by choice.* While a deadline is far away the engine waits for slow peers although the origin could
- *   answer at once. Such leisure tells nothing of a slow network. So it counts at most as long as its bytes would have
- *   taken: those from the origin at the rate that the engine measures for it, those from peers at that or at hls.js's
- *   own estimate, whichever is faster.
- * - *Bursts from peers.* A neighbour may give at once what the origin would need seconds for, but only of what it has, and only
- *   as long as it is there. So bytes from peers never count as faster than that either.
- * - *Bytes that were fetched ahead* took their time before the load began. They count as at leisure, with the time that they
- *   would have taken: it is neither a fast network nor a cache that gives them at once.
- * - *Hurry.* Once every byte is fetched as fast as it can be, time counts in full, whatever the source.
- * - *Hashes* come over the same line as the first segment; the time that they take is not that segment's.
  *
- * It stands in for `stats.loading`, which hls.js reads while the load runs: `start` and `first` move forward as long as
- * time is not counted.
+ * It stands in for `stats.loading`, which hls.js reads while the load runs: `start` and `first` move.
  */
 export class LoadClock implements HlsProgressivePerformanceTiming {
   /** Bytes that crossed the network. */
   networkBytes = 0;
   readonly #now: () => number;
-  readonly #estimate: () => NetworkEstimate;
-  readonly #originMs: (bytes: number) => number;
-  readonly #isHurried: () => boolean;
+  readonly #ttfbEstimate: () => number;
+  readonly #lineMs: (bytes: number) => number;
+  readonly #pace: () => Pace;
   readonly #asideMs: () => number;
-  /** Time up to which everything is counted, and whether it was in hurry since then. */
+  /** Time up to which everything is counted, and at what pace since then. */
   #mark: number;
-  #hurried: boolean;
+  #since: Pace;
+  #alone: boolean;
   #hurriedMs = 0;
-  #leisureMs = 0;
-  /** What all bytes, and those that came at leisure, would have taken from the origin, or by the estimate. */
+  /** … of it since the latest bytes. */
+  #waitedMs = 0;
+  /** What the bytes so far would have taken alone. */
   #dueMs = 0;
-  #leisureDueMs = 0;
-  #fromPeers = false;
   #ttfb: number | undefined;
   #end = 0;
 
   constructor(options: {
     /** `performance.now`. */
     readonly now: () => number;
-    readonly estimate: () => NetworkEstimate;
-    /** How long bytes take from the origin, ms, once it has begun to answer. */
-    readonly originMs: (bytes: number) => number;
+    /** What hls.js believes of the time to first byte, ms. */
+    readonly ttfbEstimate: () => number;
+    /** How long bytes take from the origin at this moment, ms, once it has begun to answer. */
+    readonly lineMs: (bytes: number) => number;
     /** How long the line has been busy with what is not media since the load began, ms. */
     readonly asideMs?: () => number;
-    /** Whether at this moment bytes are fetched as fast as they can be. */
-    readonly isHurried: () => boolean;
+    readonly pace: () => Pace;
   }) {
-    const { now, estimate, originMs, isHurried, asideMs = () => 0 } = options;
+    const { now, ttfbEstimate, lineMs, pace, asideMs = () => 0 } = options;
     this.#now = now;
-    this.#estimate = estimate;
-    this.#originMs = originMs;
-    this.#isHurried = isHurried;
+    this.#ttfbEstimate = ttfbEstimate;
+    this.#lineMs = lineMs;
+    this.#pace = pace;
     this.#asideMs = asideMs;
     this.#mark = now();
-    this.#hurried = isHurried();
+    this.#since = pace();
+    this.#alone = this.#since === "alone";
   }
 
-  /** When the load would have begun if it had never been at leisure, ms; moves while it is. */
+  /** When the load would have begun, ms. */
   get start(): number {
     this.#count();
-    const spentMs = Math.max(0, this.#hurriedMs - this.#asideMs()) + Math.min(this.#leisureMs, this.#leisureDueMs);
-    return this.#mark - (this.#fromPeers ? Math.max(spentMs, this.#dueMs) : spentMs) - (this.#ttfb ?? 0);
+    const spentMs = this.#alone ? Math.max(0, this.#hurriedMs - this.#asideMs()) : this.#dueMs + this.#waitedMs;
+    return this.#mark - spentMs - (this.#ttfb ?? 0);
   }
 
   /** When the first byte would have come, ms; 0 until one has. */
@@ -99,38 +93,53 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
     return this.networkBytes > 0;
   }
 
+  /** What hls.js is to take for the time of parsing: beside neighbours none, as what the machine has to do for them is not the line's time. */
+  parsing(): HlsPerformanceTiming | undefined {
+    if (this.#alone) return undefined;
+    const end = this.#end;
+    // hls.js assigns, and counts a load until this end.
+    return {
+      start: 0,
+      get end() {
+        return end;
+      },
+      set end(_now) {
+        return;
+      },
+    };
+  }
+
   /** Notes bytes that have just arrived; `early`: they had been fetched before this load began. */
   received(bytes: number, source: PieceSource, early = false): void {
     this.#count();
     if (source === "cache") return;
-    if (this.networkBytes === 0) {
-      this.#ttfb = this.#hurried && !early ? this.#hurriedMs : this.#estimate().ttfb;
+    if (source === "peer" || early) this.#alone = false;
+    if (this.#ttfb === undefined) {
+      this.#ttfb = this.#alone ? this.#hurriedMs : this.#ttfbEstimate();
       this.#hurriedMs = 0;
-      this.#leisureMs = 0;
     }
+    const atOnce = Math.min(bytes, Math.max(0, FIRST_FLIGHT - this.networkBytes));
     this.networkBytes += bytes;
-    const originMs = this.#originMs(bytes);
-    const due = source === "http" ? originMs : Math.min(originMs, (bytes * 8000) / this.#estimate().bandwidth);
-    this.#dueMs += due;
-    if (source === "peer") this.#fromPeers = true;
-    if (this.#hurried && !early) return;
-    this.#leisureDueMs += due;
-    if (early) this.#leisureMs += due;
+    this.#dueMs += this.#lineMs(bytes - atOnce);
+    this.#waitedMs = 0;
   }
 
   /** Stops the clock. */
   stop(): void {
     this.#count();
-    this.#ttfb ??= this.#estimate().ttfb;
+    this.#ttfb ??= this.#ttfbEstimate();
     this.#end = this.#mark;
   }
 
   #count(): void {
     if (this.#end > 0) return;
     const now = this.#now();
-    if (this.#hurried) this.#hurriedMs += now - this.#mark;
-    else this.#leisureMs += now - this.#mark;
+    if (this.#since !== "leisure") {
+      this.#hurriedMs += now - this.#mark;
+      this.#waitedMs += now - this.#mark;
+    }
     this.#mark = now;
-    this.#hurried = this.#isHurried();
+    this.#since = this.#pace();
+    if (this.#since !== "alone") this.#alone = false;
   }
 }

@@ -1,18 +1,17 @@
 import type Hls from "hls.js";
 import type { HlsConfig, ManifestLoadedData } from "hls.js";
 import { SESSION_DATA_ID } from "../core/content/presentation.ts";
-import type { Opening } from "../worker/open.ts";
 import type { RemoteEngine } from "../worker/remote-engine.ts";
 import { startHost } from "../worker/start.ts";
 import type { PlayerConfig } from "./config.ts";
 import { EarlyPlaylist, OWN_WAYS } from "./early-playlist.ts";
 import { fragmentLoader } from "./hls-loader.ts";
 import { hasMediaSource, loadHls, type HlsClass } from "./load-hls.ts";
-import { openSwarm, type Warn, whatFailed } from "./open-swarm.ts";
+import { openSwarm, type Warn } from "./open-swarm.ts";
 import { PlayerError } from "./player-error.ts";
 import { Recovery } from "./recovery.ts";
 import { resolveSource, type Source } from "./source.ts";
-import { swarmAbr } from "./swarm-abr.ts";
+import { SwarmEntry } from "./swarm-entry.ts";
 
 /** What is played; `src` may be a `ppsp:` URL. */
 export interface SessionOptions extends Source {
@@ -30,8 +29,6 @@ export interface SessionEvents {
   plainBytes(bytes: number): void;
 }
 
-/** The first fragment waits at most this long for ppsp.json, ms; it is one small fetch, and playback never waits for a peer. */
-const PRESENTATION_WAIT_MS = 1500;
 /** What hls.js does with a URL that is one media file is to fail; the browser plays it. */
 const SINGLE_FILE = /\.(mp4|m4v|m4a|webm|mov|ogv)$/i;
 
@@ -43,20 +40,21 @@ export class Session {
   #hls: Hls | undefined;
   #early: EarlyPlaylist | undefined;
   #recovery: Recovery | undefined;
-  #engine: RemoteEngine | undefined;
-  #presentation: string | undefined;
-  /** That is what the page or the playlist names, not only where `ppsp publish` would have put it. */
-  #named = false;
-  #opening: Opening | undefined;
-  /** The engine, while it is being opened one to wait for, which is none after a while. */
-  #awaited: RemoteEngine | Promise<RemoteEngine | undefined> | undefined;
+  readonly #entry: SwarmEntry;
   #closed = false;
-  #hidden = false;
 
   constructor(video: HTMLVideoElement, options: SessionOptions, events: SessionEvents) {
     this.#video = video;
     this.#events = events;
     this.#options = options;
+    this.#entry = new SwarmEntry({
+      open: (presentation) => {
+        const { trackers, config, promised } = this.#options;
+        return openSwarm({ ...config, presentation, trackers, promised }, (message) => this.#warn(message));
+      },
+      opened: (engine) => events.engine(engine),
+      warn: (message) => this.#warn(message),
+    });
     try {
       this.#options = { ...options, ...resolveSource(options) };
     } catch (error) {
@@ -79,7 +77,7 @@ export class Session {
   }
 
   get engine(): RemoteEngine | undefined {
-    return this.#engine;
+    return this.#entry.engine;
   }
 
   /** Begins to load media where `preload="none"` held it back; otherwise hls.js would drop what it is loading. */
@@ -91,16 +89,12 @@ export class Session {
 
   /** The page is hidden, for good or in the back/forward cache: neighbours and tracker learn it now, not by a timeout. */
   hide(): void {
-    this.#hidden = true;
-    this.#engine?.close();
-    this.#engine = undefined;
-    this.#opening = this.#awaited = undefined;
+    this.#entry.hide();
   }
 
   /** The page came back from the back/forward cache. */
   show(): void {
-    this.#hidden = false;
-    if (this.#presentation !== undefined && this.#engine === undefined) this.#open(this.#presentation);
+    this.#entry.show();
   }
 
   /** Ends playback and leaves the swarm. */
@@ -127,9 +121,9 @@ export class Session {
     this.#early = EarlyPlaylist.ask(src, config.hls);
     // Without one there is a warning when an engine is to be opened.
     startHost().catch(() => undefined);
-    this.#named = presentation !== undefined;
-    const place = presentation ?? beside(src);
-    if (place !== undefined) this.#open(place);
+    const place = beside(src);
+    if (presentation !== undefined) this.#entry.name(presentation);
+    else if (place !== undefined) this.#entry.guess(place);
     loadHls().then(
       (HlsJs) => {
         if (this.#closed) return;
@@ -144,26 +138,25 @@ export class Session {
     const { src, config, presentation } = this.#options;
     const fLoader = fragmentLoader({
       playhead: this.#video,
-      engine: () => this.#awaited,
+      engine: () => this.#entry.awaited,
       early: {
         // Where the page says how to send requests, none is sent ahead.
-        ask: (url) => OWN_WAYS.every((way) => config.hls?.[way] === undefined) && this.#opening?.ask(url),
-        drop: (url) => this.#opening?.drop(url),
+        ask: (url) => OWN_WAYS.every((way) => config.hls?.[way] === undefined) && this.#entry.ask(url),
+        drop: (url) => this.#entry.drop(url),
       },
-      estimate: () => ({ bandwidth: hls.bandwidthEstimate, ttfb: hls.ttfbEstimate }),
+      ttfbEstimate: () => hls.ttfbEstimate,
       plainBytes: (bytes) => this.#events.plainBytes(bytes),
       engineFailed: (error) => this.#warn(`The engine failed: the video plays over HTTP. ${text(error)}`),
     });
     const hls: Hls = new HlsJs({
       ...hlsDefaults(HlsJs, this.#video),
-      abrController: swarmAbr(HlsJs, () => this.#engine),
       ...(this.#early && { pLoader: this.#early.loader(HlsJs.DefaultConfig.loader) }),
       ...config.hls,
       fLoader,
     });
     this.#hls = hls;
     this.#recovery = new Recovery(HlsJs, hls, src, {
-      neighbours: () => this.#engine?.stats.neighbours ?? 0,
+      neighbours: () => this.engine?.stats.neighbours ?? 0,
       gaveUp: (error) => this.#failed(error),
     });
     if (presentation === undefined) {
@@ -171,8 +164,8 @@ export class Session {
     }
     hls.on(HlsJs.Events.FRAG_CHANGED, (_event, { frag }) => {
       const [begin] = frag.byteRange;
-      const file = begin === undefined ? this.#engine?.fileAt(frag.url) : this.#engine?.fileAt(frag.url, begin);
-      if (file !== undefined) this.#engine?.setPlayhead({ file });
+      const file = begin === undefined ? this.engine?.fileAt(frag.url) : this.engine?.fileAt(frag.url, begin);
+      if (file !== undefined) this.engine?.setPlayhead({ file });
     });
     hls.loadSource(src);
     hls.attachMedia(this.#video);
@@ -180,47 +173,7 @@ export class Session {
 
   #findPresentation(data: ManifestLoadedData): void {
     const uri = data.sessionData?.[SESSION_DATA_ID]?.["URI"];
-    const place = uri === undefined ? undefined : new URL(uri, data.url || this.#options.src).href;
-    this.#named = true;
-    if (place !== undefined && place === this.#presentation) return;
-    this.#engine?.close();
-    this.#engine = undefined;
-    this.#opening = this.#awaited = undefined;
-    this.#presentation = undefined;
-    if (place !== undefined) this.#open(place);
-    else this.#warn("The playlist names no ppsp.json: the video plays over HTTP only.");
-  }
-
-  #open(presentation: string): void {
-    this.#presentation = presentation;
-    const { trackers, config, promised } = this.#options;
-    const opening = openSwarm({ ...config, presentation, trackers, promised }, (message) => this.#warn(message));
-    const engine = opening.engine.then(
-      (opened) => this.#opened(opened, presentation),
-      (error: unknown) => {
-        if (this.#presentation !== presentation) return undefined;
-        // The playlist will tell where it is.
-        if (!this.#named) this.#presentation = undefined;
-        else this.#warn(`${whatFailed(error)}: the video plays over HTTP only. ${text(error)}`);
-        return undefined;
-      },
-    );
-    const awaited = Promise.race([engine, after(PRESENTATION_WAIT_MS)]);
-    this.#opening = opening;
-    this.#awaited = awaited;
-    void engine.then((opened) => {
-      if (this.#awaited === awaited) this.#awaited = opened;
-    });
-  }
-
-  #opened(engine: RemoteEngine, presentation: string): RemoteEngine | undefined {
-    if (this.#closed || this.#hidden || this.#engine !== undefined || this.#presentation !== presentation) {
-      engine.close();
-      return this.#engine;
-    }
-    this.#engine = engine;
-    this.#events.engine(engine);
-    return engine;
+    this.#entry.name(uri === undefined ? undefined : new URL(uri, data.url || this.#options.src).href);
   }
 
   #failed(error: PlayerError): void {
@@ -259,10 +212,6 @@ function hlsDefaults(HlsJs: HlsClass, video: HTMLVideoElement): Partial<HlsConfi
 function beside(src: string): string | undefined {
   const url = new URL(src);
   return url.search === "" ? new URL("ppsp.json", url).href : undefined;
-}
-
-function after(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(resolve, ms, undefined));
 }
 
 function text(error: unknown): string {

@@ -1,3 +1,4 @@
+import { PlaybackError } from "../engine/errors.ts";
 import type { AccessToken } from "../link/access-token.ts";
 import type { Dial } from "../link/dial.ts";
 import { dialPeer, hasWebRtc } from "../link/peer-connection.ts";
@@ -6,7 +7,7 @@ import { Calls } from "./calls.ts";
 import type { Port } from "./port.ts";
 import { fromFailure, type OpenMessage, type ToHost, type ToPage } from "./protocol.ts";
 import { RemoteEngine } from "./remote-engine.ts";
-import { startHost } from "./start.ts";
+import { forgetHost, startHost } from "./start.ts";
 
 /** What is opened, and how. */
 export type RemoteOptions = Omit<OpenMessage, "type" | "webRtc" | "accessToken"> & {
@@ -21,6 +22,8 @@ export interface Opening {
   ask(url: string): void;
   /** Takes that back, if it has not been used. */
   drop(url: string): void;
+  /** Closes the engine, also before it is open. */
+  close(): void;
 }
 
 /** What Chromium tells of a device's power. */
@@ -30,21 +33,35 @@ interface Battery extends EventTarget {
 
 /** Opens an engine at the page's host, and does for it what only a page can do. `warn` is told one line for the console. */
 export function openRemote(options: RemoteOptions, warn: (text: string) => void): Opening {
-  const port = startHost().then((connect) => connect());
+  const host = startHost();
+  const port = host.then((connect) => connect());
+  const engine = port.then((open) => attach(open, options, warn, hasWebRtc() ? dialPeer : undefined));
   const asked = new Set<string>();
+  let opened: RemoteEngine | undefined;
+  engine.then(
+    (one) => {
+      opened = one;
+      one.on("close", () => one.lost && forgetHost(host));
+    },
+    () => undefined,
+  );
   const post = (message: ToHost): void =>
     void port.then(
       (open) => open.post(message),
       () => undefined,
     );
   return {
-    engine: port.then((open) => attach(open, options, warn, hasWebRtc() ? dialPeer : undefined)),
+    engine,
     ask(url) {
       asked.add(url);
       post({ type: "early", url });
     },
     drop(url) {
       if (asked.delete(url)) post({ type: "drop", url });
+    },
+    close() {
+      if (opened === undefined) post({ type: "close" });
+      else opened.close();
     },
   };
 }
@@ -86,11 +103,12 @@ export function attach(
       switch (message.type) {
         case "opened":
           engine = new RemoteEngine(port, message);
-          // The worker goes with its page, and may say nothing any more.
+          // The worker goes with its page, and may say nothing any more; or it is gone already.
           engine.on("close", () => {
-            if (!pageGoes) return;
+            if (!pageGoes && engine?.lost !== true) return;
             calls.close();
             farewells.say(typeof accessToken === "string" ? accessToken : undefined);
+            if (!pageGoes) end();
           });
           resolve(engine);
           return;
@@ -110,6 +128,7 @@ export function attach(
           calls.received(message);
           return;
         case "closed":
+          reject(new PlaybackError("aborted", "the engine was closed before it was open"));
           end();
           return;
         default:

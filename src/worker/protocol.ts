@@ -72,6 +72,8 @@ export type ToHost =
   | { readonly type: "playhead"; readonly playhead: Playhead }
   | { readonly type: "stalls"; readonly stalls: number }
   | { readonly type: "power"; readonly charging: boolean }
+  /** Asks for news, to learn whether anybody is there. */
+  | { readonly type: "ping" }
   | { readonly type: "token"; readonly id: number; readonly token?: string; readonly error?: string }
   | CallNews
   | { readonly type: "close" };
@@ -88,8 +90,6 @@ export interface News {
   readonly lineMsPerByte: number;
   /** What the hashes so far have taken of the line. */
   readonly hashMs: number;
-  /** How much neighbours have, 0 to 1, of files that may be next. */
-  readonly covered: readonly (readonly [file: number, share: number])[];
 }
 
 /** Bytes of one batch that came the same way. */

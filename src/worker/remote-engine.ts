@@ -14,6 +14,11 @@ const LOOK_MS = 250;
 /** … if they have moved by more than this, ms. */
 const MOVED_MS = 50;
 
+/** A host that is silent for so many looks while something is fetched is asked whether it is there, … */
+const PING_LOOKS = 12;
+/** … and is not if it has said nothing after as many again. Looks, not ms: whoever freezes the page freezes these. */
+const LOST_LOOKS = 24;
+
 /** A fetch that runs. */
 interface Running {
   readonly deadline: () => number;
@@ -35,11 +40,13 @@ export class RemoteEngine {
   readonly #emitter = new Emitter<EngineEvents>();
   readonly #running = new Map<number, Running>();
   #news: News;
-  #covered: ReadonlyMap<number, number>;
   #nextId = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #stalls = 0;
   #closed = false;
+  #lost = false;
+  /** Looks since the host has said anything. */
+  #silence = 0;
 
   constructor(port: Port<ToHost, ToPage>, { presentation, baseUrl, news }: Extract<ToPage, { type: "opened" }>) {
     this.#port = port;
@@ -47,7 +54,6 @@ export class RemoteEngine {
     this.baseUrl = baseUrl;
     this.#directory = new Directory(presentation.files);
     this.#news = news;
-    this.#covered = new Map(news.covered);
     this.stats = { ...news.stats };
   }
 
@@ -61,7 +67,7 @@ export class RemoteEngine {
     return this.#news.httpDelayMs + bytes * this.#news.httpMsPerByte;
   }
 
-  /** How long bytes take at least from the origin once it answers, ms, whatever else is asked of it. */
+  /** How long bytes take from the origin once they begin to come, ms, if nothing else is read. */
   lineMs(bytes: number): number {
     return bytes * this.#news.lineMsPerByte;
   }
@@ -71,9 +77,9 @@ export class RemoteEngine {
     return this.#news.hashMs;
   }
 
-  /** How much of a file neighbours have, 0 to 1, as far as that is known: of those that may be next. */
-  coveredOf(file: number): number {
-    return this.#covered.get(file) ?? 0;
+  /** Whether it is closed because its host has fallen silent: the browser may end a worker without a word. */
+  get lost(): boolean {
+    return this.#lost;
   }
 
   /** Stalls that the player has counted; the engine only hands them on to the tracker. */
@@ -104,7 +110,10 @@ export class RemoteEngine {
     const due = toEpoch(deadline());
     const running: Running = { deadline, due, pieces: [], ended: false, failure: undefined, wake: () => undefined };
     this.#running.set(id, running);
-    this.#timer ??= setInterval(() => this.#look(), LOOK_MS);
+    if (this.#timer === undefined) {
+      this.#silence = 0;
+      this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    }
     const abort = (): void => {
       running.failure ??= new PlaybackError("aborted", "the request was taken back");
       running.wake();
@@ -158,6 +167,7 @@ export class RemoteEngine {
 
   /** Takes what the host says. */
   received(message: EngineMessage): void {
+    this.#silence = 0;
     switch (message.type) {
       case "pieces": {
         if (!this.#closed) this.#learn(message.news);
@@ -197,11 +207,17 @@ export class RemoteEngine {
 
   #learn(news: News): void {
     this.#news = news;
-    this.#covered = new Map(news.covered);
     Object.assign(this.stats, news.stats);
   }
 
   #look(): void {
+    this.#silence++;
+    if (this.#silence === PING_LOOKS) this.#port.post({ type: "ping" });
+    if (this.#silence === LOST_LOOKS) {
+      this.#lost = true;
+      this.close();
+      return;
+    }
     for (const [id, running] of this.#running) {
       const due = toEpoch(running.deadline());
       if (running.ended || Math.abs(Math.max(due, epochMs()) - Math.max(running.due, epochMs())) < MOVED_MS) continue;

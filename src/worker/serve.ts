@@ -4,7 +4,6 @@ import type { Device } from "../link/condition.ts";
 import { createRendezvous } from "../link/rendezvous.ts";
 import { Eviction } from "../store/eviction.ts";
 import { MemoryStore } from "../store/memory-store.ts";
-import { Course } from "./course.ts";
 import { locate } from "./locate.ts";
 import { Dialler } from "./dialler.ts";
 import { EarlyMedia } from "./early-media.ts";
@@ -30,7 +29,6 @@ class EngineHost {
   #nextToken = 0;
   readonly #power = new Power();
   #engine: Engine | undefined;
-  #course: Course | undefined;
   #warned = false;
   readonly #closed = new AbortController();
 
@@ -68,6 +66,9 @@ class EngineHost {
         return;
       case "stalls":
         if (engine !== undefined) engine.stalls = message.stalls;
+        return;
+      case "ping":
+        if (engine !== undefined) this.#port.post({ type: "news", news: this.#news(engine) });
         return;
       case "power":
         this.#power.tell(message.charging);
@@ -131,7 +132,6 @@ class EngineHost {
 
   #opened(engine: Engine): void {
     this.#engine = engine;
-    this.#course = new Course(engine);
     const { presentation } = engine;
     this.#port.post({ type: "opened", presentation, baseUrl: engine.baseUrl, news: this.#news(engine) });
     for (const name of FORWARDED) {
@@ -150,7 +150,6 @@ class EngineHost {
 
   #feed(engine: Engine, message: Extract<ToHost, { type: "fetch" }>): void {
     const { id } = message;
-    this.#course?.follow(message.file);
     const feed = new Feed(engine, message, (bytes, parts) =>
       this.#port.post({ type: "pieces", id, bytes, parts, news: this.#news(engine) }, [bytes]),
     );
@@ -171,7 +170,6 @@ class EngineHost {
       httpMsPerByte: engine.expectedHttpMs(1) - httpDelayMs,
       lineMsPerByte: engine.lineMs(1),
       hashMs: engine.hashMs(),
-      covered: this.#course?.covered() ?? [],
     };
   }
 

@@ -19,6 +19,11 @@ export function startHost(): Promise<Connect> {
   }));
 }
 
+/** The next engine is not opened at this host: it does not answer any more. */
+export function forgetHost(host: Promise<Connect>): void {
+  if (host === starting) starting = undefined;
+}
+
 /** Where no worker can be had, or one that takes no data channel, the same script runs in the page. */
 async function start(script: string): Promise<Connect> {
   try {

@@ -125,7 +125,7 @@ for (const name of ["chromium", "firefox"] as const) {
       let count = 0;
       video.addEventListener("waiting", () => (count += video.duration - video.currentTime > 0.5 ? 1 : 0));
       // The rest faster, to save time.
-      video.addEventListener("timeupdate", () => (video.playbackRate = video.currentTime < 12 ? 1 : 3));
+      video.addEventListener("timeupdate", () => (video.playbackRate = video.currentTime < 12 ? 1 : 4));
       await new Promise((resolve) => video.addEventListener("ended", resolve, { once: true }));
       return count;
     });
@@ -248,7 +248,7 @@ test("a page without control after a hard reload gets it back (chromium)", async
 });
 
 test("a response may take longer than Firefox lets an idle worker live", async ({ swarm }) => {
-  const { origin, tracker } = await startSite(swarm, { kbit: 80 });
+  const { origin, tracker } = await startSite(swarm, { kbit: 95 });
   const viewer = await swarm.openViewer("firefox", `${origin.url}site/plain.html`, { player: false });
   await attach(viewer.page, tracker.url);
   const url = "/sample/720p/03.m4s";

@@ -60,10 +60,9 @@ export function expectSmooth({ dry, stats }: ViewerState): void {
   expect(stats.stalledMs, "lost in stalls, ms").toBeLessThan(FROZEN_MS);
 }
 
-/** A browser process with one page that has a `<ppsp-player>`. */
+/** A browser process of its own with one page that has a `<ppsp-player>`. */
 export interface Viewer {
   readonly name: BrowserName;
-  readonly browser: Browser;
   readonly page: Page;
   /** Console messages so far, as `type: text`. */
   readonly console: readonly string[];
@@ -72,7 +71,7 @@ export interface Viewer {
   state(): Promise<ViewerState>;
   /** Resolves with the state when `happened(state)`; fails with the last state after `timeoutMs` (60,000). */
   until(what: string, happened: (state: ViewerState) => boolean, timeoutMs?: number): Promise<ViewerState>;
-  /** Closes the page as a person does (`pagehide` fires), then the browser. Idempotent. */
+  /** Closes the page as a person does (`pagehide` fires), then its context. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -82,7 +81,7 @@ export interface ViewerOptions {
   readonly player?: boolean;
   /** Runs in the page before its own scripts. */
   readonly before?: () => void;
-  /** The empty page of `launch` to use. @defaultValue one in a browser that is started for it */
+  /** The empty page of `launch` to use. @defaultValue a new one, as `launch` gives */
   readonly blank?: Page;
 }
 
@@ -92,7 +91,7 @@ export interface Swarm {
   startOrigin(options?: Partial<OriginOptions>): Promise<Origin>;
   /** A tracker on a free port, open unless told otherwise. */
   startTracker(options?: Partial<TrackerOptions>): Promise<RunningTracker>;
-  /** Starts a browser process with an empty page: where stalls are counted, starting one later would starve those that play. */
+  /** An empty page in a browser process that no other viewer has: where stalls are counted, starting one later would starve those that play. */
   launch(name: BrowserName): Promise<Page>;
   /** Opens a page in a browser process of its own; see ViewerOptions. */
   openViewer(name: BrowserName, url: string, options?: ViewerOptions): Promise<Viewer>;
@@ -112,19 +111,12 @@ function readState(): ViewerState {
   };
 }
 
-async function launch(name: BrowserName, onStart: (browser: Browser) => void): Promise<Page> {
-  const browser = await launchBrowser(name);
-  onStart(browser);
-  return (await browser.newContext()).newPage();
-}
-
 async function openViewer(
   name: BrowserName,
   url: string,
   page: Page,
   { player: needsPlayer = true, before }: ViewerOptions,
 ): Promise<Viewer> {
-  const browser = page.context().browser()!;
   const log: string[] = [];
   const errors: string[] = [];
   page.on("console", (message) => log.push(`${message.type()}: ${message.text()}`));
@@ -136,7 +128,6 @@ async function openViewer(
   const state = () => page.evaluate(readState);
   return {
     name,
-    browser,
     page,
     console: log,
     errors,
@@ -155,17 +146,36 @@ async function openViewer(
     },
     async close() {
       if (!page.isClosed()) await page.close();
-      await browser.close();
+      await page.context().close();
     },
   };
 }
 
+/** Browser processes that no viewer has. */
+type Idle = Readonly<Record<BrowserName, Browser[]>>;
+
 /** Playwright's `test` with a swarm in a box. */
-export const test = base.extend<{ swarm: Swarm }>({
-  // oxlint-disable-next-line no-empty-pattern -- Playwright reads the fixtures that are used from this pattern
-  swarm: async ({}, use) => {
+export const test = base.extend<{ swarm: Swarm }, { idle: Idle }>({
+  // Starting a browser takes seconds: those of a worker's earlier tests serve the later ones, with contexts of their own.
+  idle: [
+    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the fixtures that are used from this pattern
+    async ({}, use) => {
+      const idle: Idle = { chromium: [], firefox: [] };
+      await use(idle);
+      await Promise.all([...idle.chromium, ...idle.firefox].map((browser) => browser.close()));
+    },
+    { scope: "worker" },
+  ],
+  swarm: async ({ idle }, use) => {
     const started: (() => Promise<unknown>)[] = [];
-    const launchHere = (name: BrowserName) => launch(name, (browser) => started.push(() => browser.close()));
+    const launch = async (name: BrowserName): Promise<Page> => {
+      const browser = idle[name].pop() ?? (await launchBrowser(name));
+      started.push(async () => {
+        await Promise.all(browser.contexts().map((context) => context.close()));
+        if (browser.isConnected()) idle[name].push(browser);
+      });
+      return (await browser.newContext()).newPage();
+    };
     await use({
       async startOrigin(options = {}) {
         const origin = await startOrigin({
@@ -182,9 +192,9 @@ export const test = base.extend<{ swarm: Swarm }>({
         started.push(() => tracker.close());
         return tracker;
       },
-      launch: launchHere,
+      launch,
       openViewer: async (name, url, options = {}) =>
-        openViewer(name, url, options.blank ?? (await launchHere(name)), options),
+        openViewer(name, url, options.blank ?? (await launch(name)), options),
     });
     await Promise.all(started.map((end) => end()));
   },

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PpspPlayer } from "../../src/video/index.ts";
 import { toldNewcomer } from "./newcomer.ts";
-import { expect, type Swarm, test, type Viewer, withoutWorkers } from "./swarm-fixture.ts";
+import { expect, expectSmooth, type Swarm, test, type Viewer, withoutWorkers } from "./swarm-fixture.ts";
 
 const BOTH = ["chromium", "firefox"] as const;
 
@@ -23,6 +23,23 @@ const getsBytes = (viewer: Viewer) => viewer.until("a neighbour gives", ({ stats
 
 /** Scripts of the page's workers; Playwright sees them in Chromium. */
 const workers = (viewer: Viewer): string[] => viewer.page.workers().map((worker) => new URL(worker.url()).pathname);
+
+/** Workers of a page whose init script is `keepWorkers`. */
+declare const kept: Worker[];
+
+/** In the page: keeps its workers where a test can end them, as a browser does that is short of memory. */
+const keepWorkers = (): void => {
+  const all: Worker[] = [];
+  Object.assign(globalThis, {
+    kept: all,
+    Worker: class extends Worker {
+      constructor(...args: ConstructorParameters<typeof Worker>) {
+        super(...args);
+        all.push(this);
+      }
+    },
+  });
+};
 
 /** An origin with one page whose policy is this, and the element from another origin. */
 async function startSite(swarm: Swarm, media: string, policy: string): Promise<string> {
@@ -75,6 +92,29 @@ for (const name of BOTH) {
       expect(viewer.errors).toEqual([]);
       expect(viewer.console.filter((line) => line.startsWith("warning: ppsp-player:"))).toEqual([]);
     }
+  });
+
+  test(`a worker that the browser ends is replaced, and the video plays on (${name})`, async ({ swarm }) => {
+    const origin = await swarm.startOrigin();
+    const tracker = await swarm.startTracker();
+    const page = `${origin.url}pages/element.html`;
+    const viewer = await swarm.openViewer(name, page, { before: keepWorkers });
+    await viewer.page.evaluate(() => {
+      document.querySelector("ppsp-player")!.config = { hls: { maxBufferLength: 12, maxMaxBufferLength: 12 } };
+    });
+    await play(viewer, tracker.url);
+    const other = await swarm.openViewer("chromium", page);
+    await play(other, tracker.url);
+    await meets(viewer);
+    await viewer.page.evaluate(() => kept[0]!.terminate());
+    await viewer.until("the engine is lost", ({ stats }) => stats.neighbours === 0);
+    await meets(viewer);
+    expect(await viewer.page.evaluate(() => kept.length)).toBe(2);
+    expectSmooth(await viewer.until("half of the film is played", ({ currentTime }) => currentTime > 24));
+    expect(viewer.errors).toEqual([]);
+    expect(viewer.console.filter((line) => line.startsWith("warning: ppsp-player:"))).toEqual([
+      expect.stringMatching(/does not answer/),
+    ]);
   });
 
   test(`a viewer who goes is missed at once, by the neighbour and by the tracker (${name})`, async ({ swarm }) => {

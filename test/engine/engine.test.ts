@@ -24,7 +24,7 @@ test("a report to the tracker says where the playhead is, which chunks are held,
   const rendezvous: Rendezvous = {
     join: (_, events) => {
       report = () => events.report();
-      return { leave: () => undefined, ban: () => undefined };
+      return { peerId: "me", leave: () => undefined, ban: () => undefined };
     },
   };
   const engine = village.viewer("a", { rendezvous });
@@ -71,7 +71,9 @@ test("neighbours may name the chunks of a presentation by their bytes (byte64)",
 
 test("in a hurry, the origin is asked and no neighbour waited for", async () => {
   const village = await Village.open();
-  const b = village.viewer("b", { rendezvous: { join: () => ({ leave: () => undefined, ban: () => undefined }) } });
+  const b = village.viewer("b", {
+    rendezvous: { join: () => ({ peerId: "me", leave: () => undefined, ban: () => undefined }) },
+  });
   expect((await play(b, 1, 0)).equals(village.published(1))).toBe(true);
   expect(b.stats.httpBytes).toBeGreaterThanOrEqual(village.published(1).length);
 });

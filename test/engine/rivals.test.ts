@@ -18,11 +18,14 @@ const layout = new Layout(presentation);
 const rivals = new Rivals(presentation, layout);
 const file = (rendition: number, segment: number): number => rendition * 4 + 1 + segment;
 const has = (...files: number[]): Neighbour => ({
+  link: String(files),
   state: "established",
   peerHas: new ChunkSet(files.map((each) => layout.fileChunks(each))),
 });
-const share = (wanted: number, ...neighbours: Neighbour[]): number =>
-  rivals.share(neighbours, layout.fileChunks(wanted).start);
+const share = (wanted: number, ...neighbours: Neighbour[]): number => {
+  const among = rivals.among(neighbours, layout.fileChunks(wanted).start);
+  return among.rivals.length / among.neighbours;
+};
 
 describe("Rivals", () => {
   it("are all whose choice for that place is not known", () => {
@@ -43,6 +46,6 @@ describe("Rivals", () => {
   it("are all for what has no place in time, and those with an open channel only", () => {
     expect(share(0, has(4))).toBe(1);
     expect(share(file(1, 2), { ...has(), state: "handshaking" as Neighbour["state"] }, has(file(0, 2)))).toBe(0);
-    expect(share(file(1, 2))).toBe(1);
+    expect(rivals.among([], layout.fileChunks(1).start)).toEqual({ rivals: [], neighbours: 0 });
   });
 });

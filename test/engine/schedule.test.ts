@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ChunkSet } from "../../src/core/address/chunk-set.ts";
 import type { ChunkRange } from "../../src/core/address/range.ts";
-import { drawLot, Schedule, type ScheduleView } from "../../src/engine/schedule.ts";
+import { Schedule, type ScheduleView } from "../../src/engine/schedule.ts";
 
 const CHUNK = 16_384;
 /** 1 MB/s after 50 ms. */
@@ -142,35 +142,4 @@ describe("what no neighbour has", () => {
     // In order as soon as not all of it can be here in time.
     expect(shared((block) => 1 - block / 100).decide(1_000, 0).start).toEqual({ start: 0, end: 75 });
   });
-});
-
-describe("lots", () => {
-  test("are the same each time, and different for others and other blocks", () => {
-    expect(drawLot(1, 7, 100)).toBe(drawLot(1, 7, 100));
-    expect(new Set(Array.from({ length: 100 }, (_, seed) => drawLot(seed, 7, 100))).size).toBe(100);
-    expect(new Set(Array.from({ length: 100 }, (_, block) => drawLot(1, block, 100))).size).toBe(100);
-  });
-
-  test.each([2, 10, 1_000, 100_000])(
-    "of %i viewers seldom two go together: a quarter at once, and few soon after",
-    (viewers) => {
-      const blocks = 400;
-      let atOnce = 0;
-      let early = 0;
-      let last = 0;
-      for (let block = 0; block < blocks; block++) {
-        for (let i = 0; i < Math.min(viewers, 1_000); i++) {
-          const lot = drawLot(i * 7_919 + 13, block, viewers);
-          last = Math.max(last, lot);
-          if (lot <= 0) atOnce++;
-          if (lot <= 0.25) early++;
-        }
-      }
-      expect(last).toBeLessThanOrEqual(1);
-      const share = Math.min(1, 1_000 / viewers);
-      expect(atOnce / blocks).toBeGreaterThan((0.7 * share) / 4 - 0.02);
-      expect(atOnce / blocks).toBeLessThan((1.3 * share) / 4 + 0.02);
-      expect(early / blocks).toBeLessThan((1.5 * (4 * viewers) ** 0.25 * share) / 4 + 0.05);
-    },
-  );
 });

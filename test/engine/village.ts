@@ -91,6 +91,7 @@ export class Village {
           }
         });
         return {
+          peerId: id,
           leave: () => void this.#members.splice(this.#members.indexOf(member), 1),
           ban: (other) => void member.banned.add(other),
         };

@@ -22,7 +22,7 @@ export function honestMessages({ chunks, tree, options }: Content): Message[][] 
   const opening = { ...common, minVersion: 1, swarmId: id, chunkSize: size };
   const all = { start: 0, end: 2 ** Math.floor(Math.log2(chunks.length)) - 1 };
   const data = [0, 1, 5, last].map((chunk): Message[] => [
-    ...missingProof(tree, chunk, true, () => false).map((node): Message => ({ type: "INTEGRITY", ...node })),
+    ...missingProof(tree, chunk, true, () => false),
     { type: "DATA", chunks: { start: chunk, end: chunk }, timestamp: 1_700_000_000_000_000n, data: chunks[chunk]! },
   ]);
   const one = { start: 2, end: 2 };

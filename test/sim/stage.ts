@@ -225,10 +225,7 @@ export class Puppet {
 
   /** The hashes that prove a chunk, peaks first. */
   proof(chunk: number): Message[] {
-    return missingProof(this.stage.content.tree, chunk, true, () => false).map((node) => ({
-      type: "INTEGRITY",
-      ...node,
-    }));
+    return missingProof(this.stage.content.tree, chunk, true, () => false);
   }
 
   /** DATA with a chunk of the content. */

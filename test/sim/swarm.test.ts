@@ -46,6 +46,30 @@ describe("two peers", () => {
     expect(net.run(() => a.swarm.connection("b")?.peerHas.size === content.chunks.length, 60_000)).toBe(true);
   });
 
+  test("nobody asks to be woken for what is done already, such as an ACK that waited for its time", () => {
+    const content = makeContent(100_000, 1_024, seeded(1));
+    const net = new Simulator(1, CALM);
+    const a = net.join("a", content.options);
+    const b = net.join("b", content.options);
+    let woken = 0;
+    const late: number[] = [];
+    for (const { endpoint } of [a, b]) {
+      const step = endpoint.step.bind(endpoint);
+      endpoint.step = (input, now, more) => {
+        if (input.type === "timeout") woken++;
+        const outputs = step(input, now, more);
+        for (const output of outputs) if (output.type === "wake" && output.at <= now) late.push(output.at);
+        return outputs;
+      };
+    }
+    a.seed(content);
+    b.leech(content.chunks.length);
+    net.connect(b, a, 65_536, true);
+    expect(net.run(() => a.swarm.connection("b")?.peerHas.size === content.chunks.length, 60_000)).toBe(true);
+    expect(woken).toBeGreaterThan(0);
+    expect(late).toEqual([]);
+  });
+
   test("what is held is wanted no more, so that wants do not pile up", () => {
     const content = makeContent(100_000, 1_024, seeded(1));
     const net = new Simulator(1, CALM);

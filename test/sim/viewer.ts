@@ -4,7 +4,8 @@ import { missingProof } from "../../src/core/connection/proofs.ts";
 import type { Output } from "../../src/core/connection/outputs.ts";
 import type { Content } from "./content.ts";
 import { SEGMENTS_AHEAD } from "../../src/engine/ahead.ts";
-import { drawLot, Schedule, type ScheduleView, type Why } from "../../src/engine/schedule.ts";
+import { drawLot } from "../../src/engine/lots.ts";
+import { Schedule, type ScheduleView, type Why } from "../../src/engine/schedule.ts";
 import type { SimPeer } from "./simulator.ts";
 
 /** A film as a player sees it: segments, each some chunks. */
@@ -88,7 +89,6 @@ export class Viewer implements ScheduleView {
   readonly #film: Film;
   readonly #origin: Origin;
   readonly #joinedAt: number;
-  readonly #seed: number;
   readonly #requests: Request[] = [];
   /** The segment that plays next. */
   #next = 0;
@@ -107,7 +107,7 @@ export class Viewer implements ScheduleView {
     this.#origin = origin;
     this.#joinedAt = peer.net.now;
     this.#dueAt = peer.net.now;
-    this.#seed = Math.floor(peer.net.random() * 2 ** 32);
+    peer.net.random();
     peer.news = (output) => this.#news(output);
     this.#look();
   }
@@ -148,7 +148,9 @@ export class Viewer implements ScheduleView {
   }
 
   lot(block: number): number {
-    return drawLot(this.#seed, block, this.viewers);
+    const rivals: string[] = [];
+    for (const { state, link } of this.peer.swarm.connections) if (state === "established") rivals.push(link);
+    return drawLot(this.peer.id, rivals, Math.max(this.viewers, rivals.length + 1), block);
   }
 
   get #rate(): number {
@@ -348,7 +350,8 @@ export class Viewer implements ScheduleView {
     const { tree } = this.#film.content;
     const { verifier } = this.peer.swarm;
     if (verifier.tree === undefined) verifier.verifyPeaks(tree.peaks());
-    const proof = missingProof(tree, chunk, false, () => false);
+    // The hashes around what is held are proven already.
+    const proof = missingProof(tree, chunk, false, (range) => this.peer.swarm.have.intersects(range));
     const hashes = new Map(proof.map(({ chunks, hash }) => [chunks.start + chunks.end, hash]));
     if (verifier.verify(chunk, tree.get(2 * chunk)!, hashes) !== "verified")
       throw new Error("the origin's hashes do not lead to the root");

@@ -72,7 +72,7 @@ function setUp(engine: Engine | Promise<Engine | undefined> | undefined, uri: st
         return world.currentTime;
       },
     },
-    estimate: () => ({ bandwidth: 1e6, ttfb: 50 }),
+    ttfbEstimate: () => 50,
     plainBytes: (bytes) => (world.plainBytes += bytes),
     engineFailed: (error) => (world.failure = error),
   });

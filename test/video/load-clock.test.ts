@@ -1,119 +1,62 @@
 import { describe, expect, test } from "vitest";
-import { LoadClock } from "../../src/video/load-clock.ts";
+import { LoadClock, type Pace } from "../../src/video/load-clock.ts";
 
+/** What hls.js believes of the time to first byte, ms. */
+const TTFB = 80;
 /** 1 Mbit/s is 125 bytes per ms. */
-const ESTIMATE = { bandwidth: 1_000_000, ttfb: 80 };
+const LINE = 125;
 
-function setUp(hurried: boolean, originRate = 50, asideMs = () => 0) {
-  const world = { now: 1000, hurried };
+function setUp(pace: Pace, asideMs = () => 0) {
+  const world = { now: 1000, pace, line: LINE };
   const clock = new LoadClock({
     now: () => world.now,
-    estimate: () => ESTIMATE,
-    originMs: (bytes) => bytes / originRate,
+    ttfbEstimate: () => TTFB,
+    lineMs: (bytes) => bytes / world.line,
     asideMs,
-    isHurried: () => world.hurried,
+    pace: () => world.pace,
   });
   return { world, clock };
 }
 
+/** What a server sends at once, with the first byte. */
+const FLIGHT = 14_600;
+
 /** What hls.js samples: bytes over the time from start to end without the time to first byte, in bit/s. */
 function sampled(clock: LoadClock): number {
-  return (clock.networkBytes * 8000) / (clock.end - clock.start - (clock.first - clock.start));
+  return (clock.networkBytes * 8000) / (clock.end - clock.first);
 }
 
+/** What that is where so many bytes came over the line alone. */
+const alone = (bytes: number, line = LINE): number => (bytes * line * 8000) / (bytes - FLIGHT);
+
 describe("LoadClock", () => {
-  test("a load in hurry is measured as it was", () => {
-    const { world, clock } = setUp(true);
+  test("a load of a viewer who is alone is told as it was, whatever the line was thought to be", () => {
+    const { world, clock } = setUp("alone");
     world.now += 200;
-    clock.received(50_000, "peer");
-    world.now += 800;
-    clock.received(50_000, "peer");
+    clock.received(50_000, "http");
+    world.now += 200;
+    clock.received(50_000, "http");
     clock.stop();
     expect(clock.start).toBe(1000);
     expect(clock.first).toBe(1200);
-    expect(clock.end).toBe(2000);
-    expect(sampled(clock)).toBe(1_000_000);
+    expect(clock.end).toBe(1400);
+    expect(sampled(clock)).toBe(4_000_000);
   });
 
-  test("a load from the cache is no sample: no bytes, and the time to first byte that hls.js has already", () => {
-    const { world, clock } = setUp(true);
-    world.now += 1;
-    clock.received(500_000, "cache");
-    clock.stop();
-    expect(clock.networkBytes).toBe(0);
-    expect(clock.first - clock.start).toBe(ESTIMATE.ttfb);
-  });
-
-  test("cached bytes before bytes from the network do not make it look faster", () => {
-    const { world, clock } = setUp(true);
-    clock.received(500_000, "cache");
+  test("parsing counts for a viewer who is alone, as it does without us, and not beside neighbours", () => {
+    const alone = setUp("alone").clock;
+    alone.stop();
+    expect(alone.parsing()).toBeUndefined();
+    const { world, clock } = setUp("hurry");
     world.now += 100;
-    clock.received(1000, "peer");
-    world.now += 1992;
-    clock.received(124_000, "peer");
     clock.stop();
-    expect(sampled(clock)).toBeCloseTo((125_000 * 8000) / 1992);
-  });
-
-  test("waiting for slow peers by choice tells nothing of the network", () => {
-    const { world, clock } = setUp(false);
-    for (let i = 0; i < 10; i++) {
-      world.now += 1000;
-      clock.received(12_500, "peer");
-    }
-    clock.stop();
-    expect(sampled(clock)).toBeCloseTo(ESTIMATE.bandwidth);
-    expect(clock.first - clock.start).toBe(ESTIMATE.ttfb);
-  });
-
-  test.each([true, false])(
-    "a burst from peers never looks faster than origin and estimate, in hurry: %s",
-    (hurried) => {
-      const { world, clock } = setUp(hurried);
-      for (let i = 0; i < 10; i++) {
-        world.now += 10;
-        clock.received(12_500, "peer");
-      }
-      clock.stop();
-      expect(sampled(clock)).toBeCloseTo(ESTIMATE.bandwidth);
-    },
-  );
-
-  test("an origin that is faster than the estimate is what a burst from peers counts as", () => {
-    const { world, clock } = setUp(true, 500);
-    clock.received(100_000, "peer");
-    world.now += 25;
-    clock.received(100_000, "http");
-    clock.stop();
-    expect(sampled(clock)).toBeCloseTo(4_000_000);
-  });
-
-  test("bytes from the origin count as the origin gives them, also at leisure", () => {
-    const { world, clock } = setUp(false);
-    clock.received(50_000, "http");
-    world.now += 10_000;
-    clock.received(50_000, "http");
-    clock.stop();
-    // 50 bytes per ms.
-    expect(sampled(clock)).toBeCloseTo(400_000);
-  });
-
-  test("time runs from the moment that leisure ends", () => {
-    const { world, clock } = setUp(false);
-    world.now += 500;
-    clock.received(1000, "peer");
-    world.now += 5000;
-    world.hurried = true;
-    expect(world.now - clock.start).toBeLessThan(100);
-    world.now += 1000;
-    clock.received(62_500, "peer");
-    clock.stop();
-    // 8 ms for the first 1000 bytes at the estimated rate, then a second for 62,500.
-    expect(sampled(clock)).toBeCloseTo((63_500 * 8000) / 1008);
+    const parsing = clock.parsing()!;
+    parsing.end = 5000;
+    expect(parsing.end).toBe(1100);
   });
 
   test("hashes that come beside a load do not make it look slower", () => {
-    const { world, clock } = setUp(true, 50, () => 200);
+    const { world, clock } = setUp("alone", () => 200);
     clock.received(10_000, "http");
     world.now += 1000;
     clock.received(90_000, "http");
@@ -121,12 +64,117 @@ describe("LoadClock", () => {
     expect(sampled(clock)).toBeCloseTo(1_000_000);
   });
 
-  test("a load that stands still in hurry is seen to stand still while it runs", () => {
-    const { world, clock } = setUp(true);
-    world.now += 7000;
-    expect(world.now - clock.start).toBe(7000);
-    expect(clock.first).toBe(0);
-    expect(clock.hurriedMs).toBe(7000);
-    expect(clock.started).toBe(false);
+  test("a load from the cache is no sample: no bytes, and the time to first byte that hls.js has already", () => {
+    const { world, clock } = setUp("hurry");
+    world.now += 1;
+    clock.received(500_000, "cache");
+    clock.stop();
+    expect(clock.networkBytes).toBe(0);
+    expect(clock.first - clock.start).toBe(TTFB);
   });
+
+  test("cached bytes before bytes from the network do not make it look faster", () => {
+    const { world, clock } = setUp("hurry");
+    clock.received(500_000, "cache");
+    world.now += 100;
+    clock.received(125_000, "peer");
+    clock.stop();
+    expect(sampled(clock)).toBeCloseTo(alone(125_000));
+  });
+
+  test.each(["hurry", "leisure", "alone"] as const)(
+    "a burst from peers counts as the line would have given it: %s",
+    (pace) => {
+      const { world, clock } = setUp(pace);
+      for (let i = 0; i < 10; i++) {
+        world.now += 10;
+        clock.received(12_500, "peer");
+      }
+      clock.stop();
+      expect(sampled(clock)).toBeCloseTo(alone(125_000));
+      expect(clock.first - clock.start).toBeCloseTo(TTFB);
+    },
+  );
+
+  test.each(["hurry", "leisure"] as const)("slow peers tell nothing of the line: %s", (pace) => {
+    const { world, clock } = setUp(pace);
+    for (let i = 0; i < 10; i++) {
+      world.now += 1000;
+      clock.received(12_500, "peer");
+    }
+    clock.stop();
+    expect(sampled(clock)).toBeCloseTo(alone(125_000));
+    expect(clock.first - clock.start).toBeCloseTo(TTFB);
+  });
+
+  test("what the origin sends beside neighbours counts as its line gives it, not as long as the load has shared it", () => {
+    const { world, clock } = setUp("hurry");
+    world.line = 1000;
+    for (let i = 0; i < 10; i++) {
+      world.now += 100;
+      clock.received(25_000, i < 5 ? "http" : "peer");
+    }
+    clock.stop();
+    expect(sampled(clock)).toBeCloseTo(alone(250_000, 1000));
+  });
+
+  test("a line that becomes slower in the middle counts for what comes from then on", () => {
+    const { world, clock } = setUp("hurry");
+    world.line = 1000;
+    clock.received(100_000, "http");
+    world.line = 125;
+    clock.received(100_000, "http");
+    clock.stop();
+    expect(clock.end - clock.first).toBeCloseTo(900 - FLIGHT / 1000);
+  });
+
+  test("bytes that were fetched ahead are neither a fast line nor a cache", () => {
+    const { clock } = setUp("alone");
+    clock.received(125_000, "http", true);
+    clock.stop();
+    expect(clock.networkBytes).toBe(125_000);
+    expect(sampled(clock)).toBeCloseTo(alone(125_000));
+  });
+
+  test("a neighbour that comes in the middle of a load makes it what it would have been without", () => {
+    const { world, clock } = setUp("alone");
+    world.line = 1000;
+    world.now += 50;
+    clock.received(100_000, "http");
+    world.now += 100;
+    clock.received(100_000, "http");
+    world.pace = "hurry";
+    world.now += 5;
+    clock.received(200_000, "peer");
+    clock.stop();
+    expect(clock.first - clock.start).toBeCloseTo(50);
+    expect(clock.end - clock.first).toBeCloseTo(400 - FLIGHT / 1000);
+  });
+
+  test("waiting by choice is not seen while it lasts, waiting in hurry is", () => {
+    const { world, clock } = setUp("leisure");
+    world.now += 500;
+    clock.received(FLIGHT + 12_500, "peer");
+    world.now += 5000;
+    expect(world.now - clock.start).toBeCloseTo(TTFB + 100);
+    world.pace = "hurry";
+    expect(world.now - clock.start).toBeCloseTo(TTFB + 100);
+    world.now += 1000;
+    expect(world.now - clock.start).toBeCloseTo(TTFB + 1100);
+    clock.received(12_500, "peer");
+    clock.stop();
+    expect(clock.end - clock.start).toBeCloseTo(TTFB + 200);
+  });
+
+  test.each(["hurry", "alone"] as const)(
+    "a load that stands still is seen to stand still while it runs: %s",
+    (pace) => {
+      const { world, clock } = setUp(pace);
+      world.now += 7000;
+      expect(world.now - clock.start).toBe(7000);
+      expect(clock.first).toBe(0);
+      expect(clock.hurriedMs).toBe(7000);
+      expect(clock.started).toBe(false);
+    },
+  );
 });

@@ -39,11 +39,13 @@ describe.each(Object.entries(ways))("an engine %s", (_name, pair) => {
   let warnings: string[];
   /** What the page was told. */
   let told: ToPage[];
+  /** The host is not heard any more. */
+  let silent: boolean;
 
   beforeEach(async () => {
     village = await Village.open();
     writeFileSync(join(village.folder, "ppsp.json"), serialisePresentation(village.presentation));
-    [engines, warnings, told] = [[], [], []];
+    [engines, warnings, told, silent] = [[], [], [], false];
   });
   afterEach(() => {
     for (const engine of engines) engine.close();
@@ -56,6 +58,7 @@ describe.each(Object.entries(ways))("an engine %s", (_name, pair) => {
       post: (message, transfer) => page.post(message, transfer),
       set onmessage(listener: (message: ToPage) => void) {
         page.onmessage = (message) => {
+          if (silent) return;
           told.push(message);
           listener(message);
         };
@@ -151,6 +154,35 @@ describe.each(Object.entries(ways))("an engine %s", (_name, pair) => {
     await expect(reading).rejects.toMatchObject({ code: "aborted" });
     await expect(read(engine, 1)).rejects.toMatchObject({ code: "aborted" });
     await expect.poll(() => told.at(-1)?.type).toBe("closed");
+    await expect.poll(() => requests[0]!.destroyed).toBe(true);
+  });
+
+  test("an engine whose host has fallen silent is lost: what runs fails, and trackers and neighbours are left", async () => {
+    const engine = await open();
+    const closed = vi.fn();
+    engine.on("close", closed);
+    const reading = read(engine, 1, { url: await hanging() });
+    await expect.poll(() => requests.length).toBe(1);
+    const heard = told.length;
+    // A host that has nothing to tell answers when it is asked.
+    await expect
+      .poll(() => told.slice(heard).filter(({ type }) => type === "news").length, { timeout: 10_000 })
+      .toBeGreaterThan(0);
+    expect(engine.lost).toBe(false);
+    silent = true;
+    await expect(reading).rejects.toMatchObject({ code: "aborted" });
+    expect(engine.lost).toBe(true);
+    expect(closed).toHaveBeenCalledTimes(1);
+  }, 30_000);
+
+  test("what is closed before it is open never opens", async () => {
+    const [page, host] = pair();
+    serve(host);
+    const presentation = await hanging();
+    const opening = attach(page, { presentation, trackers: [] }, () => undefined, undefined);
+    await expect.poll(() => requests.length).toBe(1);
+    page.post({ type: "close" });
+    await expect(opening).rejects.toMatchObject({ code: "aborted" });
     await expect.poll(() => requests[0]!.destroyed).toBe(true);
   });
 

@@ -1,6 +1,6 @@
 import { env, exports } from "cloudflare:workers";
 import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { expect, test, vi } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import type { PeerMode } from "../../src/tracker/messages.ts";
 import { shardName, shardOf } from "../../src/tracker/shards/names.ts";
 import type { Swarm } from "../../tracker-worker/index.ts";
@@ -70,9 +70,21 @@ const find = (swarmId: string, { peerId, token }: Peer, count: number) =>
     }),
   );
 
-/** Has the shards show one another their members: they do so at most once a second while lists are drawn. */
+/** All objects' clock is ahead by this, ms. */
+let ahead = 0;
+beforeAll(() => {
+  const { now } = Date;
+  vi.spyOn(Date, "now").mockImplementation(() => now() + ahead);
+});
+const pass = (ms: number): void => void (ahead += ms);
+
+/** How old the others' members get before shards show one another theirs, ms. */
+const EXCHANGE_MS = 10_000;
+
+/** Has the shards show one another their members. */
 const exchanged = (swarmId: string, peers: readonly Peer[], size: number): Promise<void> =>
   eventually(async () => {
+    pass(EXCHANGE_MS);
     const sizes: unknown[] = [];
     for (const peer of peers) sizes.push((await find(swarmId, peer, 5)).message?.swarmSizes?.[0]?.size);
     expect(sizes).toEqual(peers.map(() => size));
@@ -278,6 +290,7 @@ test("peers of the base protocol enter a grown swarm, are listed and leave it", 
   // It may be the first one of its shard, which then has to hear of the others.
   const late = unique("late");
   await eventually(async () => {
+    pass(EXCHANGE_MS);
     const answer = await connect(late, ["JOIN LEECH cc09"], { peerNum: { count: 30 } });
     expect(listed(answer)).toEqual(expect.arrayContaining(plain));
   });
@@ -294,9 +307,8 @@ test("the alarm of a root reports one swarm, and a shard whose members are silen
     await runInDurableObject(env.SWARM.getByName(shardName("cc10", shard, SHARDS)), async (instance, state) => {
       if (storedMembers(state).length === 0) return;
       expect(await state.storage.getAlarm()).not.toBe(null);
-      const clock = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 130_000);
+      pass(130_000);
       await (instance as Swarm).alarm();
-      clock.mockRestore();
     });
   }
   expect((await stored("cc10")).flat()).toEqual([]);

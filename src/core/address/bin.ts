@@ -13,16 +13,18 @@ const WORD = 2 ** 32;
 
 /** Value of the lowest set bit of `n`, an integer from 1 to 2^53. */
 const lowestBit = (n: number): number => {
+  // Of nearly all contents, and many times faster than what follows.
+  if (n < WORD / 2) return n & -n;
   const low = n % WORD;
   return low === 0 ? WORD * lowestBit(n / WORD) : (low & -low) >>> 0;
 };
 
 /** Biggest power of two that is not above `n`, an integer from 1 to 2^53. */
 const floorPowerOfTwo = (n: number): number =>
-  n < WORD ? 2 ** (31 - Math.clz32(n)) : WORD * floorPowerOfTwo(Math.floor(n / WORD));
+  n < WORD ? (1 << (31 - Math.clz32(n))) >>> 0 : WORD * floorPowerOfTwo(Math.floor(n / WORD));
 
 /** How many chunks a bin covers: 2 to the power of its level. */
-const binLength = (bin: Bin): number => lowestBit(bin + 1);
+export const binLength = (bin: Bin): number => lowestBit(bin + 1);
 
 /** Bin of a single chunk, 0 to 2^52-1. */
 export const leafBin = (chunk: number): Bin => chunk * 2;

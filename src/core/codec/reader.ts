@@ -1,9 +1,11 @@
 import { DatagramError } from "./errors.ts";
 
+/** Where 64 bits are put together: a view on each datagram would cost more than its other fields together. */
+const eight = new DataView(new ArrayBuffer(8));
+
 /** Reads big-endian fields off a datagram, never beyond its end; `what` names the field in the error, with its section. */
 export class Reader {
   readonly #bytes: Uint8Array;
-  #view: DataView | undefined;
   #offset = 0;
 
   constructor(bytes: Uint8Array) {
@@ -40,9 +42,9 @@ export class Reader {
 
   /** Unsigned, 64 bits. */
   uint64(what: string): bigint {
-    // Only here, since a view costs more than a short datagram's other fields together.
-    this.#view ??= new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
-    return this.#view.getBigUint64(this.#advance(8, what));
+    const at = this.#advance(8, what);
+    for (let i = 0; i < 8; i++) eight.setUint8(i, this.#bytes[at + i]!);
+    return eight.getBigUint64(0);
   }
 
   /** Octets as a view on the datagram, not a copy. */

@@ -28,6 +28,8 @@ export class Connection implements Sender {
   readonly proofs = new Proofs();
   readonly download: Download;
   readonly upload: Upload;
+  /** When `timeout` must be called next, as of the last `reckon`. */
+  wakeAt: Millis = -Infinity;
   /** The peer does not answer REQUESTs now. */
   choked = false;
   /** We do not answer the peer's. */
@@ -200,8 +202,12 @@ export class Connection implements Sender {
     if (this.state === "established") this.#outbox.flush(now);
   }
 
-  /** When `timeout` must be called next. */
-  get wakeAt(): Millis {
+  /** Brings `wakeAt` up to date: where something has happened, since it looks at much of a channel. */
+  reckon(): Millis {
+    return (this.wakeAt = this.#dueAt);
+  }
+
+  get #dueAt(): Millis {
     const { settings } = this.#host;
     switch (this.state) {
       case "opening":
@@ -220,18 +226,18 @@ export class Connection implements Sender {
     }
   }
 
-  /** Does what is due: repeats, keep-alive, giving up. Returns whether that leaves something to send or to ask. */
+  /** Does what is due: repeats, keep-alive, giving up. Returns whether anything was, so that there may be something to send or to ask. */
   timeout(now: Millis): boolean {
-    if (this.state === "closed" || now < this.wakeAt) return false;
+    if (now < this.wakeAt || now < this.reckon()) return false;
     const { settings } = this.#host;
     if (this.state !== "established") {
       if (this.#tries >= settings.handshakeTries) this.#end("expire", "no-answer");
       else this.#try(now);
-      return false;
+      return true;
     }
     if (now >= this.#deadAt) {
       this.#end("expire", "dead");
-      return false;
+      return true;
     }
     this.upload.expire(now);
     const expired = this.download.expire(now);

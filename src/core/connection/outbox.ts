@@ -1,10 +1,9 @@
 import type { ChunkRange } from "../address/range.ts";
 import { chunkSpecSize } from "../codec/chunk-spec.ts";
 import { encodeDatagram } from "../codec/datagram.ts";
-import { MessageType, type Data, type Message } from "../codec/messages.ts";
+import { MessageType, type Data, type Integrity, type Message } from "../codec/messages.ts";
 import type { ChannelHost, ChannelLink } from "./channel-host.ts";
 import { chunkSpecs } from "./metadata.ts";
-import type { NodeHash } from "./proofs.ts";
 import { IP_PACKET, type Millis } from "./settings.ts";
 
 /** Messages of one datagram without DATA, at most. */
@@ -90,13 +89,13 @@ export class Outbox {
   }
 
   /** Sends a chunk at once, with its proof and what is queued before it, in one datagram if that fits. */
-  sendData(proof: readonly NodeHash[], data: Data, now: Millis): void {
+  sendData(proof: readonly Integrity[], data: Data, now: Millis): void {
     // Channel, type, chunk specification, timestamp, chunk.
     const length = 4 + 1 + chunkSpecSize(this.#host.format.addressing) + 8 + data.data.length;
     // A chunk that fits one IP packet shall not be torn for what goes with it (RFC 7574 §8.1).
     const room = (length <= this.#packet ? this.#packet : this.#maxDatagram) - length;
     const count = this.#queue.length + proof.length;
-    this.#queue.push(...proof.map((node): Message => ({ type: "INTEGRITY", ...node })));
+    this.#queue.push(...proof);
     // What does not fit beside the chunk goes first, in datagrams of its own (RFC 7574 §5.3).
     if (count * this.#messageSize > room) {
       this.hurry();

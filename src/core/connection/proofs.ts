@@ -5,8 +5,8 @@ import type { MerkleTree } from "../integrity/tree.ts";
 import type { Verifier } from "../integrity/verifier.ts";
 import { MAX_PENDING_HASHES } from "./settings.ts";
 
-/** Hashes that are kept without looking whether they are proven. */
-const FIRST_SWEEP = 64;
+/** Hashes that are kept without looking whether they are proven: a few datagrams' worth, since each neighbour has as many. */
+const FIRST_SWEEP = 16;
 
 /**
  * Unproven hashes from one peer, kept until a chunk proves them (RFC 7574 §5.3: "remember all the hashes"). They are
@@ -83,12 +83,6 @@ export class Proofs {
   }
 }
 
-/** A node of the tree as INTEGRITY names it. */
-export interface NodeHash {
-  readonly chunks: ChunkRange;
-  readonly hash: Uint8Array;
-}
-
 /**
  * The hashes that a peer lacks for verifying `chunk`, highest first (RFC 7574 §5.3, §5.4), peaks before all others while
  * it has none. `assumed(range)` says whether the peer holds a chunk in `range` or one is on its way to it: from any chunk
@@ -99,12 +93,9 @@ export function missingProof(
   chunk: number,
   needsPeaks: boolean,
   assumed: (range: ChunkRange) => boolean,
-): NodeHash[] {
-  const proof: NodeHash[] = [];
-  if (needsPeaks) {
-    for (const bin of peakBins(tree.chunkCount)) proof.push({ chunks: binRange(bin), hash: nodeHash(tree, bin) });
-  }
-  const uncles: NodeHash[] = [];
+): Integrity[] {
+  const peaks = needsPeaks ? peakBins(tree.chunkCount).map((bin) => integrity(tree, bin)) : [];
+  const uncles: Integrity[] = [];
   // Upwards, since a node that is assumed answers for all above it.
   for (
     let bin = leafBin(chunk), parent = binParent(bin);
@@ -112,14 +103,13 @@ export function missingProof(
     bin = parent, parent = binParent(bin)
   ) {
     if (assumed(binRange(parent))) break;
-    const uncle = binSibling(bin);
-    uncles.push({ chunks: binRange(uncle), hash: nodeHash(tree, uncle) });
+    uncles.push(integrity(tree, binSibling(bin)));
   }
-  return [...proof, ...uncles.reverse()];
+  return [...peaks, ...uncles.reverse()];
 }
 
-function nodeHash(tree: MerkleTree, bin: Bin): Uint8Array {
+function integrity(tree: MerkleTree, bin: Bin): Integrity {
   const hash = tree.get(bin);
   if (hash === undefined) throw new RangeError(`bin ${bin} of a chunk that we hold is not in the tree`);
-  return hash;
+  return { type: "INTEGRITY", chunks: binRange(bin), hash };
 }

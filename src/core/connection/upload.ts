@@ -254,16 +254,9 @@ const millis = (delay: bigint): Millis => Number(BigInt.asIntN(64, delay)) / 100
 /** The first chunk of a range that is in both sets; costs one look-up for each gap passed over. */
 function firstInBoth(a: ChunkSet, b: ChunkSet, { start, end }: ChunkRange): number | undefined {
   for (let at = start; at <= end;) {
-    const inA = firstIn(a, { start: at, end });
-    if (inA > end) return undefined;
-    at = firstIn(b, { start: inA, end });
-    if (at === inA) return at;
+    const inA = a.next(at);
+    at = b.next(inA);
+    if (at === inA && at <= end) return at;
   }
   return undefined;
-}
-
-/** The first chunk of a range that is in the set; behind the range's end if none is. */
-function firstIn(set: ChunkSet, range: ChunkRange): number {
-  for (const gap of set.missing(range)) return gap.start > range.start ? range.start : gap.end + 1;
-  return range.start;
 }

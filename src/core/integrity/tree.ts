@@ -1,4 +1,4 @@
-import { binAt, binLevel, binParent, binSibling, leafBin, peakBins, type Bin } from "../address/bin.ts";
+import { binAt, binLength, binLevel, binParent, binSibling, leafBin, peakBins, type Bin } from "../address/bin.ts";
 import { MAX_CHUNKS } from "../content/presentation.ts";
 import type { HashFunction } from "./hashes.ts";
 
@@ -70,8 +70,7 @@ export class MerkleTree {
   /** Whether all leaves under `bin` are chunks of the content (RFC 7574 §5.6.1, "filled node"). */
   isFilled(bin: Bin): boolean {
     if (!Number.isSafeInteger(bin) || bin < 0) return false;
-    const width = 2 ** binLevel(bin);
-    return (bin + width + 1) / 2 <= this.chunkCount;
+    return (bin + binLength(bin) + 1) / 2 <= this.chunkCount;
   }
 
   /** Computes every inner node from the leaves. @throws RangeError if a leaf is missing */

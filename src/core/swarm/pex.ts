@@ -80,8 +80,9 @@ export class PeerExchange {
 
   /** When `ask` must be called next. */
   get wakeAt(): Millis {
-    const { wants, complete } = this.#host;
-    return wants.length > 0 && !complete ? this.#askAt : Infinity;
+    // Looked at after each input; who has nobody to ask is through at once.
+    const idle = this.#askAt === Infinity || this.#host.wants.length === 0 || this.#host.complete;
+    return idle ? Infinity : this.#askAt;
   }
 
   /** Sends PEX_REQ to whom it is time to ask, as long as chunks are wanted. */

@@ -275,7 +275,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.#channelsAt = Infinity;
     for (const connection of this.#channels) {
       if (connection.timeout(now)) this.#dirty.add(connection);
-      this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
+      else this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
     }
   }
 
@@ -293,7 +293,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
         this.uplink.wait(connection);
         connection.flush(now);
       }
-      this.#channelsAt = Math.min(this.#channelsAt, connection.wakeAt);
+      this.#channelsAt = Math.min(this.#channelsAt, connection.reckon());
     }
     this.#dirty.clear();
     this.uplink.serve(now, () => this.#reading.size * this.chunkSize);

@@ -1,0 +1,138 @@
+import type { Opening } from "../worker/open.ts";
+import type { RemoteEngine } from "../worker/remote-engine.ts";
+import { type Warn, whatFailed } from "./open-swarm.ts";
+
+/** What an entry needs of its session. */
+export interface EntryHost {
+  /** Opens the engine for the ppsp.json at this absolute URL. */
+  open(presentation: string): Opening;
+  /** An engine is open. */
+  opened(engine: RemoteEngine): void;
+  readonly warn: Warn;
+}
+
+/** One engine that is open, is being opened, or could not be opened. */
+interface Attempt {
+  readonly opening: Opening;
+  /** While it is being opened one to wait for, which is none after a while. */
+  engine: RemoteEngine | Promise<RemoteEngine | undefined> | undefined;
+}
+
+/** The first fragment waits at most this long for ppsp.json, ms; it is one small fetch, and playback never waits for a peer. */
+const WAIT_MS = 1500;
+/** An engine that was lost so often will be lost again. */
+const MOST_LOST = 3;
+
+/**
+ * The way into the swarm of what is played: where its ppsp.json is, which is guessed until the page or the playlist names
+ * it, and the one engine for it. While the page is hidden there is none.
+ */
+export class SwarmEntry {
+  readonly #host: EntryHost;
+  #place: string | undefined;
+  #named = false;
+  #attempt: Attempt | undefined;
+  #hidden = false;
+  #lost = 0;
+
+  constructor(host: EntryHost) {
+    this.#host = host;
+  }
+
+  /** The engine, if it is open. */
+  get engine(): RemoteEngine | undefined {
+    const engine = this.awaited;
+    return engine instanceof Promise ? undefined : engine;
+  }
+
+  /** The engine, or one to wait for; resolves without one when it is not worth waiting for any more. */
+  get awaited(): RemoteEngine | Promise<RemoteEngine | undefined> | undefined {
+    return this.#attempt?.engine;
+  }
+
+  /** Asks the origin for what the engine that is being opened will be asked for. */
+  ask(url: string): void {
+    this.#attempt?.opening.ask(url);
+  }
+
+  /** Takes that back. */
+  drop(url: string): void {
+    this.#attempt?.opening.drop(url);
+  }
+
+  /** ppsp.json may be there: nothing is said if it is not. */
+  guess(place: string): void {
+    this.#begin(place);
+  }
+
+  /** It is there, or there is none. */
+  name(place: string | undefined): void {
+    this.#named = true;
+    if (place !== undefined && place === this.#place) return;
+    this.#leave();
+    this.#place = place;
+    if (place !== undefined) this.#begin(place);
+    else this.#host.warn("The playlist names no ppsp.json: the video plays over HTTP only.");
+  }
+
+  /** Leaves the swarm until `show`. */
+  hide(): void {
+    this.#hidden = true;
+    this.#leave();
+  }
+
+  /** Enters it anew. */
+  show(): void {
+    this.#hidden = false;
+    if (this.#place !== undefined && this.#attempt === undefined) this.#begin(this.#place);
+  }
+
+  #begin(place: string): void {
+    this.#place = place;
+    if (this.#hidden) return;
+    const opening = this.#host.open(place);
+    const opened = opening.engine.then(
+      (engine) => {
+        if (this.#attempt !== attempt) return undefined;
+        attempt.engine = engine;
+        engine.on("close", () => this.#closed(engine, attempt));
+        this.#host.opened(engine);
+        return engine;
+      },
+      (error: unknown) => {
+        if (this.#attempt === attempt) this.#failed(error, attempt);
+        return undefined;
+      },
+    );
+    const attempt: Attempt = { opening, engine: Promise.race([opened, after(WAIT_MS)]) };
+    this.#attempt = attempt;
+  }
+
+  #failed(error: unknown, attempt: Attempt): void {
+    attempt.engine = undefined;
+    // Whoever names the place will be told what is wrong there.
+    if (!this.#named) this.#place = this.#attempt = undefined;
+    else this.#host.warn(`${whatFailed(error)}: the video plays over HTTP only. ${String(error)}`);
+  }
+
+  /** What runs goes on over HTTP by itself. */
+  #closed(engine: RemoteEngine, attempt: Attempt): void {
+    if (this.#attempt !== attempt || !engine.lost || this.#place === undefined) return;
+    this.#attempt = undefined;
+    const again = ++this.#lost < MOST_LOST;
+    this.#host.warn(
+      `The engine does not answer: ${again ? "another one is opened" : "the video plays over HTTP only"}.`,
+    );
+    if (again) this.#begin(this.#place);
+  }
+
+  #leave(): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    attempt?.opening.close();
+  }
+}
+
+function after(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, ms, undefined));
+}

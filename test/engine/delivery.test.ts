@@ -1,0 +1,89 @@
+import { expect, test } from "vitest";
+import { ChunkSet } from "../../src/core/address/chunk-set.ts";
+import { Delivery, type DeliveryContext } from "../../src/engine/delivery.ts";
+import type { HttpRequest } from "../../src/engine/http-source.ts";
+
+const CHUNK = 65_536;
+/** Two blocks of lots for each file. */
+const CHUNKS = 8;
+
+/** An origin that gives when it is told to, one neighbour that has nothing, and time in the test's hands. */
+function setUp() {
+  let now = 0;
+  const timers = new Map<() => void, number>();
+  const reads: { readonly request: HttpRequest; readonly give: () => void }[] = [];
+  const deliveries: Delivery[] = [];
+  const context = {
+    now: () => now,
+    after: (ms: number, wake: () => void) => {
+      timers.set(wake, now + ms);
+      return () => timers.delete(wake);
+    },
+    take: () => undefined,
+    held: () => new ChunkSet(),
+    want: () => undefined,
+    unwant: () => undefined,
+    fromOrigin: async () => true,
+    received: () => undefined,
+    strict: false,
+    chunkLength: () => CHUNK,
+    get busy() {
+      return deliveries.some((delivery) => delivery.busy);
+    },
+    async *read(request: HttpRequest) {
+      await new Promise<void>((give) => reads.push({ request, give }));
+      yield new Uint8Array(request.length);
+    },
+    covered: () => [],
+    neighbours: 1,
+    expecting: false,
+    peerRate: 0,
+    expectedHttpMs: () => 100,
+    httpDownUntil: 0,
+    chunkSize: CHUNK,
+    lot: () => 0,
+  } satisfies DeliveryContext;
+  const delivery = (file: number): Delivery => {
+    const chunks = { start: file * CHUNKS, end: (file + 1) * CHUNKS - 1 };
+    const place = { url: `${file}`, whole: true, fileOffset: 0, fileChunks: chunks, chunkSize: CHUNK, chunks };
+    const made = new Delivery(context, place, { deadline: () => 10_000 });
+    deliveries.push(made);
+    return made;
+  };
+  /** Lets so much time pass, and everything happen that is due. */
+  const pass = async (ms: number): Promise<void> => {
+    for (const end = now + ms; now < end; now += 10) {
+      for (const [wake, at] of timers) if (at <= now && timers.delete(wake)) wake();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  const asked = (): string[] => reads.map(({ request }) => `${request.url}+${request.offset / CHUNK}`);
+  return { delivery, pass, asked, reads };
+}
+
+test("what is fetched ahead leaves the line to what the player waits for, also between its blocks", async () => {
+  const { delivery, pass, asked, reads } = setUp();
+  const [front, ahead] = [delivery(0), delivery(1)];
+  ahead.begin();
+  const played = (async () => {
+    let count = 0;
+    for await (const _ of front.pieces({ deadline: () => 10_000 })) count++;
+    return count;
+  })();
+  await pass(1000);
+  expect(asked()).toEqual(["0+0"]);
+  reads[0]!.give();
+  await pass(1000);
+  expect(asked()).toEqual(["0+0", "0+4"]);
+  reads[1]!.give();
+  expect(await Promise.all([played, pass(1000)])).toEqual([CHUNKS, undefined]);
+  expect(asked()).toEqual(["0+0", "0+4", "1+0"]);
+});
+
+test("nobody waits for a player that asks for nothing", async () => {
+  const { delivery, pass, asked } = setUp();
+  delivery(1).begin();
+  delivery(2).begin();
+  await pass(1000);
+  expect(asked()).toEqual(["1+0", "2+0"]);
+});
