@@ -9,6 +9,8 @@ const WEIGHT = 1 / 4;
 const MAX_FACTOR = 2;
 const SHRINK = 0.85;
 const GROW = 1.15;
+/** Bytes that may always be on their way: on a slow line one chunk takes longer than the target, and the next must be there when it is through. */
+const LEAST = 32_768;
 /** What has not been acknowledged after so many times what it usually takes does not count: a silent peer keeps nobody else waiting. */
 const PATIENCE = 4;
 /** A line for which nobody had to wait for so long has room for more, ms. */
@@ -112,7 +114,7 @@ export class Uplink<Channel extends Sender = Sender> {
     if (rate > this.#rate || scarce) this.#rate = follow(this.#rate, rate);
     if (this.#queue > TARGET_MS) this.#factor = Math.max(1, Math.min(this.#factor, MAX_FACTOR) * SHRINK);
     else if (scarce && this.#queue < TARGET_MS / 2) this.#factor = Math.min(MAX_FACTOR, this.#factor * GROW);
-    this.limit = this.#factor * this.#rate * (this.#travel + TARGET_MS);
+    this.limit = Math.max(LEAST, this.#factor * this.#rate * (this.#travel + TARGET_MS));
   }
 
   #forgive(now: Millis): void {
