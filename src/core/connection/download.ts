@@ -151,14 +151,11 @@ export class Download {
     this.#cancelled.delete(chunk);
     if (this.#late.delete(chunk)) this.#doubts.delete({ start: chunk, end: chunk });
     this.#received += bytes;
-    if (asked !== undefined && late !== undefined) {
-      this.#answer.sampleAgain(now - late.at, now - asked.at);
-      return true;
-    }
-    // What is late and was not asked for again shows how long this peer really takes.
-    const { at, received } = asked ?? late!;
+    // What is late shows how long this peer really takes; were its rate left unknown, a slow line would be asked for too much.
+    const { at, received } = late ?? asked!;
     const elapsed = Math.max(now - at, 0.1);
-    this.#answer.sample(elapsed);
+    if (asked !== undefined && late !== undefined) this.#answer.sampleAgain(elapsed, now - asked.at);
+    else this.#answer.sample(elapsed);
     const rate = (this.#received - received) / elapsed;
     this.#rate += (rate - this.#rate) * (this.#rate === 0 ? 1 : RATE_WEIGHT);
     return true;

@@ -73,6 +73,11 @@ export class Choking {
     account.up.add(bytes, now);
   }
 
+  /** Content bytes per ms that a peer was given of late. */
+  given(to: Connection, now: Millis): number {
+    return this.#accounts.get(to)?.up.rate(now) ?? 0;
+  }
+
   /** Content bytes of a peer were proven. */
   received(from: Connection, bytes: number, now: Millis): void {
     this.#accounts.get(from)?.down.add(bytes, now);
