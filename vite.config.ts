@@ -47,7 +47,8 @@ function script(entry: string, outDir: string, name: string, output: Rolldown.Ou
         external: ["cloudflare:workers"],
         // What the script shares with a later file stays in the script: at the start there is one file to wait for.
         preserveEntrySignatures: "allow-extension",
-        output: { minify: true, chunkFileNames: `${name}-[name].js`, ...output },
+        // Hints to bundlers are of no use in what is minified already.
+        output: { minify: true, comments: { annotation: false }, chunkFileNames: `${name}-[name].js`, ...output },
       },
     },
   };

@@ -295,7 +295,7 @@ export class Connection implements Sender {
         return;
       case "CHOKE":
         this.choked = true;
-        this.#host.released(this.download.choked());
+        this.#host.released(this.download.choked(now));
         return;
       case "UNCHOKE":
         this.choked = false;

@@ -46,12 +46,7 @@ export class Ledbat {
   /** What the latest samples say about the queues on the way, ms. */
   get queueing(): Millis {
     if (this.#current.length === 0) return 0;
-    return this.above(Math.min(...this.#current.map(({ delay }) => delay)));
-  }
-
-  /** How much longer than the shortest one this one-way delay is, ms. */
-  above(delay: number): Millis {
-    return Math.max(0, delay - Math.min(...this.#base));
+    return Math.max(0, Math.min(...this.#current.map(({ delay }) => delay)) - Math.min(...this.#base));
   }
 
   /**
@@ -61,7 +56,7 @@ export class Ledbat {
   acknowledged(bytes: number, flight: number, delay: number, elapsed: Millis, now: Millis): void {
     const taken = this.#sample(delay, elapsed, now);
     // Slow start heeds the latest sample alone, since what it has already sent is one more window.
-    if (taken && this.above(delay) > SLOW_START_END * TARGET_MS)
+    if (taken && delay - Math.min(...this.#base) > SLOW_START_END * TARGET_MS)
       this.#threshold = Math.min(this.#threshold, this.#window);
     const slowStart = this.#window < this.#threshold;
     const offTarget = (TARGET_MS - this.queueing) / TARGET_MS;

@@ -5,10 +5,6 @@ const TARGET_MS = 100;
 /** The line is measured over at least this, ms. */
 const SPAN_MS = 200;
 const WEIGHT = 1 / 4;
-/** What was measured is exceeded by at most this factor, which changes by these while the queue is too long, or short although somebody waits. */
-const MAX_FACTOR = 2;
-const SHRINK = 0.85;
-const GROW = 1.15;
 /** Bytes that may always be on their way: on a slow line one chunk takes longer than the target, and the next must be there when it is through. */
 const LEAST = 32_768;
 /** What has not been acknowledged after so many times what it usually takes does not count: a silent peer keeps nobody else waiting. */
@@ -41,7 +37,6 @@ export class Uplink<Channel extends Sender = Sender> {
   #flight = 0;
   /** Bytes that may be on their way to all peers together; Infinity until a queue was seen. */
   limit = Infinity;
-  #factor = Infinity;
   /** Bytes per ms that arrive, and how long they travel without a queue of ours, ms. */
   #rate = 0;
   #travel: Millis = 0;
@@ -112,9 +107,8 @@ export class Uplink<Channel extends Sender = Sender> {
     const scarce = this.#scarceAt >= this.#since;
     // What nobody asked for says nothing about the line.
     if (rate > this.#rate || scarce) this.#rate = follow(this.#rate, rate);
-    if (this.#queue > TARGET_MS) this.#factor = Math.max(1, Math.min(this.#factor, MAX_FACTOR) * SHRINK);
-    else if (scarce && this.#queue < TARGET_MS / 2) this.#factor = Math.min(MAX_FACTOR, this.#factor * GROW);
-    this.limit = Math.max(LEAST, this.#factor * this.#rate * (this.#travel + TARGET_MS));
+    if (this.#queue > TARGET_MS || this.limit < Infinity)
+      this.limit = Math.max(LEAST, this.#rate * (this.#travel + TARGET_MS));
   }
 
   #forgive(now: Millis): void {
@@ -127,15 +121,7 @@ export class Uplink<Channel extends Sender = Sender> {
 
   /** Of those who wait, at most one for each channel, whom we have given least. */
   #next(now: Millis): Channel {
-    let next: Channel | undefined;
-    let least = Infinity;
-    for (const sender of this.#waiting) {
-      const given = this.#given(sender, now);
-      if (given >= least) continue;
-      next = sender;
-      least = given;
-    }
-    return next!;
+    return [...this.#waiting].reduce((a, b) => (this.#given(b, now) < this.#given(a, now) ? b : a));
   }
 }
 

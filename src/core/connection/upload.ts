@@ -177,7 +177,7 @@ export class Upload {
       this.#answer.sample(elapsed);
       const acked = flight - this.#bytes;
       this.#path.acknowledged(acked, flight, millis(delay), elapsed, now);
-      this.#uplink.acknowledged(acked, elapsed, Math.min(elapsed, this.#path.above(millis(delay))), now);
+      this.#uplink.acknowledged(acked, elapsed, this.#path.queueing, now);
     }
     if (!this.#reliable) this.#repair(now);
     return true;
