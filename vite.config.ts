@@ -18,12 +18,17 @@ const preloadHls: Plugin = {
   },
 };
 
-/** simple-peer keeps a log that nobody reads (docs/adr/0012-simple-peer-in-parts.md). */
-const withoutLog: Plugin = {
-  name: "without-log",
+/** simple-peer keeps a log that nobody reads, and takes back media that nobody sends (docs/adr/0012-simple-peer-in-parts.md). */
+const withoutUnused: Plugin = {
+  name: "without-unused",
   transform: {
     filter: { id: /\/simple-peer\/index\.js$/ },
-    handler: (code) => ({ code: code.replace(/^ *this\._debug\((?:[^()]|\([^()]*\))*\)$/gm, ""), map: null }),
+    handler: (code) => ({
+      code: code
+        .replace(/^ *this\._debug\((?:[^()]|\([^()]*\))*\)$/gm, "")
+        .replace(/^ {2}(?:_debug|replaceTrack|removeTrack|removeStream) \([^)]*\) \{\n[^]*?^ {2}\}\n/gm, ""),
+      map: null,
+    }),
   },
 };
 
@@ -34,7 +39,7 @@ const withoutLog: Plugin = {
 function script(entry: string, outDir: string, name: string, output: Rolldown.OutputOptions): UserConfig {
   return {
     resolve: { alias },
-    plugins: [withoutLog],
+    plugins: [withoutUnused],
     publicDir: false,
     define: { "process.env.NODE_ENV": JSON.stringify("production"), PPSP_WORKER: JSON.stringify("./ppsp-worker.js") },
     build: {
@@ -47,7 +52,8 @@ function script(entry: string, outDir: string, name: string, output: Rolldown.Ou
         external: ["cloudflare:workers"],
         // What the script shares with a later file stays in the script: at the start there is one file to wait for.
         preserveEntrySignatures: "allow-extension",
-        output: { minify: true, chunkFileNames: `${name}-[name].js`, ...output },
+        // Hints to bundlers are of no use in what is minified already.
+        output: { minify: true, comments: { annotation: false }, chunkFileNames: `${name}-[name].js`, ...output },
       },
     },
   };
@@ -58,7 +64,7 @@ const targets: Readonly<Record<string, UserConfig>> = {
   page: {
     base: "./",
     resolve: { alias },
-    plugins: [react(), preloadHls, withoutLog],
+    plugins: [react(), preloadHls, withoutUnused],
     define: { PPSP_WORKER: JSON.stringify("../ppsp-worker.js") },
     build: {
       outDir: "dist",

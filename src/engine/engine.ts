@@ -299,6 +299,7 @@ export class Engine implements DeliveryContext {
       },
       warning: (message) => this.#emitter.emit("warning", message),
       size: (members) => (this.#members = members),
+      hasSpare: () => this.#host.swarm.uplink.hasSpare(this.now()),
       report: () => this.#report(),
     });
     if (this.#membership === undefined) this.#expectingUntil = 0;

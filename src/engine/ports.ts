@@ -84,6 +84,8 @@ export interface RendezvousEvents {
   size(members: number): void;
   /** One line for the console, at most one per kind of trouble. */
   warning(message: string): void;
+  /** Whether our line can carry more than is asked of it, so that more neighbours are welcome. @defaultValue not known */
+  readonly hasSpare?: () => boolean;
   /** Called when a report to the tracker is due. */
   report(): SwarmReport;
 }

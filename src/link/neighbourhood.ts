@@ -19,8 +19,10 @@ export interface LinkOptions {
 export interface NeighbourhoodOptions {
   /** Our own Peer-ID. */
   readonly self: string;
-  /** Most links at a time. */
+  /** Most links that we offer; offers of others are taken as our line allows. */
   readonly maxNeighbours: number;
+  /** Whether our line can carry more than is asked of it. @defaultValue neither more nor less than `maxNeighbours` are taken */
+  readonly hasSpare?: (() => boolean) | undefined;
   /** Gives a payload to the tracker's relay; false if it cannot travel now. */
   readonly relay: (to: string, payload: SignalPayload) => boolean;
   readonly connect: (options: LinkOptions) => SignalledLink;
@@ -44,6 +46,9 @@ const MEMBERS_MAX = 64;
 const BANNED_MAX = 1024;
 /** A link that lived shorter counts as a failure, or two that cannot get on would meet for ever, ms. */
 const STEADY_MS = 30_000;
+/** Parts of `maxNeighbours` that we take at most while our line can carry more, and while somebody waits for it: then newcomers turn to those who have room. */
+const SPARE_SHARE = 2;
+const BUSY_SHARE = 5 / 8;
 /** Offers answered in any such time, since each costs a connection object whatever becomes of it: 16 in 10 s. */
 const OFFERS_MAX = 16;
 const OFFERS_MS = 10_000;
@@ -282,9 +287,11 @@ export class Neighbourhood {
 
   #mayAccept(): boolean {
     const attempts = this.#attempts();
-    const { maxNeighbours } = this.#options;
+    const { maxNeighbours, hasSpare } = this.#options;
     const accepted = attempts.filter(({ initiator }) => !initiator).length;
-    return attempts.length < maxNeighbours && accepted < maxNeighbours - Math.floor(maxNeighbours / 4);
+    const welcome = hasSpare === undefined ? 1 : hasSpare() ? SPARE_SHARE : BUSY_SHARE;
+    const most = maxNeighbours * welcome;
+    return attempts.length < most && accepted < most - Math.floor(maxNeighbours / 4);
   }
 
   /** Counts an offer; false if there were too many lately. */

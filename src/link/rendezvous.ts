@@ -22,7 +22,10 @@ export interface RendezvousOptions {
   readonly relayOnly?: boolean;
   /** @defaultValue a random UUID for each membership */
   readonly peerId?: string;
-  /** Most links of one membership. @defaultValue 8: more cost each neighbour upload slots and gain little */
+  /**
+   * Links of one membership; offers of others are taken up to twice as many while our line has room, and up to five eighths
+   * while it has not. @defaultValue 8: more cost each neighbour upload slots and gain little
+   */
   readonly maxNeighbours?: number;
   /**
    * Make no links while the swarm has fewer members, oneself included. @defaultValue 2: with a single neighbour half of
@@ -125,6 +128,7 @@ export class SwarmMembership implements Membership {
     this.#neighbourhood = new Neighbourhood({
       self: peerId,
       maxNeighbours,
+      hasSpare: events.hasSpare,
       relay: (to, payload) => {
         this.#nat.note(payload);
         return this.#trackers.signal(to, payload);

@@ -194,8 +194,8 @@ export class Town {
     for (const [id, { events }] of roll) events.peers([...roll.keys()].filter((other) => other !== id));
   }
 
-  /** Adds a member. */
-  join(id: string, options: Partial<RendezvousOptions> = {}): Resident {
+  /** Adds a member; `hasSpare`: whether its line can carry more. */
+  join(id: string, options: Partial<RendezvousOptions> = {}, hasSpare?: () => boolean): Resident {
     const links = new Map<string, boolean>();
     const open = new Map<string, Link>();
     const states: string[] = [];
@@ -211,6 +211,7 @@ export class Town {
       },
       state: (state) => states.push(state),
       warning: () => {},
+      ...(hasSpare && { hasSpare }),
       report: () => ({ uploadedBytes: 0, downloadedBytes: 0, availBandwidth: 0 }),
     };
     const membership = new SwarmMembership(

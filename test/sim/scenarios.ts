@@ -112,6 +112,9 @@ const LEAST_DOWNLINK = 16;
 /** Neighbours that a newcomer asks for, and that anybody has at most: `maxNeighbours` of src/link/rendezvous.ts. */
 const FIRST_NEIGHBOURS = 5;
 const MAX_NEIGHBOURS = 8;
+/** In parts of it, those that anybody takes while its uplink has room, and while it has not: src/link/neighbourhood.ts. */
+const SPARE_SHARE = 2;
+const BUSY_SHARE = 5 / 8;
 /** A viewer with fewer neighbours asks for others, this often, ms. */
 const FEW_NEIGHBOURS = 4;
 const TRACKER_MS = 5_000;
@@ -167,6 +170,12 @@ export interface Report {
   };
 }
 
+/** Somebody's neighbour, and whether it was the one who asked. */
+interface Neighbour {
+  readonly viewer: Viewer;
+  readonly accepted: boolean;
+}
+
 /** The audience of one run. */
 class Audience {
   readonly viewers: Viewer[] = [];
@@ -178,7 +187,7 @@ class Audience {
   readonly #options: SwarmOptions;
   /** Who can be found through the tracker. */
   readonly #roster: Viewer[] = [];
-  readonly #neighbours = new Map<string, Map<string, Viewer>>();
+  readonly #neighbours = new Map<string, Map<string, Neighbour>>();
 
   constructor(net: Simulator, film: Film, reliable: boolean) {
     this.#net = net;
@@ -218,7 +227,7 @@ class Audience {
     if (place >= 0) this.#roster.splice(place, 1);
     const neighbours = this.#neighbours.get(peer.id)!;
     this.#net.at(this.#net.now + (silently ? SILENCE_MS : 0), () => {
-      for (const other of neighbours.values()) {
+      for (const { viewer: other } of neighbours.values()) {
         this.#neighbours.get(other.peer.id)?.delete(peer.id);
         if (!other.gone) other.peer.step({ type: "unlink", link: peer.id });
       }
@@ -240,14 +249,21 @@ class Audience {
       const other = this.#roster[Math.floor(this.#net.random() * this.#roster.length)];
       if (other === undefined || other === viewer || own.has(other.peer.id)) continue;
       const theirs = this.#neighbours.get(other.peer.id)!;
-      if (theirs.size >= MAX_NEIGHBOURS || own.size >= MAX_NEIGHBOURS) continue;
-      own.set(other.peer.id, other);
-      theirs.set(viewer.peer.id, viewer);
+      if (own.size >= MAX_NEIGHBOURS || !this.#takes(other, theirs)) continue;
+      own.set(other.peer.id, { viewer: other, accepted: false });
+      theirs.set(viewer.peer.id, { viewer, accepted: true });
       this.#net.at(this.#net.now + LINK_MS, () => {
         if (!viewer.gone && !other.gone) this.#net.connect(viewer.peer, other.peer, MAX_DATAGRAM, this.#reliable);
       });
       count--;
     }
+  }
+
+  /** Whether a viewer takes one more neighbour, as `#mayAccept` of src/link/neighbourhood.ts. */
+  #takes({ peer }: Viewer, neighbours: ReadonlyMap<string, Neighbour>): boolean {
+    const most = MAX_NEIGHBOURS * (peer.swarm.uplink.hasSpare(this.#net.now) ? SPARE_SHARE : BUSY_SHARE);
+    const accepted = [...neighbours.values()].filter((neighbour) => neighbour.accepted).length;
+    return neighbours.size < most && accepted < most - MAX_NEIGHBOURS / 4;
   }
 }
 

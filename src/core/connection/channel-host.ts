@@ -7,6 +7,7 @@ import type { Compat, SwarmMetadata } from "./metadata.ts";
 import type { CloseReason, Output } from "./outputs.ts";
 import type { PeerAddress } from "./peer-address.ts";
 import type { ChannelSettings, Millis } from "./settings.ts";
+import type { Uplink } from "./uplink.ts";
 
 /** The way to a peer. */
 export interface ChannelLink {
@@ -31,6 +32,8 @@ export interface ChannelHost {
   readonly settings: ChannelSettings;
   readonly verifier: Verifier;
   readonly have: ChunkSet;
+  /** Our line, which the swarm's channels share. */
+  readonly uplink: Uplink<Connection>;
   /** Whether addresses of peers are exchanged (RFC 7574 §3.10), over links that have one. */
   readonly exchanging: boolean;
   readonly out: Output[];

@@ -10,10 +10,11 @@ import type { PeerAddress } from "./peer-address.ts";
 import { missingProof, Proofs } from "./proofs.ts";
 import { MAX_EARLY_HAVES, MAX_HAVE_RANGES, MAX_MESSAGES, MAX_REPEATED_HAVES, type Millis } from "./settings.ts";
 import { nextState, type ChannelEvent, type ChannelState } from "./states.ts";
+import type { Sender } from "./uplink.ts";
 import { Upload } from "./upload.ts";
 
 /** One PPSPP channel: everything that happens between us and one peer about one swarm (RFC 7574 §3, §8). */
-export class Connection {
+export class Connection implements Sender {
   readonly link: string;
   readonly maxDatagram: number;
   readonly address: PeerAddress | undefined;
@@ -57,7 +58,7 @@ export class Connection {
     this.#initiator = initiator;
     this.state = initiator ? "opening" : "answering";
     this.download = new Download(host.settings, host.metadata.chunkSize);
-    this.upload = new Upload(host.settings, host.metadata.chunkSize, link.reliable);
+    this.upload = new Upload(host.settings, host.metadata.chunkSize, link.reliable, host.uplink);
     this.#outbox = new Outbox(host, link, now);
     this.heardAt = now;
     if (initiator) this.#try(now);
@@ -188,14 +189,12 @@ export class Connection {
     this.#host.out.push({ type: "uploaded", swarm: this.#host.key, link: this.link, bytes: data.length });
   }
 
-  /** Asks the host for the chunks that may go out now. */
-  pump(): void {
-    if (this.state !== "established" || this.choking) return;
-    for (;;) {
-      const chunk = this.upload.next(this.#host.have);
-      if (chunk === undefined) return;
-      this.#host.read(this, chunk);
-    }
+  /** Asks the host for a chunk that may go out now. */
+  sendOne(): boolean {
+    if (this.state !== "established" || this.choking) return false;
+    const chunk = this.upload.next(this.#host.have);
+    if (chunk !== undefined) this.#host.read(this, chunk);
+    return chunk !== undefined;
   }
 
   /** Sends what is queued and due. */
@@ -296,7 +295,7 @@ export class Connection {
         return;
       case "CHOKE":
         this.choked = true;
-        this.#host.released(this.download.choked());
+        this.#host.released(this.download.choked(now));
         return;
       case "UNCHOKE":
         this.choked = false;
@@ -385,6 +384,7 @@ export class Connection {
     if (this.state === "established") this.#host.released(this.download.releaseAll());
     this.state = nextState(this.state, event);
     this.#outbox.clear();
+    this.upload.close();
     this.#host.closed(this, reason);
   }
 }

@@ -15,6 +15,8 @@ const RATE_WEIGHT = 1 / 8;
 const FIRST_OUTSTANDING = 8;
 /** REQUESTs in flight cover this much of the peer's rate beyond the round trip, ms. */
 const AHEAD_MS = 300;
+/** … and what is asked for is to come within this, ms: three quarters of `maxRequestMs`, or a slow line would be asked for it once more. */
+const WITHIN_MS = 6_000;
 /** Most chunks asked of one peer at a time, however small: each costs memory and a place among its REQUESTs. */
 const MAX_OUTSTANDING_CHUNKS = 512;
 /** What is outstanding is asked for in this many REQUESTs or fewer. */
@@ -48,6 +50,8 @@ export class Download {
   /** How often in a row we waited in vain for the proof of what came. */
   #fruitless = 0;
   #failedAt: Millis = -Infinity;
+  /** When the peer choked us last: it has forgotten what it was asked for until then. */
+  #chokedAt: Millis = -Infinity;
 
   constructor({ minRequestMs, maxRequestMs, maxOutstanding }: ChannelSettings, chunkSize: number) {
     this.#answer = new AnswerTime(FIRST_TIMEOUT_MS, minRequestMs, maxRequestMs);
@@ -115,7 +119,10 @@ export class Download {
     const wanted =
       this.#rate === 0
         ? FIRST_OUTSTANDING
-        : Math.ceil((this.#rate * (Math.min(this.#answer.mean ?? 0, AHEAD_MS) + AHEAD_MS)) / this.#chunkSize) + 2;
+        : Math.min(
+            Math.ceil((this.#rate * (Math.min(this.#answer.mean ?? 0, AHEAD_MS) + AHEAD_MS)) / this.#chunkSize) + 2,
+            (this.#rate * WITHIN_MS) / this.#chunkSize,
+          );
     const limit = Math.min(this.#maxOutstanding, Math.max(1, Math.floor(wanted / this.#answer.backOff)));
     const room = limit - this.#asked.size - this.unproven;
     return room >= limit / ROUNDS || (room > 0 && this.#asked.size === 0) ? room : 0;
@@ -142,7 +149,8 @@ export class Download {
   /** A chunk arrived; returns whether it was asked for here, also if it is late or the REQUEST was taken back. */
   arrived(chunk: number, bytes: number, now: Millis): boolean {
     const asked = this.#asked.get(chunk);
-    const late = this.#cancelled.get(chunk) ?? this.#late.get(chunk);
+    let late = this.#cancelled.get(chunk) ?? this.#late.get(chunk);
+    if (asked !== undefined && late !== undefined && late.at <= this.#chokedAt) late = undefined;
     if (asked === undefined && (late === undefined || this.unproven >= this.#maxOutstanding)) return false;
     this.changed = true;
     this.#silentUntil = -Infinity;
@@ -150,14 +158,11 @@ export class Download {
     this.#cancelled.delete(chunk);
     if (this.#late.delete(chunk)) this.#doubts.delete({ start: chunk, end: chunk });
     this.#received += bytes;
-    if (asked !== undefined && late !== undefined) {
-      this.#answer.sampleAgain(now - late.at, now - asked.at);
-      return true;
-    }
-    // What is late and was not asked for again shows how long this peer really takes.
-    const { at, received } = asked ?? late!;
+    // What is late shows how long this peer really takes; were its rate left unknown, a slow line would be asked for too much.
+    const { at, received } = late ?? asked!;
     const elapsed = Math.max(now - at, 0.1);
-    this.#answer.sample(elapsed);
+    if (asked !== undefined && late !== undefined) this.#answer.sampleAgain(elapsed, now - asked.at);
+    else this.#answer.sample(elapsed);
     const rate = (this.#received - received) / elapsed;
     this.#rate += (rate - this.#rate) * (this.#rate === 0 ? 1 : RATE_WEIGHT);
     return true;
@@ -197,7 +202,8 @@ export class Download {
    * CHOKE: gives up everything that is outstanding and returns it. It may be on its way and counts as late, so that a peer
    * that chokes and unchokes all the time is asked for each chunk once (UNCHOKE.1 of RFC 7574 §13.6.9).
    */
-  choked(): number[] {
+  choked(now: Millis): number[] {
+    this.#chokedAt = now;
     for (const [chunk, asked] of this.#asked) if (!this.#late.has(chunk)) this.#doubt(chunk, asked);
     return this.releaseAll();
   }

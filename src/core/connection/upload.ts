@@ -3,6 +3,10 @@ import type { ChunkRange } from "../address/range.ts";
 import { AnswerTime } from "./answer-time.ts";
 import { Ledbat } from "./ledbat.ts";
 import { MAX_REQUEST_RANGES, type ChannelSettings, type Millis } from "./settings.ts";
+import type { Uplink } from "./uplink.ts";
+
+/** What is told to our line. */
+type Line = Pick<Uplink, "sent" | "ended" | "acknowledged">;
 
 interface Sent {
   readonly at: Millis;
@@ -42,6 +46,7 @@ export class Upload {
   readonly #path: Ledbat;
   /** The link repeats what it lost by itself, only later. */
   readonly #reliable: boolean;
+  readonly #uplink: Line;
   #bytes = 0;
   /** Chunks taken from the queue whose bytes the host is fetching. */
   #fetching = 0;
@@ -49,8 +54,9 @@ export class Upload {
   /** Number of the latest chunk that was acknowledged. */
   #latest = 0;
 
-  constructor(settings: ChannelSettings, chunkSize: number, reliable: boolean) {
+  constructor(settings: ChannelSettings, chunkSize: number, reliable: boolean, uplink: Line) {
     this.#chunkSize = chunkSize;
+    this.#uplink = uplink;
     this.#reliable = reliable;
     this.#path = new Ledbat(chunkSize, settings.maxWindow, reliable ? RELIABLE_WINDOW : undefined);
   }
@@ -135,9 +141,16 @@ export class Upload {
   sending(chunk: number, bytes: number, now: Millis): void {
     const again = this.doubtful.has(chunk) || this.#sent.has(chunk);
     this.#drop(chunk);
-    this.#sent.set(chunk, { at: now, bytes, number: ++this.#number, again });
+    const sent = { at: now, bytes, number: ++this.#number, again };
+    this.#sent.set(chunk, sent);
+    this.#uplink.sent(sent);
     this.#inFlight.add({ start: chunk, end: chunk });
     this.#bytes += bytes;
+  }
+
+  /** Nothing is on its way any more: the channel is closed. */
+  close(): void {
+    for (const sent of this.#sent.values()) this.#uplink.ended(sent);
   }
 
   /**
@@ -162,7 +175,9 @@ export class Upload {
     } else {
       const elapsed = Math.max(now - latest.at, 0.1);
       this.#answer.sample(elapsed);
-      this.#path.acknowledged(flight - this.#bytes, flight, millis(delay), elapsed, now);
+      const acked = flight - this.#bytes;
+      this.#path.acknowledged(acked, flight, millis(delay), elapsed, now);
+      this.#uplink.acknowledged(acked, elapsed, this.#path.queueing, now);
     }
     if (!this.#reliable) this.#repair(now);
     return true;
@@ -229,6 +244,7 @@ export class Upload {
     this.#sent.delete(chunk);
     this.#inFlight.delete({ start: chunk, end: chunk });
     this.#bytes -= sent.bytes;
+    this.#uplink.ended(sent);
   }
 }
 

@@ -31,6 +31,8 @@ export interface Choice {
   readonly served: ReadonlySet<ChokerPeer>;
   /** Infinity: only when a peer comes or goes. */
   readonly againAt: Millis;
+  /** Set: among those served, who gives us most in proportion comes first. @defaultValue whom we have given least of late does */
+  readonly rewards?: true;
 }
 
 /**
@@ -96,6 +98,6 @@ export function reciprocal(slots: number = RECIPROCAL_SLOTS): Choker {
       place(a) - place(b) || debt(a) - debt(b) || a.since - b.since;
     const others = peers.filter((peer) => !served.has(peer)).sort(order);
     for (const peer of others.slice(0, slots - served.size)) served.add(peer);
-    return { served, againAt: now + RANK_MS };
+    return { served, againAt: now + RANK_MS, rewards: true };
   };
 }

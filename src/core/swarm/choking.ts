@@ -1,7 +1,7 @@
 import type { ChunkSet } from "../address/chunk-set.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Millis } from "../connection/settings.ts";
-import type { Choker, ChokerPeer } from "./choker.ts";
+import type { Choice, Choker, ChokerPeer } from "./choker.ts";
 
 /** What choking needs of its swarm. */
 export interface ChokingHost {
@@ -49,6 +49,7 @@ export class Choking {
   readonly #choker: Choker;
   readonly #accounts = new Map<Connection, Account>();
   #reviewAt: Millis = Infinity;
+  #rewards: true | undefined;
 
   constructor(host: ChokingHost, choker: Choker) {
     this.#host = host;
@@ -71,6 +72,12 @@ export class Choking {
     if (account === undefined) return;
     account.activeAt = now;
     account.up.add(bytes, now);
+  }
+
+  /** Who has more of it is sent something later: content bytes per ms that a peer was given of late; where that is rewarded, in proportion to what it gave and 1. */
+  given(to: Connection, now: Millis): number {
+    const account = this.#accounts.get(to);
+    return account === undefined ? 0 : account.up.rate(now) / (this.#rewards ? account.down.rate(now) + 1 : 1);
   }
 
   /** Content bytes of a peer were proven. */
@@ -100,12 +107,13 @@ export class Choking {
       peers.set(peer, connection);
     }
     const { serving, complete } = this.#host;
-    const { served, againAt } = serving
+    const choice: Choice = serving
       ? this.#choker({ peers: [...peers.keys()], complete }, now)
       : { served: new Set<ChokerPeer>(), againAt: Infinity };
-    this.#reviewAt = againAt;
+    this.#reviewAt = choice.againAt;
+    this.#rewards = choice.rewards;
     for (const [peer, connection] of peers) {
-      const choking = !served.has(peer);
+      const choking = !choice.served.has(peer);
       if (choking !== peer.choked) this.#accounts.get(connection)!.since = now;
       if (choking === connection.choking) continue;
       connection.setChoking(choking);

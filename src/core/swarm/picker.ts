@@ -1,4 +1,4 @@
-import type { ChunkSet } from "../address/chunk-set.ts";
+import { ChunkSet } from "../address/chunk-set.ts";
 import type { ChunkRange } from "../address/range.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Millis } from "../connection/settings.ts";
@@ -25,6 +25,15 @@ export interface PickerView {
  * that its work must be bounded, whatever peers announce.
  */
 export type Picker = (view: PickerView, connection: Connection, room: number, now: Millis) => number[];
+
+/** What is wanted and not held, without these chunks. */
+export function without(wants: readonly Want[], chunks: ChunkRange, have: ChunkSet): Want[] {
+  return wants.flatMap(({ chunks: wanted, deadline }) => {
+    const rest = new ChunkSet([wanted]);
+    rest.delete(chunks);
+    return [...rest].filter((left) => !have.covers(left)).map((left) => ({ chunks: left, deadline }));
+  });
+}
 
 /** Chunks that are compared for rarity at a time: enough for variety, and it bounds the work of one decision. */
 const SAMPLE = 8;

@@ -7,6 +7,7 @@ import type { Connection } from "../connection/connection.ts";
 import { swarmFormat, type Compat, type SwarmMetadata } from "../connection/metadata.ts";
 import type { CloseReason, Output } from "../connection/outputs.ts";
 import { CHANNEL_SETTINGS, type ChannelSettings, type Millis } from "../connection/settings.ts";
+import { Uplink } from "../connection/uplink.ts";
 import { hashFunction } from "../integrity/hashes.ts";
 import { Verifier } from "../integrity/verifier.ts";
 import { Arrivals, type Arrival, type ArrivalsHost } from "./arrivals.ts";
@@ -14,7 +15,7 @@ import { openSlots } from "./choker.ts";
 import { Choking } from "./choking.ts";
 import type { SwarmOptions } from "./options.ts";
 import { PeerExchange } from "./pex.ts";
-import { deadlineThenRarest, type Picker, type PickerView, type Want } from "./picker.ts";
+import { deadlineThenRarest, without, type Picker, type PickerView, type Want } from "./picker.ts";
 
 export type { SwarmOptions };
 
@@ -30,6 +31,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   readonly compat: Compat | undefined;
   readonly settings: ChannelSettings;
   readonly verifier: Verifier;
+  readonly uplink = new Uplink<Connection>((to, now) => this.#choking.given(to, now));
   /** Chunks held and verified. */
   readonly have = new ChunkSet();
   readonly busy = new ChunkSet();
@@ -116,14 +118,14 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
 
   /** Wants chunks until a deadline; replaces what was wanted of them before. */
   want(chunks: ChunkRange, deadline: Millis): void {
-    const wants = [...this.#without(chunks), { chunks, deadline }];
+    const wants = [...without(this.wants, chunks, this.have), { chunks, deadline }];
     this.wants = wants.sort((a, b) => a.deadline - b.deadline || a.chunks.start - b.chunks.start);
     this.#touchAll();
   }
 
   /** Wants chunks no more; what was asked for is cancelled. */
   unwant(chunks: ChunkRange): void {
-    this.wants = this.#without(chunks);
+    this.wants = without(this.wants, chunks, this.have);
     this.#cancel(chunks);
     this.#touchAll();
   }
@@ -288,12 +290,13 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       if (all) connection.download.changed = true;
       if (connection.state === "established") {
         this.#pick(connection, now);
-        connection.pump();
+        this.uplink.wait(connection);
         connection.flush(now);
       }
       this.#channelsAt = Math.min(this.#channelsAt, connection.reckon());
     }
     this.#dirty.clear();
+    this.uplink.serve(now, () => this.#reading.size * this.chunkSize);
   }
 
   /** Whether every chunk is held. */
@@ -365,17 +368,6 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       this.#dirty.add(connection);
       this.released(asked);
     }
-  }
-
-  /** What is wanted and not held, without these chunks. */
-  #without(chunks: ChunkRange): Want[] {
-    const wants: Want[] = [];
-    for (const want of this.wants) {
-      const rest = new ChunkSet([want.chunks]);
-      rest.delete(chunks);
-      for (const left of rest) if (!this.have.covers(left)) wants.push({ chunks: left, deadline: want.deadline });
-    }
-    return wants;
   }
 
   #isBusy(chunk: number): boolean {

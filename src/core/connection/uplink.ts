@@ -1,0 +1,129 @@
+import type { Millis } from "./settings.ts";
+
+/** Queue that all channels together may cause at our own line, ms: LEDBAT's target for each of them. */
+const TARGET_MS = 100;
+/** The line is measured over at least this, ms. */
+const SPAN_MS = 200;
+const WEIGHT = 1 / 4;
+/** Bytes that may always be on their way: on a slow line one chunk takes longer than the target, and the next must be there when it is through. */
+const LEAST = 32_768;
+/** What has not been acknowledged after so many times what it usually takes does not count: a silent peer keeps nobody else waiting. */
+const PATIENCE = 4;
+/** A line for which nobody had to wait for so long has room for more, ms. */
+const SPARE_MS = 1_000;
+
+/** A channel that may have something to send. */
+export interface Sender {
+  /** Sends a chunk; returns false if there is none, or none that may be sent now, or the channel is closed. */
+  sendOne(): boolean;
+}
+
+/** Bytes on their way to a peer. */
+export interface Flight {
+  readonly at: Millis;
+  readonly bytes: number;
+}
+
+/**
+ * Our own line, which all channels share. LEDBAT gives way to others, but each channel's by itself: many of them let a queue
+ * grow behind which everybody waits. So together they have no more on its way than the line carries in a round trip and
+ * `TARGET_MS`, and next is whom we have given least of late: a newcomer does not wait behind those who have seconds left.
+ */
+export class Uplink<Channel extends Sender = Sender> {
+  readonly #given: (sender: Channel, now: Millis) => number;
+  readonly #waiting = new Set<Channel>();
+  /** What is on its way, oldest first, and its bytes. */
+  readonly #flights = new Set<Flight>();
+  #flight = 0;
+  /** Bytes that may be on their way to all peers together; Infinity until a queue was seen. */
+  limit = Infinity;
+  /** Bytes per ms that arrive, and how long they travel without a queue of ours, ms. */
+  #rate = 0;
+  #travel: Millis = 0;
+  /** Since when is measured, Infinity while nothing is on its way; bytes that have arrived since then. */
+  #since: Millis = Infinity;
+  #delivered = 0;
+  /** The shortest queue on the way to a peer, ms: ours is no longer, whatever a liar or a busy line says at the other end. */
+  #queue: Millis = Infinity;
+  /** When somebody had to wait last. */
+  #scarceAt: Millis = -Infinity;
+
+  /** `given`: how much a channel's peer was given of late. */
+  constructor(given: (sender: Channel, now: Millis) => number) {
+    this.#given = given;
+  }
+
+  /** Whether nobody had to wait of late. */
+  hasSpare(now: Millis): boolean {
+    return now - this.#scarceAt > SPARE_MS;
+  }
+
+  /** A channel may have something to send. */
+  wait(sender: Channel): void {
+    this.#waiting.add(sender);
+  }
+
+  /** Lets channels send while there is room; `reading`: bytes that are being read to be sent. */
+  serve(now: Millis, reading: () => number): void {
+    if (this.#flight >= this.limit) this.#forgive(now);
+    while (this.#waiting.size > 0) {
+      if (this.#flight + reading() >= this.limit) {
+        this.#scarceAt = now;
+        return;
+      }
+      const next = this.#next(now);
+      if (!next.sendOne()) this.#waiting.delete(next);
+    }
+  }
+
+  /** Bytes go out. */
+  sent(flight: Flight): void {
+    this.#flights.add(flight);
+    this.#flight += flight.bytes;
+  }
+
+  /** They are not on their way any more. */
+  ended(flight: Flight): void {
+    if (!this.#flights.delete(flight)) return;
+    this.#flight -= flight.bytes;
+    if (this.#flights.size === 0) this.#since = Infinity;
+  }
+
+  /** Bytes were acknowledged, `elapsed` ms after they left, of which they were `queued` for so many. */
+  acknowledged(bytes: number, elapsed: Millis, queued: Millis, now: Millis): void {
+    this.#delivered += bytes;
+    this.#travel = follow(this.#travel, elapsed - queued);
+    this.#queue = Math.min(this.#queue, queued);
+    const span = now - this.#since;
+    if (span >= 0 && span < SPAN_MS) return;
+    if (span >= SPAN_MS) this.#measure(span);
+    this.#since = this.#flight > 0 ? now : Infinity;
+    this.#delivered = 0;
+    this.#queue = Infinity;
+  }
+
+  #measure(span: Millis): void {
+    const rate = this.#delivered / span;
+    const scarce = this.#scarceAt >= this.#since;
+    // What nobody asked for says nothing about the line.
+    if (rate > this.#rate || scarce) this.#rate = follow(this.#rate, rate);
+    if (this.#queue > TARGET_MS || this.limit < Infinity)
+      this.limit = Math.max(LEAST, this.#rate * (this.#travel + TARGET_MS));
+  }
+
+  #forgive(now: Millis): void {
+    const patience = PATIENCE * (this.#travel + TARGET_MS);
+    for (const flight of this.#flights) {
+      if (now - flight.at < patience) return;
+      this.ended(flight);
+    }
+  }
+
+  /** Of those who wait, at most one for each channel, whom we have given least. */
+  #next(now: Millis): Channel {
+    return [...this.#waiting].reduce((a, b) => (this.#given(b, now) < this.#given(a, now) ? b : a));
+  }
+}
+
+/** A mean that follows its samples; the first one is taken as it is. */
+const follow = (mean: number, sample: number): number => mean + (sample - mean) * (mean === 0 ? 1 : WEIGHT);
