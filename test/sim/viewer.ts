@@ -264,7 +264,10 @@ export class Viewer implements ScheduleView {
     const { now } = this.peer.net;
     const { segment, schedule } = request;
     const { start } = this.#film.segments[segment]!;
-    const orders = schedule.decide(start, this.#deadline(segment), now);
+    // What is fetched ahead leaves the origin to what the player waits for.
+    const [first] = this.#requests;
+    const yields = request !== first && first?.http !== undefined;
+    const orders = schedule.decide(start, this.#deadline(segment), now, yields);
     if (orders.stop) this.#stop(request);
     for (const chunks of orders.unwant) this.#unwant(chunks);
     for (const { chunks, deadline } of orders.want)
