@@ -18,15 +18,15 @@ const preloadHls: Plugin = {
   },
 };
 
-/** simple-peer keeps a log that nobody reads, and takes back media that nobody sends (docs/adr/0012-simple-peer-in-parts.md). */
-const withoutUnused: Plugin = {
-  name: "without-unused",
+/** simple-peer keeps a log that nobody reads (docs/adr/0012-simple-peer-in-parts.md). */
+const withoutLog: Plugin = {
+  name: "without-log",
   transform: {
     filter: { id: /\/simple-peer\/index\.js$/ },
     handler: (code) => ({
       code: code
         .replace(/^ *this\._debug\((?:[^()]|\([^()]*\))*\)$/gm, "")
-        .replace(/^ {2}(?:_debug|replaceTrack|removeTrack|removeStream) \([^)]*\) \{\n[^]*?^ {2}\}\n/gm, ""),
+        .replace(/^ {2}_debug \(\) \{\n[^]*?^ {2}\}\n/m, ""),
       map: null,
     }),
   },
@@ -39,7 +39,7 @@ const withoutUnused: Plugin = {
 function script(entry: string, outDir: string, name: string, output: Rolldown.OutputOptions): UserConfig {
   return {
     resolve: { alias },
-    plugins: [withoutUnused],
+    plugins: [withoutLog],
     publicDir: false,
     define: { "process.env.NODE_ENV": JSON.stringify("production"), PPSP_WORKER: JSON.stringify("./ppsp-worker.js") },
     build: {
@@ -64,7 +64,7 @@ const targets: Readonly<Record<string, UserConfig>> = {
   page: {
     base: "./",
     resolve: { alias },
-    plugins: [react(), preloadHls, withoutUnused],
+    plugins: [react(), preloadHls, withoutLog],
     define: { PPSP_WORKER: JSON.stringify("../ppsp-worker.js") },
     build: {
       outDir: "dist",
