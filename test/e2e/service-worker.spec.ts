@@ -201,7 +201,9 @@ for (const name of ["chromium", "firefox"] as const) {
     const reading = await read(other, url);
     await viewer.page.close();
     expect(await reading.digest()).toBe(sha256(readFileSync(project(`dist${url}`))));
-    expect(origin.log.at(-1)).toMatchObject({ url, range: expect.stringMatching(/^bytes=[1-9]\d*-/), status: 206 });
+    // The tab's own worker may still ask for hashes behind this.
+    const asked = origin.log.filter((request) => request.url === url);
+    expect(asked.at(-1)).toMatchObject({ range: expect.stringMatching(/^bytes=[1-9]\d*-/), status: 206 });
     // And the next one comes from the network as if there were no worker.
     expect((await get(other, "/sample/180p/04.m4s")).status).toBe(200);
     await viewer.close();
