@@ -118,7 +118,8 @@ export class Outbox {
     const { bytes, format } = this.#host;
     const datagram = { channel: this.channel, messages: bytes?.toWire(messages) ?? messages };
     const { head, payload } = encodeDatagram(datagram, format);
-    const [type, link] = ["transmit", this.#link] as const;
+    const type = "transmit";
+    const link = this.#link;
     this.#host.out.push(payload === undefined ? { type, link, head } : { type, link, head, payload });
   }
 

@@ -121,7 +121,15 @@ export class Uplink<Channel extends Sender = Sender> {
 
   /** Of those who wait, at most one for each channel, whom we have given least. */
   #next(now: Millis): Channel {
-    return [...this.#waiting].reduce((a, b) => (this.#given(b, now) < this.#given(a, now) ? b : a));
+    let next: Channel | undefined;
+    let least = Infinity;
+    for (const sender of this.#waiting) {
+      const given = this.#given(sender, now);
+      if (next !== undefined && given >= least) continue;
+      next = sender;
+      least = given;
+    }
+    return next!;
   }
 }
 
