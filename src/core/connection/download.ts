@@ -15,8 +15,8 @@ const RATE_WEIGHT = 1 / 8;
 const FIRST_OUTSTANDING = 8;
 /** REQUESTs in flight cover this much of the peer's rate beyond the round trip, ms. */
 const AHEAD_MS = 300;
-/** … and what is asked for is to come within this, ms: three quarters of `maxRequestMs`, or a slow line would be asked for it once more. */
-const WITHIN_MS = 6_000;
+/** … and what is asked for is to come within this part of `maxRequestMs`, or a slow line would be asked for it once more. */
+const WITHIN = 3 / 4;
 /** Most chunks asked of one peer at a time, however small: each costs memory and a place among its REQUESTs. */
 const MAX_OUTSTANDING_CHUNKS = 512;
 /** What is outstanding is asked for in this many REQUESTs or fewer. */
@@ -42,6 +42,8 @@ export class Download {
   readonly #cancelled = new Map<number, Asked>();
   readonly #answer: AnswerTime;
   readonly #chunkSize: number;
+  /** What is asked for is to come within this, ms. */
+  readonly #within: Millis;
   readonly #maxOutstanding: number;
   /** Nothing came of what was asked for; until this time others are asked first. */
   #silentUntil: Millis = -Infinity;
@@ -54,6 +56,7 @@ export class Download {
   #chokedAt: Millis = -Infinity;
 
   constructor({ minRequestMs, maxRequestMs, maxOutstanding }: ChannelSettings, chunkSize: number) {
+    this.#within = maxRequestMs * WITHIN;
     this.#answer = new AnswerTime(FIRST_TIMEOUT_MS, minRequestMs, maxRequestMs);
     this.#chunkSize = chunkSize;
     this.#maxOutstanding = Math.max(1, Math.min(MAX_OUTSTANDING_CHUNKS, Math.floor(maxOutstanding / chunkSize)));
@@ -121,7 +124,7 @@ export class Download {
         ? FIRST_OUTSTANDING
         : Math.min(
             Math.ceil((this.#rate * (Math.min(this.#answer.mean ?? 0, AHEAD_MS) + AHEAD_MS)) / this.#chunkSize) + 2,
-            (this.#rate * WITHIN_MS) / this.#chunkSize,
+            (this.#rate * this.#within) / this.#chunkSize,
           );
     const limit = Math.min(this.#maxOutstanding, Math.max(1, Math.floor(wanted / this.#answer.backOff)));
     const room = limit - this.#asked.size - this.unproven;
