@@ -21,7 +21,7 @@ export interface NeighbourhoodOptions {
   readonly self: string;
   /** Most links that we offer; offers of others are taken as our line allows. */
   readonly maxNeighbours: number;
-  /** Whether our line can carry more than is asked of it. @defaultValue neither more nor less than `maxNeighbours` are taken */
+  /** Whether our line can carry more than is asked of it. @defaultValue not known: see `mayAccept` */
   readonly hasSpare?: (() => boolean) | undefined;
   /** Gives a payload to the tracker's relay; false if it cannot travel now. */
   readonly relay: (to: string, payload: SignalPayload) => boolean;
@@ -71,6 +71,15 @@ interface Attempt {
   /** When it opened, ms; undefined: not yet. */
   openedAt?: number;
   timeout: ReturnType<typeof setTimeout>;
+}
+
+/**
+ * Whether an offer is taken by who has so many neighbours, of whom so many had offered. `hasSpare`: whether the own line can carry
+ * more; where nobody knows, neither more nor less than `maxNeighbours` are taken.
+ */
+export function mayAccept(maxNeighbours: number, neighbours: number, accepted: number, hasSpare?: boolean): boolean {
+  const most = maxNeighbours * (hasSpare === undefined ? 1 : hasSpare ? SPARE_SHARE : BUSY_SHARE);
+  return neighbours < most && accepted < most - Math.floor(maxNeighbours / 4);
 }
 
 const randomName = (): string => crypto.getRandomValues(new Uint32Array(1))[0]!.toString(16).padStart(8, "0");
@@ -289,9 +298,7 @@ export class Neighbourhood {
     const attempts = this.#attempts();
     const { maxNeighbours, hasSpare } = this.#options;
     const accepted = attempts.filter(({ initiator }) => !initiator).length;
-    const welcome = hasSpare === undefined ? 1 : hasSpare() ? SPARE_SHARE : BUSY_SHARE;
-    const most = maxNeighbours * welcome;
-    return attempts.length < most && accepted < most - Math.floor(maxNeighbours / 4);
+    return mayAccept(maxNeighbours, attempts.length, accepted, hasSpare?.());
   }
 
   /** Counts an offer; false if there were too many lately. */

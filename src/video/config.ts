@@ -15,7 +15,7 @@ export interface PlayerConfig {
   readonly strict?: boolean;
   /** Give neighbours what they ask for. @defaultValue true */
   readonly upload?: boolean;
-  /** Most neighbours at a time. @defaultValue the link layer's */
+  /** Neighbours that are asked for; those who ask are taken up to twice as many, as the uplink allows. @defaultValue the link layer's */
   readonly maxNeighbours?: number;
   /**
    * Make no links while fewer watch, this viewer included. @defaultValue 2: with a single neighbour half of the bytes

@@ -1,5 +1,6 @@
 import { HashCode } from "../../src/core/codec/messages.ts";
 import type { SwarmOptions } from "../../src/core/swarm/swarm.ts";
+import { mayAccept } from "../../src/link/neighbourhood.ts";
 import { KnownChunks, makeContent, seeded } from "./content.ts";
 import { Simulator, type Line, type Weather } from "./simulator.ts";
 import { Viewer, type Cause, type Film, type Origin } from "./viewer.ts";
@@ -109,12 +110,9 @@ const GOLDEN = (Math.sqrt(5) - 1) / 2;
 const MBIT = 125;
 /** A line receives at least this, Mbit/s, and four times what it sends. */
 const LEAST_DOWNLINK = 16;
-/** Neighbours that a newcomer asks for, and that anybody has at most: `maxNeighbours` of src/link/rendezvous.ts. */
+/** Neighbours that a newcomer asks for, and that anybody asks for at most: `maxNeighbours` of src/link/rendezvous.ts. */
 const FIRST_NEIGHBOURS = 5;
 const MAX_NEIGHBOURS = 8;
-/** In parts of it, those that anybody takes while its uplink has room, and while it has not: src/link/neighbourhood.ts. */
-const SPARE_SHARE = 2;
-const BUSY_SHARE = 5 / 8;
 /** A viewer with fewer neighbours asks for others, this often, ms. */
 const FEW_NEIGHBOURS = 4;
 const TRACKER_MS = 5_000;
@@ -259,11 +257,10 @@ class Audience {
     }
   }
 
-  /** Whether a viewer takes one more neighbour, as `#mayAccept` of src/link/neighbourhood.ts. */
+  /** Whether a viewer takes one more neighbour. */
   #takes({ peer }: Viewer, neighbours: ReadonlyMap<string, Neighbour>): boolean {
-    const most = MAX_NEIGHBOURS * (peer.swarm.uplink.hasSpare(this.#net.now) ? SPARE_SHARE : BUSY_SHARE);
     const accepted = [...neighbours.values()].filter((neighbour) => neighbour.accepted).length;
-    return neighbours.size < most && accepted < most - MAX_NEIGHBOURS / 4;
+    return mayAccept(MAX_NEIGHBOURS, neighbours.size, accepted, peer.swarm.uplink.hasSpare(this.#net.now));
   }
 }
 
