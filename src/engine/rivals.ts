@@ -1,6 +1,6 @@
 import type { ChunkRange } from "../core/address/range.ts";
 import type { Layout } from "../core/content/layout.ts";
-import type { Presentation } from "../core/content/presentation.ts";
+import { firstSegment, type Presentation } from "../core/content/presentation.ts";
 import type { Connection } from "../core/connection/connection.ts";
 
 /** What is known of a neighbour. */
@@ -17,9 +17,7 @@ export class Rivals {
     const { files, renditions } = presentation;
     this.#presentation = presentation;
     this.#layout = layout;
-    this.#first = renditions.map((_, owner) =>
-      files.findIndex(({ rendition, duration }) => rendition === owner && duration !== undefined),
-    );
+    this.#first = renditions.map((_, rendition) => firstSegment(files, rendition));
   }
 
   /** The neighbours that have nothing of the segments that play together with this chunk in other renditions; of how many. */

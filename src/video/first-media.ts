@@ -1,6 +1,7 @@
 import type Hls from "hls.js";
-import type { RemoteEngine } from "../worker/remote-engine.ts";
+import { firstSegment } from "../core/content/presentation.ts";
 import { BYPASS } from "../sw/protocol.ts";
+import type { RemoteEngine } from "../worker/remote-engine.ts";
 import type { LoaderHost } from "./hls-loader.ts";
 import type { HlsClass } from "./load-hls.ts";
 
@@ -41,11 +42,9 @@ function firstOf({ presentation, baseUrl }: RemoteEngine, playlist: string): str
   const { files, renditions } = presentation;
   const rendition = renditions.findIndex(({ uri }) => new URL(uri, baseUrl).href === playlist);
   if (rendition < 0) return [];
-  const own = files.filter((file) => file.rendition === rendition);
-  const init = own.find(({ duration }) => duration === undefined);
-  const segment = own.find(({ duration }) => duration !== undefined);
+  const segment = files[firstSegment(files, rendition)];
   if (segment === undefined || segment.offset !== undefined) return [];
-  return [init, segment].flatMap((file) =>
-    file === undefined || file.offset !== undefined ? [] : [new URL(file.uri, baseUrl).href],
-  );
+  const init = files.find((file) => file.rendition === rendition && file.duration === undefined);
+  const whole = init === undefined || init.offset !== undefined ? [segment] : [init, segment];
+  return whole.map(({ uri }) => new URL(uri, baseUrl).href);
 }

@@ -80,6 +80,10 @@ export interface Presentation {
 /** How many chunks a file of `length` bytes takes. */
 export const chunksIn = (length: number, chunkSize: number): number => Math.ceil(length / chunkSize);
 
+/** Index in `files` of a rendition's first segment; -1: it has none. */
+export const firstSegment = (files: readonly PresentationFile[], rendition: number): number =>
+  files.findIndex((file) => file.rendition === rendition && file.duration !== undefined);
+
 /**
  * Reads a parsed ppsp.json from an untrusted place: every field and bound is checked, unknown fields are ignored.
  * @throws ContentError that names the field
