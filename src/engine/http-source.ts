@@ -132,9 +132,9 @@ export class HttpSource {
    * for: where that alone is faster than all before, as where a whole segment comes in one piece, it tells of the line.
    */
   #begins(bytes: number, askedAt: number): void {
-    this.#count(0);
+    const known = this.lineMs(bytes);
     const ms = this.#clock.now() - askedAt;
-    if (bytes >= LEAST_BYTES && ms < this.lineMs(bytes)) {
+    if (bytes >= LEAST_BYTES && ms < known) {
       this.#bytes += bytes;
       this.#ms += ms;
       this.#told += bytes;
