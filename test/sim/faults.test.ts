@@ -288,6 +288,24 @@ describe("uploads", () => {
     expect(net.now).toBeLessThan((1.3 * 60 * 16_384) / uplink + 5_000);
   });
 
+  test("peers that fall silent in mid-transfer hold up the others for a few seconds at most", () => {
+    const [count, rate] = [200, 50];
+    const big = makeContent(count * 16_384, 16_384, seeded(6));
+    const net = new Simulator(6, { delay: 10, jitter: 0, loss: 0, duplication: 0, uplink: rate });
+    const seed = net.join("seed", big.options);
+    seed.seed(big);
+    const [honest, ...others] = ["honest", "a", "b", "c", "d"].map((id) => {
+      const peer = net.join(id, big.options);
+      peer.leech(count);
+      net.connect(peer, seed, 65_536, true);
+      return peer;
+    });
+    net.run(() => net.now >= 20_000, 60_000);
+    for (const other of others) other.tamper = () => undefined;
+    const ideal = net.now + ((count - honest!.store.size) * 16_384) / rate;
+    expect(net.run(() => honest!.store.size === count, ideal + 12_000)).toBe(true);
+  });
+
   test("a peer that never acknowledges is sent less and less", () => {
     const big = makeContent(400 * 16_384, 16_384, seeded(4));
     const stage = new Stage(big).hold();

@@ -65,14 +65,17 @@ export class Uplink<Channel extends Sender = Sender> {
 
   /** Lets channels send while there is room; `reading`: bytes that are being read to be sent. */
   serve(now: Millis, reading: () => number): void {
-    if (this.#flight >= this.limit) this.#forgive(now);
     while (this.#waiting.size > 0) {
-      if (this.#flight + reading() >= this.limit) {
+      if (this.#flight + reading() < this.limit) {
+        const next = this.#next(now);
+        if (!next.sendOne()) this.#waiting.delete(next);
+      } else if (now < this.wakeAt) {
         this.#scarceAt = now;
         return;
+      } else {
+        const [oldest] = this.#flights;
+        this.ended(oldest!);
       }
-      const next = this.#next(now);
-      if (!next.sendOne()) this.#waiting.delete(next);
     }
   }
 
@@ -111,12 +114,12 @@ export class Uplink<Channel extends Sender = Sender> {
       this.limit = Math.max(LEAST, this.#rate * (this.#travel + TARGET_MS));
   }
 
-  #forgive(now: Millis): void {
-    const patience = PATIENCE * (this.#travel + TARGET_MS);
-    for (const flight of this.#flights) {
-      if (now - flight.at < patience) return;
-      this.ended(flight);
-    }
+  /** When the oldest that is on its way does not count any more; Infinity while nobody waits for that. */
+  get wakeAt(): Millis {
+    const [oldest] = this.#flights;
+    return oldest === undefined || this.#waiting.size === 0
+      ? Infinity
+      : oldest.at + PATIENCE * (this.#travel + TARGET_MS);
   }
 
   /** Of those who wait, at most one for each channel, whom we have given least. */

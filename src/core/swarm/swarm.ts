@@ -310,8 +310,14 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
 
   /** When `timeout` must be called next, at the latest. */
   get wakeAt(): Millis {
-    const { wakeAt } = this.#choking;
-    return Math.min(this.#channelsAt, this.#announceAt, this.#arrivals.timeoutAt, wakeAt, this.#exchange.wakeAt);
+    return Math.min(
+      this.#channelsAt,
+      this.#announceAt,
+      this.#arrivals.timeoutAt,
+      this.#choking.wakeAt,
+      this.#exchange.wakeAt,
+      this.uplink.wakeAt,
+    );
   }
 
   #pick(connection: Connection, now: Millis): void {
