@@ -23,6 +23,8 @@ import { NO_STATS, type EngineStats } from "./stats.ts";
 
 /** A neighbour may still turn up within this time after joining, ms: who has time waits for it. */
 const SEARCH_MS = 2_500;
+/** The player's first request, which is due soon, goes first, but is not waited for longer than this, ms. */
+const JOIN_MS = 250;
 /** Ranges of a ContentMap: what the tracker takes. */
 const REPORTED_RANGES = 64;
 /** `statschange` comes at most this often, ms. */
@@ -62,6 +64,7 @@ export class Engine implements DeliveryContext {
   readonly expectedHttpMs = (bytes: number): number => this.#http.expectedMs(bytes);
   /** How long bytes take from the origin once they begin to come, if nothing else is read, ms. */
   readonly lineMs = (bytes: number): number => this.#http.lineMs(bytes);
+  readonly read: DeliveryContext["read"] = (request) => this.#http.read(request);
   /** Stalls that the player has counted; the engine only hands them on to the tracker. */
   stalls = 0;
 
@@ -104,8 +107,7 @@ export class Engine implements DeliveryContext {
       received: (bytes) => this.received(bytes),
     });
     if (!options.upload) this.#host.step({ type: "serve", swarm: this.#host.swarm.key, serving: false });
-    // The player's first request, which may be due now, goes first.
-    if (presentation.policy.p2p) this.after(0, () => this.#join());
+    if (presentation.policy.p2p) this.after(JOIN_MS, () => this.join());
     else this.#expectingUntil = 0;
   }
 
@@ -141,6 +143,27 @@ export class Engine implements DeliveryContext {
   /** Says what is being played, so that memory is freed of what is least useful. */
   setPlayhead(playhead: Playhead): void {
     this.#playhead = playhead;
+  }
+
+  /** Enters the swarm now, once. Without being told it does so JOIN_MS after it was made. */
+  join(): void {
+    if (this.#ended.signal.aborted || this.#expectingUntil < Infinity) return;
+    this.#expectingUntil = this.now() + SEARCH_MS;
+    this.#membership = this.#options.rendezvous?.join(this.presentation.swarm.id, {
+      link: (link, initiator) => this.#host.add(link, initiator),
+      state: (state) => {
+        if (state === "alone" || state === "offline") this.#expectingUntil = 0;
+        if (state === "joined") this.#expectingUntil = this.now() + SEARCH_MS;
+        this.#wakeDeliveries();
+        // Whoever follows the counts follows `expecting` with them.
+        this.#statsChanged();
+      },
+      warning: (message) => this.#emitter.emit("warning", message),
+      size: (members) => (this.#members = members),
+      hasSpare: () => this.#host.swarm.uplink.hasSpare(this.now()),
+      report: () => this.#report(),
+    });
+    if (this.#membership === undefined) this.#expectingUntil = 0;
   }
 
   /** Adds a listener; returns a function that removes it. */
@@ -246,10 +269,6 @@ export class Engine implements DeliveryContext {
     return this.layout.chunkSize(chunk);
   }
 
-  get read(): DeliveryContext["read"] {
-    return (request) => this.#http.read(request);
-  }
-
   get strict(): boolean {
     return this.#options.strict;
   }
@@ -283,26 +302,6 @@ export class Engine implements DeliveryContext {
   #drop(delivery: Delivery): void {
     this.#deliveries.delete(delivery);
     delivery.close();
-  }
-
-  #join(): void {
-    if (this.#ended.signal.aborted) return;
-    this.#expectingUntil = this.now() + SEARCH_MS;
-    this.#membership = this.#options.rendezvous?.join(this.presentation.swarm.id, {
-      link: (link, initiator) => this.#host.add(link, initiator),
-      state: (state) => {
-        if (state === "alone" || state === "offline") this.#expectingUntil = 0;
-        if (state === "joined") this.#expectingUntil = this.now() + SEARCH_MS;
-        this.#wakeDeliveries();
-        // Whoever follows the counts follows `expecting` with them.
-        this.#statsChanged();
-      },
-      warning: (message) => this.#emitter.emit("warning", message),
-      size: (members) => (this.#members = members),
-      hasSpare: () => this.#host.swarm.uplink.hasSpare(this.now()),
-      report: () => this.#report(),
-    });
-    if (this.#membership === undefined) this.#expectingUntil = 0;
   }
 
   #report(): SwarmReport {

@@ -43,7 +43,7 @@ export async function attachServiceWorker(options: AttachOptions): Promise<Attac
   }
   const presentation = new URL(options.presentation, document.baseURI).href;
   const trackers = (options.tracker ?? "").split(/\s+/).filter((url) => url !== "");
-  const open = (): Promise<RemoteEngine> => openSwarm({ ...options, presentation, trackers }, warn).engine;
+  const open = (): Promise<RemoteEngine> => openSwarm({ ...options, presentation, trackers }, { warn }).engine;
   const [registration, engine] = await Promise.all([
     register(options.script).catch((error: unknown) => failed("The Service Worker cannot start", error)),
     open().catch((error: unknown) => failed(whatFailed(error), error)),

@@ -49,9 +49,11 @@ export async function openPresentation(url: string | URL, options: OpenOptions =
   const said = new Set<string>();
   return openSwarm(
     { ...config, presentation: isSwarmUrl(String(url)) ? String(url) : new URL(url, document.baseURI).href, trackers },
-    (message) => {
-      if (!said.has(message)) warn(message);
-      said.add(message);
+    {
+      warn(message) {
+        if (!said.has(message)) warn(message);
+        said.add(message);
+      },
     },
   ).engine;
 }

@@ -9,8 +9,10 @@ import type {
 } from "hls.js";
 import { BYPASS } from "../sw/protocol.ts";
 import { locate } from "../sw/range.ts";
-import type { Opening } from "../worker/open.ts";
+import type { EarlyAnswer } from "../worker/protocol.ts";
 import type { RemoteEngine } from "../worker/remote-engine.ts";
+import type { EarlyMedia } from "./early-media.ts";
+import { after } from "./after.ts";
 import { slackMs, type Playhead } from "./deadline.ts";
 import { LoadClock } from "./load-clock.ts";
 
@@ -19,7 +21,7 @@ export interface LoaderHost {
   /** The engine of this presentation, if there is to be one; resolves without one when it is not worth waiting for any more. */
   engine(): RemoteEngine | Promise<RemoteEngine | undefined> | undefined;
   /** What is asked of the origin until then. */
-  readonly early: Pick<Opening, "ask" | "drop">;
+  readonly early: Pick<EarlyMedia, "ask" | "answer" | "drop">;
   readonly playhead: Playhead;
   /** What hls.js believes of the time to first byte, ms. */
   ttfbEstimate(): number;
@@ -41,6 +43,8 @@ interface Source {
 const LAST_MS = 600;
 /** Who is alone does not wait for neighbours when less than twice the time that the origin needs is left, plus this, ms. */
 const MARGIN_MS = 1000;
+/** What was asked for early may be here so soon, ms, before the engine has any work with it; a neighbour could not be met in that time. */
+const EARLY_MS = 50;
 /** How often a load is checked for being too slow, ms. */
 const WATCH_MS = 500;
 
@@ -62,6 +66,8 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
   readonly #host: LoaderHost;
   readonly #plain: Loader<FragmentLoaderContext>;
   #plainRuns = false;
+  /** hls.js has been given what came early. */
+  #shown = false;
   #callbacks: LoaderCallbacks<FragmentLoaderContext> | undefined;
   readonly #abort = new AbortController();
 
@@ -120,13 +126,30 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     const url = context.url + BYPASS;
     const opening = this.#host.engine();
     if (opening instanceof Promise && !context.rangeEnd) early.ask(url);
+    const shown = early.answer(url)?.then((answer) => this.#show(answer, context));
     const engine = await opening;
-    if (this.#callbacks === undefined) return;
+    if (engine !== undefined && shown !== undefined) await Promise.race([shown, after(EARLY_MS)]);
+    if (this.#callbacks === undefined && !this.#shown) return;
     const source = engine === undefined ? undefined : find(engine, context);
-    if (source === undefined) this.#loadPlain(context, config);
-    else await this.#loadFromEngine(source, context, config);
+    if (source !== undefined) await this.#loadFromEngine(source, context, config);
+    else if (this.#shown) this.#host.plainBytes(this.stats.loaded);
+    else this.#loadPlain(context, config);
     // Neighbours may have had all of it.
     early.drop(url);
+  }
+
+  /** What has come as a whole is played at once. The engine, which shares it, is still asked for it. */
+  #show({ bytes, askedAt, firstByteAt, endedAt }: EarlyAnswer, context: FragmentLoaderContext): void {
+    const callbacks = this.#callbacks;
+    if (callbacks === undefined || this.#plainRuns) return;
+    this.#callbacks = undefined;
+    this.#shown = true;
+    const { stats } = this;
+    const { timeOrigin } = performance;
+    stats.loading = { start: askedAt - timeOrigin, first: firstByteAt - timeOrigin, end: endedAt - timeOrigin };
+    stats.loaded = stats.total = bytes.byteLength;
+    callbacks.onProgress?.(stats, context, bytes, null);
+    callbacks.onSuccess({ url: context.url, data: bytes, code: 200 }, stats, context, null);
   }
 
   #loadPlain(context: FragmentLoaderContext, config: LoaderConfiguration): void {
@@ -167,8 +190,10 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
         return slack() < 2 * expected + MARGIN_MS || !engine.expecting ? "alone" : "leisure";
       },
     });
-    stats.loading = clock;
-    stats.total = length;
+    if (!this.#shown) {
+      stats.loading = clock;
+      stats.total = length;
+    }
     const watch = setInterval(() => {
       const { maxLoadTimeMs, maxTimeToFirstByteMs } = config.loadPolicy;
       const limit = clock.started ? maxLoadTimeMs : maxTimeToFirstByteMs;
@@ -187,10 +212,12 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
       for await (const piece of engine.fetch(file, request)) {
         data.set(piece.bytes, filled);
         filled += piece.bytes.length;
+        if (this.#shown) continue;
         clock.received(piece.bytes.length, piece.source, piece.early);
         stats.loaded = clock.networkBytes;
       }
       if (filled !== length) throw new RangeError(`engine gave ${filled} of ${length} bytes`);
+      if (this.#shown) return;
       clock.stop();
       stats.parsing = clock.parsing() ?? stats.parsing;
       const callbacks = this.#callbacks;

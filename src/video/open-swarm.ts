@@ -1,7 +1,7 @@
 import { ContentError } from "../core/content/error.ts";
 import type { SwarmUrl } from "../core/content/url.ts";
 import { PlaybackError } from "../engine/errors.ts";
-import { openRemote, type Opening } from "../worker/open.ts";
+import { openRemote, type Opening, type OpeningEvents } from "../worker/open.ts";
 import type { EngineConfig } from "./config.ts";
 
 /** Where a presentation and its viewers are found. */
@@ -24,10 +24,10 @@ export const whatFailed = (error: unknown): string =>
     : "The engine's script cannot be loaded";
 
 /** Opens the engine of a presentation and joins its swarm, if there is a way to. */
-export function openSwarm(options: SwarmOptions, warn: Warn): Opening {
+export function openSwarm(options: SwarmOptions, events: OpeningEvents): Opening {
   // What else there is, hls.js's options above all, stays in the page.
   const { presentation, trackers, promised, memoryLimit, strict, upload, iceServers } = options;
   const { maxNeighbours, minViewers, relayOnly, accessToken, encoding, peerId } = options;
   const swarm = { presentation, trackers, promised, iceServers, maxNeighbours, minViewers, relayOnly };
-  return openRemote({ ...swarm, memoryLimit, strict, upload, accessToken, encoding, peerId }, warn);
+  return openRemote({ ...swarm, memoryLimit, strict, upload, accessToken, encoding, peerId }, events);
 }

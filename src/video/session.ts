@@ -49,9 +49,9 @@ export class Session {
     this.#events = events;
     this.#options = options;
     this.#entry = new SwarmEntry({
-      open: (presentation) => {
+      open: (presentation, opening) => {
         const { trackers, config, promised } = this.#options;
-        return openSwarm({ ...config, presentation, trackers, promised }, (message) => this.#warn(message));
+        return openSwarm({ ...config, presentation, trackers, promised }, opening);
       },
       opened: (engine) => events.engine(engine),
       warn: (message) => this.#warn(message),
@@ -142,8 +142,9 @@ export class Session {
       engine: () => this.#entry.awaited,
       early: {
         // Where the page says how to send requests, none is sent ahead.
-        ask: (url) => OWN_WAYS.every((way) => config.hls?.[way] === undefined) && this.#entry.ask(url),
-        drop: (url) => this.#entry.drop(url),
+        ask: (url) => OWN_WAYS.every((way) => config.hls?.[way] === undefined) && this.#entry.early?.ask(url),
+        answer: (url) => this.#entry.early?.answer(url),
+        drop: (url) => this.#entry.early?.drop(url),
       },
       ttfbEstimate: () => hls.ttfbEstimate,
       plainBytes: (bytes) => this.#events.plainBytes(bytes),

@@ -1,11 +1,13 @@
-import type { Opening } from "../worker/open.ts";
+import type { Opening, OpeningEvents } from "../worker/open.ts";
 import type { RemoteEngine } from "../worker/remote-engine.ts";
+import { after } from "./after.ts";
+import { EarlyMedia } from "./early-media.ts";
 import { type Warn, whatFailed } from "./open-swarm.ts";
 
 /** What an entry needs of its session. */
 export interface EntryHost {
   /** Opens the engine for the ppsp.json at this absolute URL. */
-  open(presentation: string): Opening;
+  open(presentation: string, events: OpeningEvents): Opening;
   /** An engine is open. */
   opened(engine: RemoteEngine): void;
   readonly warn: Warn;
@@ -14,6 +16,7 @@ export interface EntryHost {
 /** One engine that is open, is being opened, or could not be opened. */
 interface Attempt {
   readonly opening: Opening;
+  readonly early: EarlyMedia;
   /** While it is being opened one to wait for, which is none after a while. */
   engine: RemoteEngine | Promise<RemoteEngine | undefined> | undefined;
 }
@@ -50,14 +53,9 @@ export class SwarmEntry {
     return this.#attempt?.engine;
   }
 
-  /** Asks the origin for what the engine that is being opened will be asked for. */
-  ask(url: string): void {
-    this.#attempt?.opening.ask(url);
-  }
-
-  /** Takes that back. */
-  drop(url: string): void {
-    this.#attempt?.opening.drop(url);
+  /** What is asked of the origin for the engine that is being opened. */
+  get early(): EarlyMedia | undefined {
+    return this.#attempt?.early;
   }
 
   /** ppsp.json may be there: nothing is said if it is not. */
@@ -90,7 +88,11 @@ export class SwarmEntry {
   #begin(place: string): void {
     this.#place = place;
     if (this.#hidden) return;
-    const opening = this.#host.open(place);
+    const early = new EarlyMedia((message) => opening.post(message));
+    const opening = this.#host.open(place, {
+      warn: (text) => this.#host.warn(text),
+      early: (answer) => early.came(answer),
+    });
     const opened = opening.engine.then(
       (engine) => {
         if (this.#attempt !== attempt) return undefined;
@@ -104,7 +106,7 @@ export class SwarmEntry {
         return undefined;
       },
     );
-    const attempt: Attempt = { opening, engine: Promise.race([opened, after(WAIT_MS)]) };
+    const attempt: Attempt = { opening, early, engine: Promise.race([opened, after(WAIT_MS)]) };
     this.#attempt = attempt;
   }
 
@@ -131,8 +133,4 @@ export class SwarmEntry {
     this.#attempt = undefined;
     attempt?.opening.close();
   }
-}
-
-function after(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(resolve, ms, undefined));
 }

@@ -1,27 +1,41 @@
 import type { EarlyResponse } from "../engine/http-source.ts";
+import { type EarlyAnswer, epochMs } from "./protocol.ts";
 
 /** An answer that nobody has taken yet. */
 interface Answer {
   readonly response: Promise<EarlyResponse>;
   readonly abort: AbortController;
+  whole: boolean;
 }
 
 /**
  * The first segment and its init section, asked of the origin before the engine is there: the picture does not wait for
- * ppsp.json. The engine, which begins with these very requests, finds them answered.
+ * ppsp.json. The engine, which begins with these very requests, finds them answered, and the page is given what has come as a
+ * whole: on a fast line that is long before the engine is through with it.
  */
 export class EarlyMedia {
+  /** Whether the page may have what nobody has verified. */
+  shows = true;
   readonly #answers = new Map<string, Answer>();
+  readonly #came: (answer: EarlyAnswer) => void;
+
+  /** `came` is given each answer that is whole before it is taken back. */
+  constructor(came: (answer: EarlyAnswer) => void) {
+    this.#came = came;
+  }
 
   /** Asks for a whole resource. */
   ask(url: string): void {
     if (this.#answers.has(url)) return;
     const abort = new AbortController();
     const askedAt = performance.now();
-    const response = fetch(url, { signal: abort.signal }).then((answer) => Object.assign(answer, { askedAt }));
+    const response = fetch(url, { signal: abort.signal }).then((answer) => {
+      if (answer.ok && this.shows) this.#show(url, answer.clone(), askedAt).catch(() => undefined);
+      return Object.assign(answer, { askedAt });
+    });
     // Whoever takes it hears of the error.
     response.catch(() => undefined);
-    this.#answers.set(url, { response, abort });
+    this.#answers.set(url, { response, abort, whole: false });
   }
 
   /** As the global one, but for what has been asked for already. */
@@ -37,10 +51,23 @@ export class EarlyMedia {
     return answer.response;
   };
 
+  /** Whether the page has been given all of it. */
+  whole(url = ""): boolean {
+    return this.#answers.get(url)?.whole === true;
+  }
+
   /** Takes a request back if nobody has wanted its answer. */
   drop(url: string): void {
     this.#answers.get(url)?.abort.abort();
     this.#answers.delete(url);
+  }
+
+  async #show(url: string, answer: Response, askedAt: number): Promise<void> {
+    const firstByteAt = epochMs();
+    const bytes = await answer.arrayBuffer();
+    const asked = this.#answers.get(url);
+    if (asked !== undefined) asked.whole = true;
+    this.#came({ url, bytes, askedAt: performance.timeOrigin + askedAt, firstByteAt, endedAt: epochMs() });
   }
 
   /** Takes back all that nobody has wanted. */

@@ -5,7 +5,7 @@ import { dialPeer, hasWebRtc } from "../link/peer-connection.ts";
 import { tellTracker } from "../link/tracker-http.ts";
 import { Calls } from "./calls.ts";
 import type { Port } from "./port.ts";
-import { fromFailure, type OpenMessage, type ToHost, type ToPage } from "./protocol.ts";
+import { type EarlyAnswer, fromFailure, type OpenMessage, type ToHost, type ToPage } from "./protocol.ts";
 import { RemoteEngine } from "./remote-engine.ts";
 import { forgetHost, startHost } from "./start.ts";
 
@@ -18,12 +18,18 @@ export type RemoteOptions = Omit<OpenMessage, "type" | "webRtc" | "accessToken">
 export interface Opening {
   /** @throws ContentError or PlaybackError where there is no usable ppsp.json; TypeError where no host can be loaded */
   readonly engine: Promise<RemoteEngine>;
-  /** Asks the origin for a whole resource that the engine will be asked for: see EarlyMedia. */
-  ask(url: string): void;
-  /** Takes that back, if it has not been used. */
-  drop(url: string): void;
+  /** Tells the host something, which waits until it runs. */
+  post(message: ToHost): void;
   /** Closes the engine, also before it is open. */
   close(): void;
+}
+
+/** What an engine that is being opened has to say. */
+export interface OpeningEvents {
+  /** One line for the console. */
+  warn(text: string): void;
+  /** What was asked for early has come. */
+  early?(answer: EarlyAnswer): void;
 }
 
 /** What Chromium tells of a device's power. */
@@ -31,12 +37,11 @@ interface Battery extends EventTarget {
   readonly charging: boolean;
 }
 
-/** Opens an engine at the page's host, and does for it what only a page can do. `warn` is told one line for the console. */
-export function openRemote(options: RemoteOptions, warn: (text: string) => void): Opening {
+/** Opens an engine at the page's host, and does for it what only a page can do. */
+export function openRemote(options: RemoteOptions, events: OpeningEvents): Opening {
   const host = startHost();
   const port = host.then((connect) => connect());
-  const engine = port.then((open) => attach(open, options, warn, hasWebRtc() ? dialPeer : undefined));
-  const asked = new Set<string>();
+  const engine = port.then((open) => attach(open, options, events, hasWebRtc() ? dialPeer : undefined));
   let opened: RemoteEngine | undefined;
   engine.then(
     (one) => {
@@ -52,13 +57,7 @@ export function openRemote(options: RemoteOptions, warn: (text: string) => void)
     );
   return {
     engine,
-    ask(url) {
-      asked.add(url);
-      post({ type: "early", url });
-    },
-    drop(url) {
-      if (asked.delete(url)) post({ type: "drop", url });
-    },
+    post,
     close() {
       if (opened === undefined) post({ type: "close" });
       else opened.close();
@@ -70,7 +69,7 @@ export function openRemote(options: RemoteOptions, warn: (text: string) => void)
 export function attach(
   port: Port<ToHost, ToPage>,
   { accessToken, ...options }: RemoteOptions,
-  warn: (text: string) => void,
+  events: OpeningEvents,
   dial: Dial | undefined,
 ): Promise<RemoteEngine> {
   const calls = new Calls(dial, (message, transfer) => port.post(message, transfer));
@@ -127,12 +126,15 @@ export function attach(
         case "hang up":
           calls.received(message);
           return;
+        case "early":
+          events.early?.(message.answer);
+          return;
         case "closed":
           reject(new PlaybackError("aborted", "the engine was closed before it was open"));
           end();
           return;
         default:
-          if (message.type === "warning") warn(message.text);
+          if (message.type === "warning") events.warn(message.text);
           engine?.received(message);
       }
     };

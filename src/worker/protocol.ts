@@ -99,6 +99,15 @@ export interface Part {
   readonly early: boolean;
 }
 
+/** The whole answer to an "early" request; times in ms since 1970. */
+export interface EarlyAnswer {
+  readonly url: string;
+  readonly bytes: ArrayBuffer;
+  readonly askedAt: number;
+  readonly firstByteAt: number;
+  readonly endedAt: number;
+}
+
 /** An error as plain values. */
 export interface Failure {
   readonly name: string;
@@ -139,6 +148,8 @@ export type ToPage =
   | { readonly type: "opened"; readonly presentation: Presentation; readonly baseUrl: string; readonly news: News }
   | { readonly type: "failed"; readonly failure: Failure }
   | EngineMessage
+  /** It has come as a whole; the engine has it, too. Not said where everything is verified before it is played. */
+  | { readonly type: "early"; readonly answer: EarlyAnswer }
   /** An access token for this tracker is wanted. */
   | { readonly type: "token"; readonly id: number; readonly url: string }
   /** What the page is to tell a tracker when it goes with everything in it. */

@@ -11,6 +11,8 @@ import { Feed } from "./feed.ts";
 import type { Port } from "./port.ts";
 import { FORWARDED, type News, type OpenMessage, toFailure, type ToHost, type ToPage } from "./protocol.ts";
 
+/** Whoever has ppsp.json after this time, ms, will have the first segment before a neighbour can be met. */
+const FAST_MS = 40;
 /** A viewer who has met nobody for this long, ms, is told so. */
 const LONELY_MS = 10_000;
 
@@ -23,7 +25,7 @@ export function serve(port: Port<ToPage, ToHost>): void {
 class EngineHost {
   readonly #port: Port<ToPage, ToHost>;
   readonly #dialler: Dialler;
-  readonly #early = new EarlyMedia();
+  readonly #early = new EarlyMedia((answer) => this.#port.post({ type: "early", answer }, [answer.bytes]));
   readonly #feeds = new Map<number, Feed>();
   readonly #tokens = new Map<number, (message: Extract<ToHost, { type: "token" }>) => void>();
   #nextToken = 0;
@@ -49,9 +51,14 @@ class EngineHost {
       case "drop":
         this.#early.drop(message.url);
         return;
-      case "fetch":
-        if (engine !== undefined) this.#feed(engine, message);
+      case "fetch": {
+        if (engine === undefined) return;
+        // The page has it and is about to show it: neighbours, whose connections only a page can make, can wait for that.
+        const shown = this.#early.whole(message.url);
+        this.#feed(engine, message);
+        if (!shown) engine.join();
         return;
+      }
       case "due":
         this.#feeds.get(message.id)?.move(message.due);
         return;
@@ -63,6 +70,7 @@ class EngineHost {
         return;
       case "playhead":
         engine?.setPlayhead(message.playhead);
+        engine?.join();
         return;
       case "stalls":
         if (engine !== undefined) engine.stalls = message.stalls;
@@ -87,7 +95,9 @@ class EngineHost {
 
   async #open(message: OpenMessage): Promise<void> {
     const { trackers, memoryLimit, strict, upload } = message;
+    this.#early.shows = strict !== true;
     const { maxNeighbours, minViewers, relayOnly, encoding, peerId, accessToken } = message;
+    const began = performance.now();
     try {
       const { place, promised, named } = await locate(message);
       const engine = await openEngine({
@@ -124,6 +134,7 @@ class EngineHost {
         signal: this.#closed.signal,
       });
       this.#opened(engine);
+      if (performance.now() - began > FAST_MS) engine.join();
     } catch (error) {
       this.#port.post({ type: "failed", failure: toFailure(error) });
       this.#close();

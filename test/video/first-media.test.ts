@@ -38,6 +38,7 @@ describe("first media", () => {
       engine: () => open,
       early: {
         ask: (url) => void asked.push(name(url)),
+        answer: () => undefined,
         drop: (url) => (asked = asked.filter((one) => one !== name(url))),
       },
     });

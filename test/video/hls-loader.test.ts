@@ -8,6 +8,7 @@ import Hls, {
 } from "hls.js";
 import { describe, expect, test } from "vitest";
 import { BYPASS } from "../../src/sw/protocol.ts";
+import type { EarlyAnswer } from "../../src/worker/protocol.ts";
 import { fragmentLoader } from "../../src/video/hls-loader.ts";
 
 type Engine = NonNullable<Awaited<ReturnType<Parameters<typeof fragmentLoader>[0]["engine"]>>>;
@@ -56,9 +57,20 @@ class PlainLoader implements Loader<FragmentLoaderContext> {
   destroy() {}
 }
 
-function setUp(engine: Engine | Promise<Engine | undefined> | undefined, uri: string, rangeStart = 0, rangeEnd = 0) {
+function setUp(
+  engine: Engine | Promise<Engine | undefined> | undefined,
+  uri: string,
+  rangeStart = 0,
+  rangeEnd = 0,
+  answer?: Promise<EarlyAnswer>,
+) {
   PlainLoader.loads = [];
-  const early = { asked: [] as string[], ask: (url: string) => early.asked.push(url), drop: () => undefined };
+  const early = {
+    asked: [] as string[],
+    ask: (url: string) => early.asked.push(url),
+    answer: () => answer,
+    drop: () => undefined,
+  };
   const events: string[] = [];
   const world = { currentTime: 0, plainBytes: 0, failure: undefined as unknown };
   const FragmentLoader = fragmentLoader({
@@ -203,6 +215,68 @@ describe("fragmentLoader", () => {
     loader.destroy();
     expect(events).toEqual([]);
     expect(loader.stats.aborted).toBe(true);
+  });
+
+  describe("what came early as a whole", () => {
+    const { timeOrigin } = performance;
+    const answer: EarlyAnswer = {
+      url: `http://o/0.m4s${BYPASS}`,
+      bytes: new Uint8Array([1, 2, 3, 4, 5, 6]).buffer,
+      askedAt: timeOrigin + 10,
+      firstByteAt: timeOrigin + 30,
+      endedAt: timeOrigin + 40,
+    };
+
+    test("is played at once, told as the origin sent it, and asked of the engine, which shares it", async () => {
+      let read = 0;
+      const engine = engineWith(async function* () {
+        for await (const piece of pieces([[1, 2, 3, 4, 5, 6], "http"])) {
+          read += piece.bytes.length;
+          yield piece;
+        }
+      });
+      const { result, events, loader, world } = setUp(engine, "0.m4s", 0, 0, Promise.resolve(answer));
+      expect((await result).data).toBe(answer.bytes);
+      const { loading, loaded, total } = loader.stats;
+      expect({ loaded, total }).toEqual({ loaded: 6, total: 6 });
+      expect([loading.start, loading.first, loading.end].map(Math.round)).toEqual([10, 30, 40]);
+      // hls.js is through with the loader now.
+      loader.destroy();
+      await expect.poll(() => read).toBe(6);
+      expect(loader.stats).toMatchObject({ loaded: 6, aborted: false });
+      expect(loader.stats.loading).toBe(loading);
+      expect(events).toEqual(["success"]);
+      expect([world.plainBytes, world.failure, PlainLoader.loads.length]).toEqual([0, undefined, 0]);
+    });
+
+    test("does not wait for ppsp.json, and is counted where there is none", async () => {
+      let opened: (engine: undefined) => void = () => undefined;
+      const opening = new Promise<undefined>((resolve) => (opened = resolve));
+      const { result, events, world } = setUp(opening, "0.m4s", 0, 0, Promise.resolve(answer));
+      expect((await result).data).toBe(answer.bytes);
+      opened(undefined);
+      await expect.poll(() => world.plainBytes).toBe(6);
+      expect(events).toEqual(["success"]);
+      expect(PlainLoader.loads).toEqual([]);
+    });
+
+    test("is not waited for long, and is nothing new after the engine's answer", async () => {
+      let came: (answer: EarlyAnswer) => void = () => undefined;
+      const late = new Promise<EarlyAnswer>((resolve) => (came = resolve));
+      const engine = engineWith(() => pieces([[1, 2, 3, 4, 5, 6], "peer"]));
+      const { result, events } = setUp(engine, "0.m4s", 0, 0, late);
+      expect((await result).data).toEqual(answer.bytes);
+      came(answer);
+      await late;
+      expect(events).toEqual(["success"]);
+    });
+
+    test("is nothing to hls.js after an abort", async () => {
+      const { loader, events } = setUp(new Promise(() => {}), "0.m4s", 0, 0, Promise.resolve(answer));
+      loader.abort();
+      await Promise.resolve();
+      expect(events).toEqual(["abort"]);
+    });
   });
 
   test("asks the origin for the first segment while ppsp.json is awaited, and for nothing where the engine is there or will never be", async () => {

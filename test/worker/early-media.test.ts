@@ -3,18 +3,22 @@ import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { EarlyResponse } from "../../src/engine/http-source.ts";
 import { EarlyMedia } from "../../src/worker/early-media.ts";
+import { type EarlyAnswer, epochMs } from "../../src/worker/protocol.ts";
 
 describe("EarlyMedia", () => {
   let server: Server;
   let url: string;
+  let came: EarlyAnswer[];
   let requests: { readonly range: string | undefined; readonly message: IncomingMessage }[];
 
   beforeEach(async () => {
     requests = [];
-    // One byte, and never an end.
+    came = [];
+    // One byte, and never an end, but for what is whole.
     server = createServer((message, response) => {
       requests.push({ range: message.headers.range, message });
       response.write("1");
+      if (message.url === "/whole") response.end("2");
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/0.m4s`;
@@ -28,7 +32,7 @@ describe("EarlyMedia", () => {
   const ended = (request: number) => expect.poll(() => requests[request]!.message.destroyed).toBe(true);
 
   test("its answer is the engine's, once; an abort of the engine's ends it", async () => {
-    const early = new EarlyMedia();
+    const early = new EarlyMedia((answer) => came.push(answer));
     const before = performance.now();
     early.ask(url);
     const after = performance.now();
@@ -47,7 +51,7 @@ describe("EarlyMedia", () => {
   });
 
   test("where the engine wants less, it ends", async () => {
-    const early = new EarlyMedia();
+    const early = new EarlyMedia((answer) => came.push(answer));
     early.ask(url);
     await asked(1);
     await early.fetch(url, { headers: { Range: "bytes=0-0" } });
@@ -56,7 +60,7 @@ describe("EarlyMedia", () => {
   });
 
   test("where nobody wants it, it ends", async () => {
-    const early = new EarlyMedia();
+    const early = new EarlyMedia((answer) => came.push(answer));
     early.ask(url);
     await asked(1);
     early.drop(url);
@@ -65,8 +69,36 @@ describe("EarlyMedia", () => {
     expect(requests).toHaveLength(2);
   });
 
+  test("the page is given what has come as a whole, and the engine has it, too", async () => {
+    const early = new EarlyMedia((answer) => came.push(answer));
+    const whole = new URL("/whole", url).href;
+    const before = epochMs();
+    early.ask(whole);
+    early.ask(url);
+    expect(early.whole(whole)).toBe(false);
+    await expect.poll(() => came).toHaveLength(1);
+    const [answer] = came;
+    expect(Buffer.from(answer!.bytes).toString()).toBe("12");
+    expect(answer!.url).toBe(whole);
+    const times = [before, answer!.askedAt, answer!.firstByteAt, answer!.endedAt, epochMs()];
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    expect([early.whole(whole), early.whole(url), early.whole()]).toEqual([true, false, false]);
+    expect(await (await early.fetch(whole)).text()).toBe("12");
+    expect(requests).toHaveLength(2);
+    early.close();
+  });
+
+  test("where everything is verified before it is played, the page is given nothing", async () => {
+    const early = new EarlyMedia((answer) => came.push(answer));
+    early.shows = false;
+    const whole = new URL("/whole", url).href;
+    early.ask(whole);
+    expect(await (await early.fetch(whole)).text()).toBe("12");
+    expect(came).toEqual([]);
+  });
+
   test("other resources go past it", async () => {
-    const early = new EarlyMedia();
+    const early = new EarlyMedia((answer) => came.push(answer));
     early.ask(url);
     await early.fetch(`${url}?other`);
     await asked(2);

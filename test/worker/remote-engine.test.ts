@@ -51,9 +51,14 @@ describe.each(Object.entries(ways))("an engine %s", (_name, pair) => {
     for (const engine of engines) engine.close();
   });
 
-  async function open(options: Partial<RemoteOptions> = {}, dial?: Dial): Promise<RemoteEngine> {
+  async function open(
+    options: Partial<RemoteOptions> = {},
+    dial?: Dial,
+    opening: (page: Port<ToHost, ToPage>) => void = () => undefined,
+  ): Promise<RemoteEngine> {
     const [page, host] = pair();
     serve(host);
+    opening(page);
     const heard: Port<ToHost, ToPage> = {
       post: (message, transfer) => page.post(message, transfer),
       set onmessage(listener: (message: ToPage) => void) {
@@ -68,7 +73,7 @@ describe.each(Object.entries(ways))("an engine %s", (_name, pair) => {
     const engine = await attach(
       heard,
       { presentation: `${village.origin.url}ppsp.json`, trackers: [], ...options },
-      (text) => warnings.push(text),
+      { warn: (text) => warnings.push(text) },
       dial,
     );
     engines.push(engine);
@@ -126,7 +131,7 @@ describe.each(Object.entries(ways))("an engine %s", (_name, pair) => {
     page.post({ type: "early", url });
     await expect.poll(() => village.origin.log.filter(({ url }) => url === "/0.m4s").length).toBe(1);
     const options = { presentation: `${village.origin.url}ppsp.json`, trackers: [] };
-    const engine = await attach(page, options, () => undefined, undefined);
+    const engine = await attach(page, options, { warn: () => undefined }, undefined);
     engines.push(engine);
     expect((await read(engine, 1, { url })).bytes).toEqual(village.published(1));
     expect(village.origin.log.filter(({ url }) => url === "/0.m4s").length).toBe(1);
@@ -179,7 +184,7 @@ describe.each(Object.entries(ways))("an engine %s", (_name, pair) => {
     const [page, host] = pair();
     serve(host);
     const presentation = await hanging();
-    const opening = attach(page, { presentation, trackers: [] }, () => undefined, undefined);
+    const opening = attach(page, { presentation, trackers: [] }, { warn: () => undefined }, undefined);
     await expect.poll(() => requests.length).toBe(1);
     page.post({ type: "close" });
     await expect(opening).rejects.toMatchObject({ code: "aborted" });
@@ -202,6 +207,76 @@ describe.each(Object.entries(ways))("an engine %s", (_name, pair) => {
     await open({ trackers: [tracker], accessToken }, () => ({ signal: () => undefined, close: () => undefined }));
     await expect.poll(() => shown.slice(0, 2)).toEqual(["Bearer token1", "Bearer token2"]);
     expect(asked.slice(0, 2)).toEqual([tracker, tracker]);
+  });
+
+  describe("neighbours are met", () => {
+    let joins: number;
+    let tracker: string;
+    let page: Port<ToHost, ToPage>;
+    beforeEach(async () => {
+      joins = 0;
+      tracker = await listen((_request, response) => {
+        joins++;
+        response.writeHead(500).end();
+      });
+      // The engine's time stands still.
+      vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
+    });
+    afterEach(() => void vi.useRealTimers());
+
+    const begin = (options: Partial<RemoteOptions> = {}): Promise<RemoteEngine> =>
+      open(
+        { trackers: [tracker], ...options },
+        () => ({ signal: () => undefined, close: () => undefined }),
+        (port) => (page = port),
+      );
+    /** Waits by real time: `expect.poll` would move the engine's. */
+    const until = async (holds: () => boolean): Promise<void> => {
+      while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+    };
+    const joined = () => until(() => joins > 0);
+    /** Whatever was sent to the tracker before has come. */
+    const settled = async (): Promise<void> => {
+      const before = joins;
+      await fetch(tracker);
+      expect(joins).toBe(before + 1);
+      joins = before;
+    };
+
+    test("with the first request", async () => {
+      const engine = await begin();
+      await settled();
+      await read(engine, 1);
+      await joined();
+    });
+
+    test("when it plays, where the page has been given what it requests", async () => {
+      const engine = await begin();
+      const url = new URL(engine.presentation.files[1]!.uri, engine.baseUrl).href;
+      page.post({ type: "early", url });
+      await until(() => told.some(({ type }) => type === "early"));
+      await read(engine, 1, { url });
+      await settled();
+      engine.setPlayhead({ file: 1 });
+      await joined();
+    });
+
+    test("where nothing is requested, after a while", async () => {
+      await begin();
+      vi.advanceTimersByTime(249);
+      await settled();
+      vi.advanceTimersByTime(1);
+      await joined();
+    });
+
+    test("at once where the origin is slow", async () => {
+      const presentation = await listen((_request, response) => {
+        vi.advanceTimersByTime(41);
+        response.end(serialisePresentation(village.presentation));
+      });
+      await begin({ presentation });
+      await joined();
+    });
   });
 
   const servers: Server[] = [];
