@@ -70,7 +70,7 @@ function live(history: History): End {
     gone.add(peer);
     // Some say goodbye, others just fall silent until their links are found dead.
     if (net.random() < 0.5) peer.step({ type: "close" });
-    net.peers.delete(peer.id);
+    net.leave(peer);
     for (const other of links.get(peer)!) {
       links.get(other)!.delete(peer);
       if (net.random() < 0.7) other.step({ type: "unlink", link: peer.id });

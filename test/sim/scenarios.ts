@@ -220,7 +220,7 @@ class Audience {
     viewer.leave();
     if (!silently) peer.step({ type: "close" });
     // What it has sent is still on its way; nothing reaches it any more.
-    this.#net.peers.delete(peer.id);
+    this.#net.leave(peer);
     const place = this.#roster.indexOf(viewer);
     if (place >= 0) this.#roster.splice(place, 1);
     const neighbours = this.#neighbours.get(peer.id)!;

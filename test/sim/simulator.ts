@@ -55,6 +55,8 @@ export class SimPeer {
   known: KnownChunks | undefined;
   readonly work: Work = { inputs: 0, datagrams: 0, bytes: 0, content: 0 };
   readonly line: Line;
+  /** Off the network. */
+  gone = false;
   uplinkFreeAt = 0;
   downlinkFreeAt = 0;
   #wakeAt = Infinity;
@@ -180,13 +182,14 @@ class Flight {
   order = 0;
   at: number;
   readonly from: SimPeer;
-  readonly to: string;
+  /** The receiver: undefined if there was none when it left. */
+  readonly to: SimPeer | undefined;
   readonly head: Uint8Array;
   readonly payload: Uint8Array | undefined;
   /** Whether its way through the receiver's downlink is paid for. */
   through = false;
 
-  constructor(at: number, from: SimPeer, to: string, head: Uint8Array, payload: Uint8Array | undefined) {
+  constructor(at: number, from: SimPeer, to: SimPeer | undefined, head: Uint8Array, payload: Uint8Array | undefined) {
     this.at = at;
     this.from = from;
     this.to = to;
@@ -228,6 +231,12 @@ export class Simulator {
     return peer;
   }
 
+  /** Takes a peer off the network: what is on its way to it arrives nowhere. */
+  leave(peer: SimPeer): void {
+    peer.gone = true;
+    this.peers.delete(peer.id);
+  }
+
   /** Links two peers; the first opens the channel. */
   connect(a: SimPeer, b: SimPeer, maxDatagram = 65_536, reliable = false): void {
     a.step({ type: "link", link: b.id, maxDatagram, reliable, ...(b.address && { address: b.address }) });
@@ -252,7 +261,7 @@ export class Simulator {
     for (let i = 0; i < copies; i++) {
       const way = delay + from.line.delay + (target?.line.delay ?? 0) + this.random() * jitter;
       const through = target === undefined ? 0 : length / target.line.downlink;
-      this.#events.add(new Flight(from.uplinkFreeAt + way + through, from, to, head, payload));
+      this.#events.add(new Flight(from.uplinkFreeAt + way + through, from, target, head, payload));
     }
   }
 
@@ -275,9 +284,8 @@ export class Simulator {
 
   /** A datagram comes out of the receiver's downlink, unless others are in there. */
   #arrive(flight: Flight): void {
-    const { from, to, head, payload } = flight;
-    const target = this.peers.get(to);
-    if (target === undefined) return;
+    const { from, to: target, head, payload } = flight;
+    if (target === undefined || target.gone) return;
     if (!flight.through) {
       flight.through = true;
       const length = head.length + (payload?.length ?? 0);
@@ -291,7 +299,7 @@ export class Simulator {
     }
     const data = (payload && target.known?.frame(head, payload)) ?? join(head, payload);
     this.bytes += data.length;
-    if (this.#traced) this.#trace.update(`${this.now} ${from.id} ${to} `).update(data);
+    if (this.#traced) this.#trace.update(`${this.now} ${from.id} ${target.id} `).update(data);
     target.step({ type: "datagram", link: from.id, data });
   }
 }

@@ -172,7 +172,7 @@ describe("two peers", () => {
     a.seed(content);
     net.connect(b, a);
     expect(net.run(() => b.swarm.connection("a")?.state === "established", 10_000)).toBe(true);
-    net.peers.delete("a");
+    net.leave(a);
     const lastHeard = net.now;
     expect(net.run(() => b.swarm.connection("a") === undefined, 600_000)).toBe(true);
     expect(net.now - lastHeard).toBeGreaterThanOrEqual(180_000);
