@@ -35,6 +35,8 @@ export function without(wants: readonly Want[], chunks: ChunkRange, have: ChunkS
   });
 }
 
+/** Of what is overdue no more chunks are looked at than this. */
+const MOST_LOOKED = 512;
 /** Chunks that are compared for rarity at a time: enough for variety, and it bounds the work of one decision. */
 const SAMPLE = 8;
 
@@ -43,7 +45,8 @@ const SAMPLE = 8;
  * peers have. A chunk that this peer would deliver too late is left to others, and so is one that another peer has too while
  * this one has failed to deliver it once, or has not delivered anything for long (HAVE.1, UNCHOKE.2 of RFC 7574 §13.6).
  * Each channel begins at another place of a want, so that neighbours with the same wants do not all take the same from one peer,
- * but different chunks, and give them to each other.
+ * but different chunks, and give them to each other. What is overdue is asked for from the end: the origin sends it from the front,
+ * and would send all that it has to pass over once more.
  */
 export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   const picked: number[] = [];
@@ -53,7 +56,10 @@ export const deadlineThenRarest: Picker = (view, connection, room, now) => {
     if (!connection.peerHas.intersects(want.chunks)) continue;
     if (isTooLate(want, connection.download.expected(now), now)) continue;
     others ??= [...view.connections].filter((other) => other !== connection && other.state === "established");
-    const candidates = sample(view, connection, others, want, Math.max(SAMPLE, room));
+    const candidates =
+      want.deadline <= now
+        ? last(view, connection, others, want, room - picked.length)
+        : sample(view, connection, others, want, Math.max(SAMPLE, room));
     if (candidates.length > room - picked.length) {
       const rarity = new Map<number, number>();
       for (const chunk of candidates) rarity.set(chunk, holders(others, chunk));
@@ -66,6 +72,27 @@ export const deadlineThenRarest: Picker = (view, connection, room, now) => {
   }
   return picked;
 };
+
+/** The last chunks of a want that a peer has, at most so many, that are not busy and not left to others; the last one first. */
+function last(
+  { busy }: PickerView,
+  connection: Connection,
+  others: readonly Connection[],
+  { chunks }: Want,
+  most: number,
+): number[] {
+  const found: number[] = [];
+  let looked = 0;
+  for (const held of connection.peerHas.present(chunks).reverse()) {
+    for (const { start, end } of busy.missing(held).reverse()) {
+      for (let chunk = end; chunk >= start; chunk--) {
+        if (found.length >= most || looked++ >= MOST_LOOKED) return found;
+        if (!isLeftToOthers(others, connection, chunk)) found.push(chunk);
+      }
+    }
+  }
+  return found;
+}
 
 /** At most so many chunks that a peer has, that are not busy and not left to others; beginning at another place in each channel. */
 function sample(
