@@ -25,6 +25,8 @@ export interface LoaderHost {
   readonly playhead: Playhead;
   /** What hls.js believes of the time to first byte, ms. */
   ttfbEstimate(): number;
+  /** The shortest time to first byte of a playlist so far, ms; Infinity before there is one. */
+  playlistTtfb(): number;
   /** Media bytes came from the origin without the engine. */
   plainBytes(bytes: number): void;
   /** The engine failed in a way that is its own fault; the origin took over. */
@@ -146,7 +148,10 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     this.#shown = true;
     const { stats } = this;
     const { timeOrigin } = performance;
-    stats.loading = { start: askedAt - timeOrigin, first: firstByteAt - timeOrigin, end: endedAt - timeOrigin };
+    const start = askedAt - timeOrigin;
+    // A busy worker may have looked late: what had come by then would make the line look faster than it is.
+    const first = Math.min(firstByteAt - timeOrigin, start + this.#host.playlistTtfb());
+    stats.loading = { start, first, end: endedAt - timeOrigin };
     stats.loaded = stats.total = bytes.byteLength;
     callbacks.onProgress?.(stats, context, bytes, null);
     callbacks.onSuccess({ url: context.url, data: bytes, code: 200 }, stats, context, null);

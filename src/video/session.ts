@@ -1,5 +1,5 @@
 import type Hls from "hls.js";
-import type { HlsConfig, ManifestLoadedData } from "hls.js";
+import type { HlsConfig, LoaderStats, ManifestLoadedData } from "hls.js";
 import { SESSION_DATA_ID } from "../core/content/presentation.ts";
 import type { RemoteEngine } from "../worker/remote-engine.ts";
 import { startHost } from "../worker/start.ts";
@@ -137,6 +137,7 @@ export class Session {
 
   #playHls(HlsJs: HlsClass): void {
     const { src, config, presentation } = this.#options;
+    let playlistTtfb = Infinity;
     const host: LoaderHost = {
       playhead: this.#video,
       engine: () => this.#entry.awaited,
@@ -147,6 +148,7 @@ export class Session {
         drop: (url) => this.#entry.early?.drop(url),
       },
       ttfbEstimate: () => hls.ttfbEstimate,
+      playlistTtfb: () => playlistTtfb,
       plainBytes: (bytes) => this.#events.plainBytes(bytes),
       engineFailed: (error) => this.#warn(`The engine failed: the video plays over HTTP. ${text(error)}`),
     };
@@ -156,6 +158,11 @@ export class Session {
       ...config.hls,
       fLoader: fragmentLoader(host),
     });
+    const answered = ({ loading: { start, first } }: LoaderStats): void => {
+      playlistTtfb = Math.min(playlistTtfb, first - start);
+    };
+    hls.on(HlsJs.Events.MANIFEST_LOADED, (_event, { stats }) => answered(stats));
+    hls.on(HlsJs.Events.LEVEL_LOADED, (_event, { stats }) => answered(stats));
     askFirstMedia(HlsJs, hls, host);
     this.#hls = hls;
     this.#recovery = new Recovery(HlsJs, hls, src, {

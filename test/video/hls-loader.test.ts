@@ -72,7 +72,7 @@ function setUp(
     drop: () => undefined,
   };
   const events: string[] = [];
-  const world = { currentTime: 0, plainBytes: 0, failure: undefined as unknown };
+  const world = { currentTime: 0, playlistTtfb: Infinity, plainBytes: 0, failure: undefined as unknown };
   const FragmentLoader = fragmentLoader({
     engine: () => engine,
     early,
@@ -85,6 +85,7 @@ function setUp(
       },
     },
     ttfbEstimate: () => 50,
+    playlistTtfb: () => world.playlistTtfb,
     plainBytes: (bytes) => (world.plainBytes += bytes),
     engineFailed: (error) => (world.failure = error),
   });
@@ -247,6 +248,14 @@ describe("fragmentLoader", () => {
       expect(loader.stats.loading).toBe(loading);
       expect(events).toEqual(["success"]);
       expect([world.plainBytes, world.failure, PlainLoader.loads.length]).toEqual([0, undefined, 0]);
+    });
+
+    test("looks no faster for a worker that was busy when it began to come: playlists have told how soon that was", async () => {
+      const { result, loader, world } = setUp(new Promise(() => {}), "0.m4s", 0, 0, Promise.resolve(answer));
+      world.playlistTtfb = 5;
+      await result;
+      const { start, first, end } = loader.stats.loading;
+      expect([start, first, end].map(Math.round)).toEqual([10, 15, 40]);
     });
 
     test("does not wait for ppsp.json, and is counted where there is none", async () => {
