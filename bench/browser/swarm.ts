@@ -31,11 +31,15 @@ const TARGETS: readonly Target[] = [
   { name: "flash", when: { ...HOME, staggerMs: 0 }, offload: 72 },
 ];
 
+/** So long all pages have been open when the first one starts, ms: on few cores it would wait for what the others still load. */
+const SETTLE_MS = 1000;
+
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 const run = (system: System, { pages: count, staggerMs, line, uplinkKbit, media }: Settings): Promise<object> =>
   Stage.with({ system, media, line, uplinkKbit }, async (stage) => {
     const pages = await Promise.all(Array.from({ length: count }, (_, viewer) => stage.openPage(viewer)));
+    await wait(SETTLE_MS);
     const before = await stage.processorS();
     const readings = await Promise.all(
       pages.map(async (page, index): Promise<PageReading> => {

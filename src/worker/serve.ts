@@ -12,7 +12,7 @@ import type { Port } from "./port.ts";
 import { FORWARDED, type News, type OpenMessage, toFailure, type ToHost, type ToPage } from "./protocol.ts";
 
 /** Whoever has ppsp.json after this time, ms, will have the first segment before a neighbour can be met. */
-const FAST_MS = 40;
+const FAST_MS = 60;
 /** A viewer who has met nobody for this long, ms, is told so. */
 const LONELY_MS = 10_000;
 

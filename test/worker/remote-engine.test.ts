@@ -271,7 +271,7 @@ describe.each(Object.entries(ways))("an engine %s", (_name, pair) => {
 
     test("at once where the origin is slow", async () => {
       const presentation = await listen((_request, response) => {
-        vi.advanceTimersByTime(41);
+        vi.advanceTimersByTime(61);
         response.end(serialisePresentation(village.presentation));
       });
       await begin({ presentation });
