@@ -5,6 +5,7 @@ import type { EarlyAnswer } from "../worker/protocol.ts";
 interface Asked {
   readonly answer: Promise<EarlyAnswer>;
   readonly came: (answer: EarlyAnswer) => void;
+  readonly at: number;
 }
 
 /** What is asked of the origin before the engine can be asked, as the page sees it: see EarlyMedia in src/worker. */
@@ -21,13 +22,18 @@ export class EarlyMedia {
     if (this.#asked.has(url)) return;
     let came: Asked["came"] = () => undefined;
     const answer = new Promise<EarlyAnswer>((resolve) => (came = resolve));
-    this.#asked.set(url, { answer, came });
+    this.#asked.set(url, { answer, came, at: performance.now() });
     this.#post({ type: "early", url });
   }
 
   /** The answer, if it has been asked for; settles only if it comes as a whole and nobody took it back. */
   answer(url: string): Promise<EarlyAnswer> | undefined {
     return this.#asked.get(url)?.answer;
+  }
+
+  /** When it was asked for, ms. */
+  askedAt(url: string): number | undefined {
+    return this.#asked.get(url)?.at;
   }
 
   /** An answer has come. */

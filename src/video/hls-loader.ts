@@ -21,7 +21,7 @@ export interface LoaderHost {
   /** The engine of this presentation, if there is to be one; resolves without one when it is not worth waiting for any more. */
   engine(): RemoteEngine | Promise<RemoteEngine | undefined> | undefined;
   /** What is asked of the origin until then. */
-  readonly early: Pick<EarlyMedia, "ask" | "answer" | "drop">;
+  readonly early: Pick<EarlyMedia, "ask" | "answer" | "askedAt" | "drop">;
   readonly playhead: Playhead;
   /** What hls.js believes of the time to first byte, ms. */
   ttfbEstimate(): number;
@@ -186,6 +186,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     const hashMs = engine.hashMs();
     const clock = new LoadClock({
       now: () => performance.now(),
+      began: host.early.askedAt(context.url + BYPASS),
       ttfbEstimate: () => host.ttfbEstimate(),
       lineMs: (bytes) => engine.lineMs(bytes),
       asideMs: () => engine.hashMs() - hashMs,

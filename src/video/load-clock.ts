@@ -46,6 +46,8 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
   constructor(options: {
     /** `performance.now`. */
     readonly now: () => number;
+    /** When the origin was asked, if that was before now, ms. */
+    readonly began?: number | undefined;
     /** What hls.js believes of the time to first byte, ms. */
     readonly ttfbEstimate: () => number;
     /** How long bytes take from the origin at this moment, ms, once it has begun to answer. */
@@ -54,13 +56,13 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
     readonly asideMs?: () => number;
     readonly pace: () => Pace;
   }) {
-    const { now, ttfbEstimate, lineMs, pace, asideMs = () => 0 } = options;
+    const { now, ttfbEstimate, lineMs, pace, asideMs = () => 0, began = now() } = options;
     this.#now = now;
     this.#ttfbEstimate = ttfbEstimate;
     this.#lineMs = lineMs;
     this.#pace = pace;
     this.#asideMs = asideMs;
-    this.#mark = now();
+    this.#mark = began;
     this.#since = pace();
     this.#alone = this.#since === "alone";
   }

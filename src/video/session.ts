@@ -145,6 +145,7 @@ export class Session {
         // Where the page says how to send requests, none is sent ahead.
         ask: (url) => OWN_WAYS.every((way) => config.hls?.[way] === undefined) && this.#entry.early?.ask(url),
         answer: (url) => this.#entry.early?.answer(url),
+        askedAt: (url) => this.#entry.early?.askedAt(url),
         drop: (url) => this.#entry.early?.drop(url),
       },
       ttfbEstimate: () => hls.ttfbEstimate,

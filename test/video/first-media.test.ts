@@ -39,6 +39,7 @@ describe("first media", () => {
       early: {
         ask: (url) => void asked.push(name(url)),
         answer: () => undefined,
+        askedAt: () => undefined,
         drop: (url) => (asked = asked.filter((one) => one !== name(url))),
       },
     });

@@ -21,10 +21,10 @@ const FILES = [
 ];
 
 /** The part of an engine that the loader uses, with `fetch` as given. */
-function engineWith(fetch: Engine["fetch"]): Engine {
+function engineWith(fetch: Engine["fetch"], neighbours = 1): Engine {
   return {
     presentation: { files: FILES },
-    stats: { neighbours: 1 },
+    stats: { neighbours },
     expectedHttpMs: (bytes: number) => 100 + bytes / 50,
     lineMs: (bytes: number) => bytes / 50,
     hashMs: () => 0,
@@ -63,12 +63,14 @@ function setUp(
   rangeStart = 0,
   rangeEnd = 0,
   answer?: Promise<EarlyAnswer>,
+  askedAt?: number,
 ) {
   PlainLoader.loads = [];
   const early = {
     asked: [] as string[],
     ask: (url: string) => early.asked.push(url),
     answer: () => answer,
+    askedAt: () => askedAt,
     drop: () => undefined,
   };
   const events: string[] = [];
@@ -278,6 +280,16 @@ describe("fragmentLoader", () => {
       came(answer);
       await late;
       expect(events).toEqual(["success"]);
+    });
+
+    test("counts from when the origin was asked, where the engine gives it", async () => {
+      const engine = engineWith(() => pieces([[1, 2, 3, 4, 5, 6], "http"]), 0);
+      const before = performance.now();
+      const { loader, result } = setUp(engine, "0.m4s", 0, 0, new Promise(() => {}), before - 500);
+      await result;
+      const { start, end } = loader.stats.loading;
+      expect(start).toBeLessThanOrEqual(before - 499);
+      expect(end).toBeGreaterThanOrEqual(before);
     });
 
     test("is nothing to hls.js after an abort", async () => {
