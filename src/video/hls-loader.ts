@@ -184,9 +184,11 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     const slack = (): number => slackMs(host.playhead, start);
     let filled = 0;
     const hashMs = engine.hashMs();
+    const askedAt = host.early.askedAt(context.url + BYPASS);
     const clock = new LoadClock({
       now: () => performance.now(),
-      began: host.early.askedAt(context.url + BYPASS),
+      began: askedAt,
+      mostTtfb: askedAt && host.playlistTtfb(),
       ttfbEstimate: () => host.ttfbEstimate(),
       lineMs: (bytes) => engine.lineMs(bytes),
       asideMs: () => engine.hashMs() - hashMs,

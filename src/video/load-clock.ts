@@ -31,6 +31,7 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
   readonly #lineMs: (bytes: number) => number;
   readonly #pace: () => Pace;
   readonly #asideMs: () => number;
+  readonly #mostTtfb: number;
   /** Time up to which everything is counted, and at what pace since then. */
   #mark: number;
   #since: Pace;
@@ -48,6 +49,8 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
     readonly now: () => number;
     /** When the origin was asked, if that was before now, ms. */
     readonly began?: number | undefined;
+    /** The time to first byte cannot have been longer, ms: of what was asked for before, more may have come by the time that anybody looks. */
+    readonly mostTtfb?: number | undefined;
     /** What hls.js believes of the time to first byte, ms. */
     readonly ttfbEstimate: () => number;
     /** How long bytes take from the origin at this moment, ms, once it has begun to answer. */
@@ -56,12 +59,13 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
     readonly asideMs?: () => number;
     readonly pace: () => Pace;
   }) {
-    const { now, ttfbEstimate, lineMs, pace, asideMs = () => 0, began = now() } = options;
+    const { now, ttfbEstimate, lineMs, pace, asideMs = () => 0, began = now(), mostTtfb = Infinity } = options;
     this.#now = now;
     this.#ttfbEstimate = ttfbEstimate;
     this.#lineMs = lineMs;
     this.#pace = pace;
     this.#asideMs = asideMs;
+    this.#mostTtfb = mostTtfb;
     this.#mark = began;
     this.#since = pace();
     this.#alone = this.#since === "alone";
@@ -117,8 +121,8 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
     if (source === "cache") return;
     if (source === "peer" || early) this.#alone = false;
     if (this.#ttfb === undefined) {
-      this.#ttfb = this.#alone ? this.#hurriedMs : this.#ttfbEstimate();
-      this.#hurriedMs = 0;
+      this.#ttfb = this.#alone ? Math.min(this.#hurriedMs, this.#mostTtfb) : this.#ttfbEstimate();
+      this.#hurriedMs = this.#alone ? this.#hurriedMs - this.#ttfb : 0;
     }
     const atOnce = Math.min(bytes, Math.max(0, FIRST_FLIGHT - this.networkBytes));
     this.networkBytes += bytes;

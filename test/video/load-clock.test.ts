@@ -43,6 +43,21 @@ describe("LoadClock", () => {
     expect(sampled(clock)).toBe(4_000_000);
   });
 
+  test("what was asked for before the load counts from then, and what had come before anybody looked does not look faster", () => {
+    const clock = new LoadClock({
+      now: () => 1000,
+      ttfbEstimate: () => TTFB,
+      lineMs: (bytes) => bytes / LINE,
+      pace: () => "alone",
+      began: 600,
+      mostTtfb: 50,
+    });
+    clock.received(100_000, "http", false);
+    clock.stop();
+    expect([clock.start, clock.first, clock.end]).toEqual([600, 650, 1000]);
+    expect(clock.hurriedMs).toBe(350);
+  });
+
   test("parsing counts for a viewer who is alone, as it does without us, and not beside neighbours", () => {
     const alone = setUp("alone").clock;
     alone.stop();
