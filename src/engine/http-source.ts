@@ -16,6 +16,8 @@ export interface HttpRequest {
 export interface EarlyResponse extends Response {
   /** On the engine's clock, ms. */
   readonly askedAt: number;
+  /** When it began to come. */
+  readonly answeredAt: number;
 }
 
 /** No byte for this long ends an attempt, ms. */
@@ -94,7 +96,7 @@ export class HttpSource {
         throw new PlaybackError("http", `${url} answered ${response.status} ${response.statusText}`.trimEnd());
       }
       this.#delay += (this.#clock.now() - began - this.#delay) * WEIGHT;
-      const askedAt = (response as Partial<EarlyResponse>).askedAt ?? began;
+      const { askedAt = began, answeredAt } = response as Partial<EarlyResponse>;
       // A server without Range support answers 200 and begins at byte 0.
       let skip = response.status === 206 ? 0 : offset;
       const reader = response.body.getReader();
@@ -107,7 +109,7 @@ export class HttpSource {
         skip = Math.max(0, skip - part.length);
         got += useful.length;
         if (begun) this.#count(part.length);
-        else this.#begins(part.length, askedAt);
+        else this.#begins(part.length, askedAt, length < LEAST_BYTES ? undefined : answeredAt);
         begun = true;
         if (useful.length > 0) yield useful;
       }
@@ -129,9 +131,16 @@ export class HttpSource {
 
   /**
    * An answer comes in. Its first bytes had been on their way before anybody looked, but not longer than since they were asked
-   * for: where that alone is faster than all before, as where a whole segment comes in one piece, it tells of the line.
+   * for: where that alone is faster than all before, as where a whole segment comes in one piece, it tells of the line. What has
+   * come since `answeredAt`, before it was wanted, is read all at once, and counts from then.
    */
-  #begins(bytes: number, askedAt: number): void {
+  #begins(bytes: number, askedAt: number, answeredAt: number | undefined): void {
+    if (answeredAt !== undefined && this.#coming === 0) {
+      this.#coming++;
+      this.#countedAt = answeredAt;
+      this.#count(bytes);
+      return;
+    }
     const known = this.lineMs(bytes);
     const ms = this.#clock.now() - askedAt;
     if (bytes >= LEAST_BYTES && ms < known) {

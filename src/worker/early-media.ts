@@ -31,7 +31,7 @@ export class EarlyMedia {
     const askedAt = performance.now();
     const response = fetch(url, { signal: abort.signal }).then((answer) => {
       if (answer.ok && this.shows) this.#show(url, answer.clone(), askedAt).catch(() => undefined);
-      return Object.assign(answer, { askedAt });
+      return Object.assign(answer, { askedAt, answeredAt: performance.now() });
     });
     // Whoever takes it hears of the error.
     response.catch(() => undefined);

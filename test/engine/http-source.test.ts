@@ -49,9 +49,33 @@ function setUp(bytesPerMs: number, delayMs = 50) {
     for await (const _ of source.read({ url, offset: 0, length: answer.bytes, whole: true, signal }));
     onePiece = undefined;
   };
+  /** An early answer that has been coming for so long, at the line's rate; what has come is at hand, in small parts, and the rest follows. */
+  const readComing = async (length: number, sinceMs: number): Promise<void> => {
+    const answeredAt = now;
+    now += sinceMs;
+    let at = 0;
+    onePiece = () => {
+      const body = new ReadableStream<Uint8Array>(
+        {
+          pull(controller) {
+            const part = new Uint8Array(Math.min(10_000, length - at));
+            at += part.length;
+            now = Math.max(now, answeredAt + at / bytesPerMs);
+            controller.enqueue(part);
+            if (at === length) controller.close();
+          },
+        },
+        { highWaterMark: 0 },
+      );
+      return Object.assign(new Response(body), { askedAt: answeredAt - delayMs, answeredAt });
+    };
+    const { signal } = new AbortController();
+    for await (const _ of source.read({ url: "https://media.example/0.m4s", offset: 0, length, whole: true, signal }));
+    onePiece = undefined;
+  };
   const wait = (ms: number): void => void (now += ms);
   const setRate = (rate: number): void => void (bytesPerMs = rate);
-  return { source, read, readOnePiece, wait, setRate };
+  return { source, read, readOnePiece, readComing, wait, setRate };
 }
 
 describe("HttpSource", () => {
@@ -74,6 +98,13 @@ describe("HttpSource", () => {
     const before = source.lineMs(SEGMENT);
     await readOnePiece({ bytes: 500_000, tookMs: 1, askedMs: 2_000 });
     expect(source.lineMs(SEGMENT)).toBeCloseTo(before);
+  });
+
+  it("counts what had come of an early answer before it was wanted from when it began to come", async () => {
+    const { source, readComing } = setUp(1000);
+    await readComing(400_000, 200);
+    expect(source.lineMs(SEGMENT)).toBeGreaterThan(1_200);
+    expect(source.lineMs(SEGMENT)).toBeLessThan(1_300);
   });
 
   it("does not take a few bytes for a measure of the line, however long they took", async () => {
