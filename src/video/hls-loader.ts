@@ -11,7 +11,7 @@ import { BYPASS } from "../sw/protocol.ts";
 import { locate } from "../sw/range.ts";
 import type { EarlyAnswer } from "../worker/protocol.ts";
 import type { RemoteEngine } from "../worker/remote-engine.ts";
-import type { EarlyMedia } from "./early-media.ts";
+import type { EarlyRequests } from "./early-requests.ts";
 import { after } from "./after.ts";
 import { slackMs, type Playhead } from "./deadline.ts";
 import { LoadClock } from "./load-clock.ts";
@@ -21,7 +21,7 @@ export interface LoaderHost {
   /** The engine of this presentation, if there is to be one; resolves without one when it is not worth waiting for any more. */
   engine(): RemoteEngine | Promise<RemoteEngine | undefined> | undefined;
   /** What is asked of the origin until then. */
-  readonly early: Pick<EarlyMedia, "ask" | "answer" | "askedAt" | "drop">;
+  readonly early: Pick<EarlyRequests, "ask" | "answer" | "askedAt" | "drop">;
   readonly playhead: Playhead;
   /** What hls.js believes of the time to first byte, ms. */
   ttfbEstimate(): number;
@@ -188,7 +188,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     const clock = new LoadClock({
       now: () => performance.now(),
       began: askedAt,
-      mostTtfb: askedAt && host.playlistTtfb(),
+      mostTtfb: askedAt === undefined ? undefined : host.playlistTtfb(),
       ttfbEstimate: () => host.ttfbEstimate(),
       lineMs: (bytes) => engine.lineMs(bytes),
       asideMs: () => engine.hashMs() - hashMs,
@@ -218,14 +218,15 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
         url: context.url + BYPASS,
       };
       for await (const piece of engine.fetch(file, request)) {
+        // The engine is only to share it.
+        if (this.#shown) continue;
         data.set(piece.bytes, filled);
         filled += piece.bytes.length;
-        if (this.#shown) continue;
         clock.received(piece.bytes.length, piece.source, piece.early);
         stats.loaded = clock.networkBytes;
       }
-      if (filled !== length) throw new RangeError(`engine gave ${filled} of ${length} bytes`);
       if (this.#shown) return;
+      if (filled !== length) throw new RangeError(`engine gave ${filled} of ${length} bytes`);
       clock.stop();
       stats.parsing = clock.parsing() ?? stats.parsing;
       const callbacks = this.#callbacks;

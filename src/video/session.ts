@@ -160,7 +160,7 @@ export class Session {
       fLoader: fragmentLoader(host),
     });
     const answered = ({ loading: { start, first } }: LoaderStats): void => {
-      playlistTtfb = Math.min(playlistTtfb, first - start);
+      playlistTtfb = Math.min(playlistTtfb, Math.max(0, first - start));
     };
     hls.on(HlsJs.Events.MANIFEST_LOADED, (_event, { stats }) => answered(stats));
     hls.on(HlsJs.Events.LEVEL_LOADED, (_event, { stats }) => answered(stats));

@@ -1,7 +1,7 @@
 import type { Opening, OpeningEvents } from "../worker/open.ts";
 import type { RemoteEngine } from "../worker/remote-engine.ts";
 import { after } from "./after.ts";
-import { EarlyMedia } from "./early-media.ts";
+import { EarlyRequests } from "./early-requests.ts";
 import { type Warn, whatFailed } from "./open-swarm.ts";
 
 /** What an entry needs of its session. */
@@ -16,7 +16,7 @@ export interface EntryHost {
 /** One engine that is open, is being opened, or could not be opened. */
 interface Attempt {
   readonly opening: Opening;
-  readonly early: EarlyMedia;
+  readonly early: EarlyRequests;
   /** While it is being opened one to wait for, which is none after a while. */
   engine: RemoteEngine | Promise<RemoteEngine | undefined> | undefined;
 }
@@ -54,7 +54,7 @@ export class SwarmEntry {
   }
 
   /** What is asked of the origin for the engine that is being opened. */
-  get early(): EarlyMedia | undefined {
+  get early(): EarlyRequests | undefined {
     return this.#attempt?.early;
   }
 
@@ -88,7 +88,7 @@ export class SwarmEntry {
   #begin(place: string): void {
     this.#place = place;
     if (this.#hidden) return;
-    const early = new EarlyMedia((message) => opening.post(message));
+    const early = new EarlyRequests((message) => opening.post(message));
     const opening = this.#host.open(place, {
       warn: (text) => this.#host.warn(text),
       early: (answer) => early.came(answer),

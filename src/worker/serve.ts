@@ -11,7 +11,7 @@ import { Feed } from "./feed.ts";
 import type { Port } from "./port.ts";
 import { FORWARDED, type News, type OpenMessage, toFailure, type ToHost, type ToPage } from "./protocol.ts";
 
-/** Whoever has ppsp.json after this time, ms, will have the first segment before a neighbour can be met. */
+/** Whoever gets ppsp.json within this time, ms, is near the origin, and will have the first segment before a neighbour can be met. */
 const FAST_MS = 60;
 /** A viewer who has met nobody for this long, ms, is told so. */
 const LONELY_MS = 10_000;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { EarlyMedia } from "../../src/video/early-media.ts";
+import { EarlyRequests } from "../../src/video/early-requests.ts";
 import type { EarlyAnswer, ToHost } from "../../src/worker/protocol.ts";
 
 const answerTo = (url: string): EarlyAnswer => ({
@@ -12,7 +12,7 @@ const answerTo = (url: string): EarlyAnswer => ({
 
 test("what is asked for early is asked for once, and its answer waits for whoever wants it", async () => {
   const posted: ToHost[] = [];
-  const early = new EarlyMedia((message) => posted.push(message));
+  const early = new EarlyRequests((message) => posted.push(message));
   early.ask("a");
   early.ask("a");
   early.ask("b");

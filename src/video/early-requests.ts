@@ -8,8 +8,8 @@ interface Asked {
   readonly at: number;
 }
 
-/** What is asked of the origin before the engine can be asked, as the page sees it: see EarlyMedia in src/worker. */
-export class EarlyMedia {
+/** What is asked of the origin before the engine can be asked, and what has come of it: the page's part of EarlyMedia, which is in the worker. */
+export class EarlyRequests {
   readonly #asked = new Map<string, Asked>();
   readonly #post: Opening["post"];
 
