@@ -15,9 +15,9 @@ const LOOK_MS = 250;
 const MOVED_MS = 50;
 
 /** A host that is silent for so many looks while something is fetched is asked whether it is there, … */
-const PING_LOOKS = 12;
+const PING_LOOKS = 4;
 /** … and is not if it has said nothing after as many again. Looks, not ms: whoever freezes the page freezes these. */
-const LOST_LOOKS = 24;
+const LOST_LOOKS = 12;
 
 /** A fetch that runs. */
 interface Running {
