@@ -47,6 +47,8 @@ const LAST_MS = 600;
 const MARGIN_MS = 1000;
 /** What was asked for early may be here so soon, ms, before the engine has any work with it; a neighbour could not be met in that time. */
 const EARLY_MS = 50;
+/** What is shown is given to the engine, which only shares it, this much later, ms: until then two cores have enough to do with the picture. */
+const SHOWN_MS = 200;
 /** How often a load is checked for being too slow, ms. */
 const WATCH_MS = 500;
 
@@ -131,7 +133,8 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     const shown = early.answer(url)?.then((answer) => this.#show(answer, context));
     const engine = await opening;
     if (engine !== undefined && shown !== undefined) await Promise.race([shown, after(EARLY_MS)]);
-    if (this.#callbacks === undefined && !this.#shown) return;
+    if (this.#shown) await after(SHOWN_MS);
+    else if (this.#callbacks === undefined) return;
     const source = engine === undefined ? undefined : find(engine, context);
     if (source !== undefined) await this.#loadFromEngine(source, context, config);
     else if (this.#shown) this.#host.plainBytes(this.stats.loaded);

@@ -6,7 +6,7 @@ import Hls, {
   type LoaderConfiguration,
   type LoaderStats,
 } from "hls.js";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { BYPASS } from "../../src/sw/protocol.ts";
 import type { EarlyAnswer } from "../../src/worker/protocol.ts";
 import { fragmentLoader } from "../../src/video/hls-loader.ts";
@@ -221,6 +221,8 @@ describe("fragmentLoader", () => {
   });
 
   describe("what came early as a whole", () => {
+    afterEach(() => void vi.useRealTimers());
+
     const { timeOrigin } = performance;
     const answer: EarlyAnswer = {
       url: `http://o/0.m4s${BYPASS}`,
@@ -250,6 +252,21 @@ describe("fragmentLoader", () => {
       expect(loader.stats.loading).toBe(loading);
       expect(events).toEqual(["success"]);
       expect([world.plainBytes, world.failure, PlainLoader.loads.length]).toEqual([0, undefined, 0]);
+    });
+
+    test("is left to the engine when the picture has had time to appear", async () => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+      let asked = 0;
+      const engine = engineWith(() => {
+        asked++;
+        return pieces([[1, 2, 3, 4, 5, 6], "http"]);
+      });
+      const { result } = setUp(engine, "0.m4s", 0, 0, Promise.resolve(answer));
+      await result;
+      await vi.advanceTimersByTimeAsync(150);
+      expect(asked).toBe(0);
+      await vi.advanceTimersByTimeAsync(100);
+      expect(asked).toBe(1);
     });
 
     test("looks no faster for a worker that was busy when it began to come: playlists have told how soon that was", async () => {
