@@ -49,6 +49,8 @@ const MARGIN_MS = 1000;
 const EARLY_MS = 50;
 /** What is shown is given to the engine, which only shares it, this much later, ms: until then two cores have enough to do with the picture. */
 const SHOWN_MS = 200;
+/** What is needed after a first segment that is shown waits until the engine has it, which knows the line then, but not longer than this, ms. */
+const SHARED_MS = 500;
 /** How often a load is checked for being too slow, ms. */
 const WATCH_MS = 500;
 
@@ -57,26 +59,37 @@ const WATCH_MS = 500;
  * everything else to the loader that hls.js is configured with.
  */
 export function fragmentLoader(host: LoaderHost): FragmentLoaderConstructor {
+  const first: First = { shared: undefined };
   return class extends SwarmLoader {
     constructor(config: HlsConfig) {
-      super(host, config);
+      super(host, first, config);
     }
   };
+}
+
+/** The first segment, as all loads know it. */
+interface First {
+  /** Settles when the engine has what is shown; undefined where nothing is. */
+  shared: Promise<unknown> | undefined;
 }
 
 class SwarmLoader implements Loader<FragmentLoaderContext> {
   context: FragmentLoaderContext | null = null;
   stats: LoaderStats;
   readonly #host: LoaderHost;
+  readonly #first: First;
   readonly #plain: Loader<FragmentLoaderContext>;
   #plainRuns = false;
   /** hls.js has been given what came early. */
   #shown = false;
+  /** Settles when everything is done, after hls.js has what it asked for. */
+  #ended: Promise<void> | undefined;
   #callbacks: LoaderCallbacks<FragmentLoaderContext> | undefined;
   readonly #abort = new AbortController();
 
-  constructor(host: LoaderHost, config: HlsConfig) {
+  constructor(host: LoaderHost, first: First, config: HlsConfig) {
     this.#host = host;
+    this.#first = first;
     this.#plain = new config.loader(config) as Loader<FragmentLoaderContext>;
     // hls.js keeps this very object as the fragment's stats, before it calls load().
     this.stats = this.#plain.stats;
@@ -89,7 +102,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
   ): void {
     this.context = context;
     this.#callbacks = callbacks;
-    void this.#load(context, config);
+    this.#ended = this.#load(context, config);
   }
 
   abort(): void {
@@ -134,7 +147,8 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     const engine = await opening;
     if (engine !== undefined && shown !== undefined) await Promise.race([shown, after(EARLY_MS)]);
     if (this.#shown) await after(SHOWN_MS);
-    else if (this.#callbacks === undefined) return;
+    else if (engine !== undefined) await this.#first.shared;
+    if (this.#callbacks === undefined && !this.#shown) return;
     const source = engine === undefined ? undefined : find(engine, context);
     if (source !== undefined) await this.#loadFromEngine(source, context, config);
     else if (this.#shown) this.#host.plainBytes(this.stats.loaded);
@@ -149,6 +163,8 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     if (callbacks === undefined || this.#plainRuns) return;
     this.#callbacks = undefined;
     this.#shown = true;
+    // An init section is too little to tell of the line, and the segment behind it may be waited for.
+    if (context.frag.sn !== "initSegment") this.#first.shared = Promise.race([this.#ended, after(SHARED_MS)]);
     const { stats } = this;
     const { timeOrigin } = performance;
     const start = askedAt - timeOrigin;

@@ -6,6 +6,8 @@ interface Answer {
   readonly response: Promise<EarlyResponse>;
   readonly abort: AbortController;
   whole: boolean;
+  /** How long it came, ms; 0 until it is whole. */
+  tookMs: number;
 }
 
 /**
@@ -35,7 +37,7 @@ export class EarlyMedia {
     });
     // Whoever takes it hears of the error.
     response.catch(() => undefined);
-    this.#answers.set(url, { response, abort, whole: false });
+    this.#answers.set(url, { response, abort, whole: false, tookMs: 0 });
   }
 
   /** As the global one, but for what has been asked for already. */
@@ -48,7 +50,11 @@ export class EarlyMedia {
       return fetch(input, init);
     }
     init?.signal?.addEventListener("abort", () => answer.abort.abort());
-    return answer.response;
+    // What lay here as a whole came no slower for that.
+    const { whole, tookMs } = answer;
+    return answer.response.then((response) =>
+      whole ? Object.assign(response, { answeredAt: performance.now() - tookMs }) : response,
+    );
   };
 
   /** Whether the page has been given all of it. */
@@ -66,8 +72,9 @@ export class EarlyMedia {
     const firstByteAt = epochMs();
     const bytes = await answer.arrayBuffer();
     const asked = this.#answers.get(url);
-    if (asked !== undefined) asked.whole = true;
-    this.#came({ url, bytes, askedAt: performance.timeOrigin + askedAt, firstByteAt, endedAt: epochMs() });
+    const endedAt = epochMs();
+    if (asked !== undefined) Object.assign(asked, { whole: true, tookMs: endedAt - firstByteAt });
+    this.#came({ url, bytes, askedAt: performance.timeOrigin + askedAt, firstByteAt, endedAt });
   }
 
   /** Takes back all that nobody has wanted. */

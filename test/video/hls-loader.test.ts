@@ -9,7 +9,7 @@ import Hls, {
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { BYPASS } from "../../src/sw/protocol.ts";
 import type { EarlyAnswer } from "../../src/worker/protocol.ts";
-import { fragmentLoader } from "../../src/video/hls-loader.ts";
+import { fragmentLoader, type LoaderHost } from "../../src/video/hls-loader.ts";
 
 type Engine = NonNullable<Awaited<ReturnType<Parameters<typeof fragmentLoader>[0]["engine"]>>>;
 type Pieces = ReturnType<Engine["fetch"]>;
@@ -64,18 +64,19 @@ function setUp(
   rangeEnd = 0,
   answer?: Promise<EarlyAnswer>,
   askedAt?: number,
+  earlier?: ReturnType<typeof fragmentLoader>,
 ) {
   PlainLoader.loads = [];
   const early = {
     asked: [] as string[],
     ask: (url: string) => early.asked.push(url),
-    answer: () => answer,
+    answer: (url: string) => (url.startsWith("http://o/0.m4s") ? answer : undefined),
     askedAt: () => askedAt,
     drop: () => undefined,
   };
   const events: string[] = [];
   const world = { currentTime: 0, playlistTtfb: Infinity, plainBytes: 0, failure: undefined as unknown };
-  const FragmentLoader = fragmentLoader({
+  const host: LoaderHost = {
     engine: () => engine,
     early,
     playhead: {
@@ -90,7 +91,8 @@ function setUp(
     playlistTtfb: () => world.playlistTtfb,
     plainBytes: (bytes) => (world.plainBytes += bytes),
     engineFailed: (error) => (world.failure = error),
-  });
+  };
+  const FragmentLoader = earlier ?? fragmentLoader(host);
   const loader = new FragmentLoader({ loader: PlainLoader } as unknown as HlsConfig);
   const sn = uri === "init.mp4" ? "initSegment" : 1;
   const context = { url: `http://o/${uri}`, rangeStart, rangeEnd, frag: { sn, start: 20 } } as FragmentLoaderContext;
@@ -103,7 +105,7 @@ function setUp(
     };
     loader.load(context, { loadPolicy: Hls.DefaultConfig.fragLoadPolicy.default } as LoaderConfiguration, callbacks);
   });
-  return { loader, events, world, result, asked: early.asked };
+  return { loader, events, world, result, asked: early.asked, FragmentLoader };
 }
 
 async function* pieces(...list: readonly [number[], "http" | "peer" | "cache"][]): Pieces {
@@ -267,6 +269,39 @@ describe("fragmentLoader", () => {
       expect(asked).toBe(0);
       await vi.advanceTimersByTimeAsync(100);
       expect(asked).toBe(1);
+    });
+
+    describe("comes to the engine before what is needed later,", () => {
+      /** A first segment that is shown, whose bytes the engine gives when told, and a load behind it. */
+      async function two() {
+        vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+        const asked: number[] = [];
+        let give: () => void = () => undefined;
+        const engine = engineWith(async function* (file) {
+          asked.push(file);
+          if (asked.length === 1) await new Promise<void>((resolve) => (give = resolve));
+          yield* pieces([[1, 2, 3, 4, 5, 6], "http"]);
+        });
+        const { result, FragmentLoader } = setUp(engine, "0.m4s", 0, 0, Promise.resolve(answer));
+        await result;
+        setUp(engine, "all.mp4", 100, 106, undefined, undefined, FragmentLoader);
+        return { asked, give: () => give() };
+      }
+
+      test("which waits until the engine has it", async () => {
+        const { asked, give } = await two();
+        await vi.advanceTimersByTimeAsync(300);
+        expect(asked).toEqual([1]);
+        give();
+        await vi.advanceTimersByTimeAsync(0);
+        expect(asked).toEqual([1, 2]);
+      });
+
+      test("which does not wait for long", async () => {
+        const { asked } = await two();
+        await vi.advanceTimersByTimeAsync(600);
+        expect(asked).toEqual([1, 2]);
+      });
     });
 
     test("looks no faster for a worker that was busy when it began to come: playlists have told how soon that was", async () => {

@@ -69,6 +69,18 @@ describe("EarlyMedia", () => {
     expect(requests).toHaveLength(2);
   });
 
+  test("what was whole before it is wanted came no slower for that", async () => {
+    const early = new EarlyMedia((answer) => came.push(answer));
+    const whole = new URL("/whole", url).href;
+    early.ask(whole);
+    await expect.poll(() => came.length).toBe(1);
+    const tookMs = came[0]!.endedAt - came[0]!.firstByteAt;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const wantedAt = performance.now();
+    const { answeredAt } = (await early.fetch(whole)) as EarlyResponse;
+    expect(answeredAt).toBeGreaterThanOrEqual(wantedAt - tookMs);
+  });
+
   test("the page is given what has come as a whole, and the engine has it, too", async () => {
     const early = new EarlyMedia((answer) => came.push(answer));
     const whole = new URL("/whole", url).href;
