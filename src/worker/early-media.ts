@@ -5,9 +5,8 @@ import { type EarlyAnswer, epochMs } from "./protocol.ts";
 interface Answer {
   readonly response: Promise<EarlyResponse>;
   readonly abort: AbortController;
-  whole: boolean;
-  /** How long it came, ms; 0 until it is whole. */
-  tookMs: number;
+  /** How long it came, ms; undefined until it is whole. */
+  tookMs?: number;
 }
 
 /**
@@ -37,7 +36,7 @@ export class EarlyMedia {
     });
     // Whoever takes it hears of the error.
     response.catch(() => undefined);
-    this.#answers.set(url, { response, abort, whole: false, tookMs: 0 });
+    this.#answers.set(url, { response, abort });
   }
 
   /** As the global one, but for what has been asked for already. */
@@ -51,15 +50,15 @@ export class EarlyMedia {
     }
     init?.signal?.addEventListener("abort", () => answer.abort.abort());
     // What lay here as a whole came no slower for that.
-    const { whole, tookMs } = answer;
+    const { tookMs } = answer;
     return answer.response.then((response) =>
-      whole ? Object.assign(response, { answeredAt: performance.now() - tookMs }) : response,
+      tookMs === undefined ? response : Object.assign(response, { answeredAt: performance.now() - tookMs }),
     );
   };
 
   /** Whether the page has been given all of it. */
   whole(url = ""): boolean {
-    return this.#answers.get(url)?.whole === true;
+    return this.#answers.get(url)?.tookMs !== undefined;
   }
 
   /** Takes a request back if nobody has wanted its answer. */
@@ -73,7 +72,7 @@ export class EarlyMedia {
     const bytes = await answer.arrayBuffer();
     const asked = this.#answers.get(url);
     const endedAt = epochMs();
-    if (asked !== undefined) Object.assign(asked, { whole: true, tookMs: endedAt - firstByteAt });
+    if (asked !== undefined) asked.tookMs = endedAt - firstByteAt;
     this.#came({ url, bytes, askedAt: performance.timeOrigin + askedAt, firstByteAt, endedAt });
   }
 
