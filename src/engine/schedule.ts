@@ -56,6 +56,8 @@ const ANSWER_MS = 50;
 const SHARE = 3;
 /** Who has just met somebody may meet others who have more, ms. */
 const SETTLE_MS = 400;
+/** Who fetches a block is known by more and more of it; without more for so long, ms, it is anybody's again. */
+const COMING_MS = 500;
 /** Nobody waits longer than this for others to fetch something, ms, however far the deadline is. */
 const PATIENCE_MS = 60_000;
 /** What one viewer fetches from the origin for all, in one request, bytes: several times what arrives before others have heard of it. */
@@ -87,6 +89,10 @@ export class Schedule {
   readonly #began: number;
   /** What the origin sends: the chunk that is coming, and the last one. */
   #http: { at: number; readonly end: number } | undefined;
+  /** The chunk before which the last response to us ended. */
+  #ownFront: number | undefined;
+  /** By block, the first chunk of it that nobody has, as far as we know; and since when it is that one if others have those before it, ms. */
+  readonly #fronts = new Map<number, { readonly chunk: number; readonly since: number }>();
   #wanted = new ChunkSet();
   #wantedUntil = 0;
 
@@ -105,6 +111,7 @@ export class Schedule {
 
   /** The origin has ended, or was stopped. */
   ended(): void {
+    this.#ownFront = this.#http?.at;
     this.#http = undefined;
   }
 
@@ -147,7 +154,7 @@ export class Schedule {
         start = view.expecting ? undefined : open[0];
         why = "alone";
       } else if (open.length > 0) {
-        const next = this.#drawn(open, covered, deadline, now);
+        const next = this.#drawn(open, deadline, now);
         if (next.at <= now) start = next.block;
         else again = Math.min(again, next.at - now);
         why = "lot";
@@ -191,7 +198,6 @@ export class Schedule {
   /** The block whose time comes first, of what no neighbour has. */
   #drawn(
     open: readonly ChunkRange[],
-    covered: readonly ChunkRange[],
     deadline: number,
     now: number,
   ): { readonly block: ChunkRange; readonly at: number } {
@@ -201,13 +207,25 @@ export class Schedule {
     let best = { block: open[0]!, at: Infinity, lot: Infinity };
     const size = Math.max(1, Math.floor(BLOCK_BYTES / this.#view.chunkSize));
     for (const block of blocks(open, size)) {
-      const lot = this.#view.lot(Math.floor(block.start / size), block.start);
+      const number = Math.floor(block.start / size);
+      const lot = this.#view.lot(number, block.start);
       const from = Math.min(since + SETTLE_MS, lastAt);
-      const coming = block.start % size !== 0 && covered.some(({ end }) => end === block.start - 1);
+      // Where the request begins, or our own response ended, nobody has.
+      const begun = block.start % size !== 0 && block.start !== this.#chunks.start && block.start !== this.#ownFront;
+      const coming = this.#isComing(number, block.start, begun, now);
       const at = Math.max(now, coming ? lastAt : from + (lastAt - from) * Math.max(0, lot));
       if (at < best.at || (at === best.at && lot < best.lot)) best = { block, at, lot };
     }
     return best;
+  }
+
+  /** Whether somebody seems to be fetching a block from `chunk` on, or the one before it and so perhaps this one next, as who was alone does. */
+  #isComing(block: number, chunk: number, begun: boolean, now: number): boolean {
+    const seen = this.#fronts.get(block);
+    const front = seen?.chunk === chunk ? seen : { chunk, since: begun ? now : -Infinity };
+    this.#fronts.set(block, front);
+    const { since } = begun ? front : (this.#fronts.get(block - 1) ?? front);
+    return now < since + COMING_MS;
   }
 
   /** What is left to neighbours. */

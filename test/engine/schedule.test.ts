@@ -122,10 +122,54 @@ describe("what no neighbour has", () => {
     expect(last.decide(Infinity, 60_000).start).toBeDefined();
   });
 
-  test("is left to a neighbour that has begun with it", () => {
+  test.each([false, true])(
+    "is left to a neighbour that has begun with it while more comes; what it has sent is here: %s",
+    (held) => {
+      const situation = shared((block) => (block === 2 ? 0 : 1));
+      for (const [now, end] of [
+        [500, 33],
+        [900, 34],
+        [1_300, 38],
+      ] as const) {
+        situation.theirs.add({ start: 32, end });
+        if (held) situation.held.add({ start: 32, end });
+        expect(situation.decide(30_000, now).start).toBeUndefined();
+      }
+      // It has gone, or gone over to something else.
+      expect(situation.decide(30_000, 1_900).start).toEqual({ start: 39, end: 47 });
+    },
+  );
+
+  test("is fetched on where our own response broke off", () => {
     const situation = shared((block) => (block === 2 ? 0 : 1));
-    situation.theirs.add({ start: 32, end: 33 });
-    for (const now of [500, 5_000, 20_000]) expect(situation.decide(30_000, now).start).toBeUndefined();
+    situation.decide(30_000, 0);
+    expect(situation.decide(30_000, 500).start).toEqual({ start: 32, end: 47 });
+    situation.held.add({ start: 32, end: 35 });
+    situation.schedule.fetched(36);
+    situation.schedule.ended();
+    expect(situation.decide(30_000, 700).start).toEqual({ start: 36, end: 47 });
+  });
+
+  test("is left to whoever fetches on from block to block, as one who is alone does, while more and more comes", () => {
+    const situation = shared((block) => (block === 2 ? 0 : 1));
+    for (const [now, end] of [
+      [200, 23],
+      [400, 27],
+      [600, 31],
+    ] as const) {
+      situation.theirs.add({ start: 0, end });
+      expect(situation.decide(30_000, now).start).toBeUndefined();
+    }
+    // It ended with the block.
+    expect(situation.decide(30_000, 1_000).start).toEqual({ start: 32, end: 47 });
+  });
+
+  test("is not left to whoever fetches another block", () => {
+    const situation = shared((block) => (block === 4 ? 0 : 1));
+    situation.theirs.add({ start: 0, end: 23 });
+    expect(situation.decide(30_000, 0).start).toBeUndefined();
+    situation.theirs.add({ start: 0, end: 31 });
+    expect(situation.decide(30_000, 500).start).toEqual({ start: 64, end: 75 });
   });
 
   test("is given up when a neighbour is ahead with it", () => {
