@@ -45,7 +45,7 @@ interface Source {
 const LAST_MS = 600;
 /** Who is alone does not wait for neighbours when less than twice the time that the origin needs is left, plus this, ms. */
 const MARGIN_MS = 1000;
-/** What was asked for early may be here so soon, ms, before the engine has any work with it; a neighbour could not be met in that time. */
+/** What was asked for early may be here so soon, ms, before the engine has any work with it; who has met a neighbour does not wait for that. */
 const EARLY_MS = 50;
 /** What is shown is given to the engine, which only shares it, this much later, ms: until then two cores have enough to do with the picture. */
 const SHOWN_MS = 200;
@@ -145,7 +145,8 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     if (opening instanceof Promise && !context.rangeEnd) early.ask(url);
     const shown = early.answer(url)?.then((answer) => this.#show(answer, context));
     const engine = await opening;
-    if (engine !== undefined && shown !== undefined) await Promise.race([shown, after(EARLY_MS)]);
+    if (engine !== undefined && shown !== undefined)
+      await Promise.race([shown, met(engine), after(engine.stats.neighbours > 0 ? 0 : EARLY_MS)]);
     if (this.#shown) await after(SHOWN_MS);
     else if (engine !== undefined) await this.#first.shared;
     if (this.#callbacks === undefined && !this.#shown) return;
@@ -275,6 +276,17 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     this.stats.loaded = this.stats.total = 0;
     this.#loadPlain(context, config);
   }
+}
+
+/** Settles when somebody comes who may have what is asked for. */
+function met(engine: RemoteEngine): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = engine.on("peerchange", ({ neighbours }) => {
+      if (neighbours === 0) return;
+      stop();
+      resolve();
+    });
+  });
 }
 
 /** The file that holds all bytes of a fragment request, if the engine knows one. */

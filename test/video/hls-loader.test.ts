@@ -21,8 +21,9 @@ const FILES = [
 ];
 
 /** The part of an engine that the loader uses, with `fetch` as given. */
-function engineWith(fetch: Engine["fetch"], neighbours = 1): Engine {
+function engineWith(fetch: Engine["fetch"], neighbours = 1, on: Engine["on"] = () => () => undefined): Engine {
   return {
+    on,
     presentation: { files: FILES },
     stats: { neighbours },
     expectedHttpMs: (bytes: number) => 100 + bytes / 50,
@@ -332,6 +333,23 @@ describe("fragmentLoader", () => {
       came(answer);
       await late;
       expect(events).toEqual(["success"]);
+    });
+
+    test.each([1, 0])("is not waited for where there are neighbours, of whom there are %i at first", async (first) => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+      let asked = 0;
+      const fetch = () => pieces([[++asked], "peer"]);
+      const listeners: ((news: { neighbours: number }) => void)[] = [];
+      const on = ((_name, listener) => {
+        listeners.push(listener as never);
+        return () => undefined;
+      }) as Engine["on"];
+      setUp(engineWith(fetch, first, on), "0.m4s", 0, 0, new Promise(() => {}));
+      await vi.advanceTimersByTimeAsync(20);
+      expect(asked).toBe(first);
+      for (const tell of listeners) tell({ neighbours: 1 });
+      await vi.advanceTimersByTimeAsync(0);
+      expect(asked).toBe(1);
     });
 
     test("counts from when the origin was asked, where the engine gives it", async () => {
