@@ -10,6 +10,8 @@ export interface Arrival {
   /** One-way delay sample, microseconds. */
   readonly delay: bigint;
   readonly at: Millis;
+  /** It was asked for there when it came, and so of nobody else. */
+  readonly expected: boolean;
   /** Its hash, as soon as the host has computed it. */
   leaf?: Uint8Array;
 }

@@ -133,6 +133,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   /** Chunks that came from elsewhere and whose hashes are in the tree already. */
   obtained(chunks: ChunkRange, now: Millis): void {
     this.#hold(chunks, now);
+    // Whoever was asked for them need not send them any more (RFC 7574 §3.8).
+    this.#cancel(chunks);
   }
 
   /**
@@ -193,6 +195,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       return;
     }
     // Unrequested DATA costs us this look-up and nothing more (DATA.2 of RFC 7574 §13.6.3).
+    const expected = from.download.isAsked(chunk);
     if (!from.download.arrived(chunk, data.length, now)) return;
     const delay = BigInt.asUintN(64, this.micros(now) - timestamp);
     const held = this.have.rangeAt(chunk);
@@ -207,7 +210,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       return;
     }
     this.busy.add({ start: chunk, end: chunk });
-    this.#arrivals.add({ from, chunk, data, delay, at: now });
+    this.#arrivals.add({ from, chunk, data, delay, at: now, expected });
     this.out.push({ type: "digest", swarm: this.key, token: chunk, data });
   }
 
@@ -215,7 +218,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.#arrivals.retry(now, only);
   }
 
-  proven({ from, chunk, data, delay }: Arrival, now: Millis): void {
+  proven({ from, chunk, data, delay, expected }: Arrival, now: Millis): void {
     const range = { start: chunk, end: chunk };
     from.download.proved();
     this.#choking.received(from, data.length, now);
@@ -223,6 +226,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       this.bytes?.learn(chunk, data.length);
       this.out.push({ type: "verified", swarm: this.key, link: from.link, chunk, data });
       this.#hold(range, now);
+      // Late, it may be asked of somebody else by now, who need not send it any more (RFC 7574 §3.8).
+      if (!expected) this.#cancel(range);
     }
     if (from.state !== "established") return;
     from.acknowledge(this.have.rangeAt(chunk) ?? range, delay, now);
