@@ -63,6 +63,34 @@ export function digest(hash: HashCode, data: Uint8Array): Uint8Array {
   return createHash(NODE_HASH[hash]).update(data).digest();
 }
 
+/** What a peer has of a tree that all share: a proven hash is the publisher's. */
+class SharedTree extends MerkleTree {
+  readonly #hashes: readonly (Uint8Array | undefined)[];
+  /** 1 for each bin whose hash this peer has. */
+  readonly #present: Uint8Array;
+
+  constructor(hashes: readonly (Uint8Array | undefined)[], hash: HashFunction, chunkCount: number) {
+    super(hash, chunkCount);
+    this.#hashes = hashes;
+    this.#present = new Uint8Array(hashes.length);
+  }
+
+  override has(bin: number): boolean {
+    return this.#present[bin] === 1;
+  }
+
+  override get(bin: number): Uint8Array | undefined {
+    return this.has(bin) ? this.#hashes[bin] : undefined;
+  }
+
+  override set(bin: number, hash: Uint8Array): void {
+    const own = this.#hashes[bin];
+    if (own === undefined || (own !== hash && !sameHash(own, hash)))
+      throw new RangeError(`bin ${bin} has another hash`);
+    this.#present[bin] = 1;
+  }
+}
+
 /** Bytes kept free before each known chunk, for what stands before it in a datagram. */
 const HEADROOM = 4_096;
 
@@ -76,6 +104,8 @@ export class KnownChunks {
   readonly #content: Content;
   readonly #chunks: readonly Buffer[];
   readonly #memory: ReadonlySet<ArrayBufferLike>;
+  /** By bin. */
+  readonly #hashes: readonly (Uint8Array | undefined)[];
   /** Nodes of the tree by the first octets of their left child. */
   readonly #parents = new Map<number, { left: Uint8Array; right: Uint8Array; parent: Uint8Array }>();
 
@@ -88,6 +118,7 @@ export class KnownChunks {
     });
     this.#memory = new Set(this.#chunks.map(({ buffer }) => buffer));
     const { tree } = content;
+    this.#hashes = Array.from({ length: 2 * tree.chunkCount - 1 }, (_, bin) => tree.get(bin));
     for (let bin = 1; bin < 2 * tree.chunkCount; bin += 2) {
       if (!tree.isFilled(bin)) continue;
       const left = tree.get(binLeft(bin))!;
@@ -106,6 +137,11 @@ export class KnownChunks {
         return same ? known.parent : own.pair(left, right);
       },
     };
+  }
+
+  /** An empty tree for one peer, which keeps no hashes but those of the publisher. */
+  tree(): MerkleTree {
+    return new SharedTree(this.#hashes, this.hash, this.#content.tree.chunkCount);
   }
 
   /** The publisher's bytes of a chunk that is proven, and so the same. */

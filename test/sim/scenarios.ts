@@ -192,7 +192,7 @@ class Audience {
     this.#reliable = reliable;
     this.#film = film;
     this.#known = new KnownChunks(film.content);
-    this.#options = { ...film.content.options, hash: this.#known.hash };
+    this.#options = { ...film.content.options, hash: this.#known.hash, tree: () => this.#known.tree() };
   }
 
   /** A new viewer, with its first neighbours. */

@@ -24,6 +24,8 @@ export interface VerifierOptions {
   readonly hash: HashFunction;
   /** Absent: found from the peaks (RFC 7574 §5.6), for fixed-size chunks only. */
   readonly chunkCount?: number;
+  /** Makes the tree that proven hashes go to. @defaultValue one with memory of its own */
+  readonly tree?: ((chunkCount: number) => MerkleTree) | undefined;
 }
 
 /** More peaks than any tree within MAX_CHUNKS has. */
@@ -40,14 +42,16 @@ export class Verifier {
   readonly #root: Uint8Array;
   readonly #hash: HashFunction;
   readonly #expectedCount: number | undefined;
+  readonly #emptyTree: (chunkCount: number) => MerkleTree;
   #tree: MerkleTree | undefined;
 
   /** @throws RangeError for a root of the wrong size or an impossible chunk count */
-  constructor({ root, hash, chunkCount }: VerifierOptions) {
+  constructor({ root, hash, chunkCount, tree = (count) => new MerkleTree(hash, count) }: VerifierOptions) {
     if (root.length !== hash.size) throw new RangeError(`a root of ${root.length} bytes instead of ${hash.size}`);
     this.#root = root;
     this.#hash = hash;
     this.#expectedCount = chunkCount;
+    this.#emptyTree = tree;
     if (chunkCount === undefined) return;
     if (!isChunkCount(chunkCount)) throw new RangeError(`content of ${chunkCount} chunks`);
     const [peak, ...others] = peakBins(chunkCount);
@@ -73,7 +77,7 @@ export class Verifier {
     if (this.#tree !== undefined && this.#tree.chunkCount !== count) return false;
     if (!sameHash(rootOfPeaks(this.#hash, peaks), this.#root)) return false;
     if (this.#tree === undefined) {
-      this.#tree = new MerkleTree(this.#hash, count);
+      this.#tree = this.#emptyTree(count);
       for (const { bin, hash } of peaks) this.#tree.set(bin, hash);
     }
     return true;

@@ -2,6 +2,7 @@ import type { ChunkOffsets } from "../connection/byte-ranges.ts";
 import type { Compat, SwarmMetadata } from "../connection/metadata.ts";
 import type { ChannelSettings } from "../connection/settings.ts";
 import type { HashFunction } from "../integrity/hashes.ts";
+import type { MerkleTree } from "../integrity/tree.ts";
 import type { Choker } from "./choker.ts";
 import type { Picker } from "./picker.ts";
 
@@ -29,4 +30,6 @@ export interface SwarmOptions {
   readonly pex?: boolean;
   /** The metadata's hash function, where the host has a faster one. */
   readonly hash?: HashFunction;
+  /** Makes the tree that proven hashes go to, where the host shares memory between swarms with the same content. */
+  readonly tree?: (chunkCount: number) => MerkleTree;
 }

@@ -70,6 +70,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.verifier = new Verifier({
       root: metadata.id,
       hash: options.hash ?? hashFunction(metadata.hash),
+      tree: options.tree,
       ...(metadata.chunkCount === undefined ? {} : { chunkCount: metadata.chunkCount }),
     });
     this.bytes = byteRangesOf(metadata, options, this.verifier);
@@ -344,8 +345,6 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.#fresh.add(chunks);
     if (this.#fresh.size >= ANNOUNCED_AT_ONCE) this.#announceAt = now;
     else if (this.#announceAt === Infinity) this.#announceAt = Math.max(now, this.#announcedAt + this.#announceMs);
-    // Whoever else was asked for them need not send them any more (RFC 7574 §3.8).
-    this.#cancel(chunks);
   }
 
   #lose(chunks: ChunkRange): void {
