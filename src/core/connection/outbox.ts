@@ -13,7 +13,7 @@ const MESSAGES_PER_DATAGRAM = 64;
  * so many bytes have come, a part of the window, or for this long, ms. Elsewhere an ACK goes out at once, since it tells of loss.
  */
 const ACK_BYTES = 65_536;
-const ACK_MS = 100;
+const ACK_MS = 40;
 
 /** What goes out to one peer: messages are queued and leave together. */
 export class Outbox {

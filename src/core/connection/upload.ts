@@ -19,7 +19,7 @@ interface Sent {
 
 /** An unacknowledged chunk leaves the window after about this long before the path's time is known, ms. */
 const FIRST_LOST_MS = 4_000;
-/** … and within these bounds afterwards: half of RFC 6298's minimum, since a peer acknowledges at once or 100 ms later; its least maximum. */
+/** … and within these bounds afterwards: half of RFC 6298's minimum, since a peer acknowledges at once or 40 ms later; its least maximum. */
 const MIN_LOST_MS = 500;
 const MAX_LOST_MS = 60_000;
 /** First window where the link has a congestion control of its own, as SCTP under a data channel, bytes: what that one may not send waits there. */
