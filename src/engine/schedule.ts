@@ -219,7 +219,7 @@ export class Schedule {
     return best;
   }
 
-  /** Whether somebody seems to be fetching a block from `chunk` on, or the one before it and so perhaps this one next, as who was alone does. */
+  /** Notes how far a block is, and tells whether somebody seems to be fetching it from `chunk` on, or the one before it and so perhaps this one next, as who was alone does. */
   #isComing(block: number, chunk: number, begun: boolean, now: number): boolean {
     const seen = this.#fronts.get(block);
     const front = seen?.chunk === chunk ? seen : { chunk, since: begun ? now : -Infinity };

@@ -145,8 +145,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     if (opening instanceof Promise && !context.rangeEnd) early.ask(url);
     const shown = early.answer(url)?.then((answer) => this.#show(answer, context));
     const engine = await opening;
-    if (engine !== undefined && shown !== undefined)
-      await Promise.race([shown, met(engine), after(engine.stats.neighbours > 0 ? 0 : EARLY_MS)]);
+    if (engine !== undefined && shown !== undefined) await Promise.race([shown, met(engine), after(EARLY_MS)]);
     if (this.#shown) await after(SHOWN_MS);
     else if (engine !== undefined) await this.#first.shared;
     if (this.#callbacks === undefined && !this.#shown) return;
@@ -279,12 +278,14 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
 }
 
 /** Settles when somebody comes who may have what is asked for. */
-function met(engine: RemoteEngine): Promise<void> {
+function met(engine: RemoteEngine): Promise<undefined> {
+  // Somebody is there; but what has come as a whole already is shown first.
+  if (engine.stats.neighbours > 0) return after(0);
   return new Promise((resolve) => {
     const stop = engine.on("peerchange", ({ neighbours }) => {
       if (neighbours === 0) return;
       stop();
-      resolve();
+      resolve(undefined);
     });
   });
 }

@@ -105,6 +105,15 @@ describe("what no neighbour has", () => {
     return situation;
   };
 
+  /** Nothing is fetched while neighbours get more and more from `start` on: the last chunk, by time. */
+  const leaves = (situation: Situation, start: number, ends: Record<number, number>, held = false): void => {
+    for (const [now, end] of Object.entries(ends)) {
+      situation.theirs.add({ start, end });
+      if (held) situation.held.add({ start, end });
+      expect(situation.decide(30_000, Number(now)).start).toBeUndefined();
+    }
+  };
+
   test("is fetched block by block when the lot's time has come", () => {
     const situation = shared((block) => (block === 2 ? 0 : 1));
     // Others may be met who have it.
@@ -126,15 +135,7 @@ describe("what no neighbour has", () => {
     "is left to a neighbour that has begun with it while more comes; what it has sent is here: %s",
     (held) => {
       const situation = shared((block) => (block === 2 ? 0 : 1));
-      for (const [now, end] of [
-        [500, 33],
-        [900, 34],
-        [1_300, 38],
-      ] as const) {
-        situation.theirs.add({ start: 32, end });
-        if (held) situation.held.add({ start: 32, end });
-        expect(situation.decide(30_000, now).start).toBeUndefined();
-      }
+      leaves(situation, 32, { 500: 33, 900: 34, 1_300: 38 }, held);
       // It has gone, or gone over to something else.
       expect(situation.decide(30_000, 1_900).start).toEqual({ start: 39, end: 47 });
     },
@@ -152,14 +153,7 @@ describe("what no neighbour has", () => {
 
   test("is left to whoever fetches on from block to block, as one who is alone does, while more and more comes", () => {
     const situation = shared((block) => (block === 2 ? 0 : 1));
-    for (const [now, end] of [
-      [200, 23],
-      [400, 27],
-      [600, 31],
-    ] as const) {
-      situation.theirs.add({ start: 0, end });
-      expect(situation.decide(30_000, now).start).toBeUndefined();
-    }
+    leaves(situation, 0, { 200: 23, 400: 27, 600: 31 });
     // It ended with the block.
     expect(situation.decide(30_000, 1_000).start).toEqual({ start: 32, end: 47 });
   });

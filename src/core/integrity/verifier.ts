@@ -42,7 +42,7 @@ export class Verifier {
   readonly #root: Uint8Array;
   readonly #hash: HashFunction;
   readonly #expectedCount: number | undefined;
-  readonly #emptyTree: (chunkCount: number) => MerkleTree;
+  readonly #makeTree: (chunkCount: number) => MerkleTree;
   #tree: MerkleTree | undefined;
 
   /** @throws RangeError for a root of the wrong size or an impossible chunk count */
@@ -51,7 +51,7 @@ export class Verifier {
     this.#root = root;
     this.#hash = hash;
     this.#expectedCount = chunkCount;
-    this.#emptyTree = tree;
+    this.#makeTree = tree;
     if (chunkCount === undefined) return;
     if (!isChunkCount(chunkCount)) throw new RangeError(`content of ${chunkCount} chunks`);
     const [peak, ...others] = peakBins(chunkCount);
@@ -77,7 +77,7 @@ export class Verifier {
     if (this.#tree !== undefined && this.#tree.chunkCount !== count) return false;
     if (!sameHash(rootOfPeaks(this.#hash, peaks), this.#root)) return false;
     if (this.#tree === undefined) {
-      this.#tree = this.#emptyTree(count);
+      this.#tree = this.#makeTree(count);
       for (const { bin, hash } of peaks) this.#tree.set(bin, hash);
     }
     return true;

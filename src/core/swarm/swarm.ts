@@ -195,8 +195,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       from.reject("malformed", "DATA names more than one chunk");
       return;
     }
-    // Unrequested DATA costs us this look-up and nothing more (DATA.2 of RFC 7574 §13.6.3).
     const expected = from.download.isAsked(chunk);
+    // Unrequested DATA costs us these look-ups and nothing more (DATA.2 of RFC 7574 §13.6.3).
     if (!from.download.arrived(chunk, data.length, now)) return;
     const delay = BigInt.asUintN(64, this.micros(now) - timestamp);
     const held = this.have.rangeAt(chunk);
