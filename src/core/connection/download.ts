@@ -214,7 +214,6 @@ export class Download {
   /** When `expire` must be called next: the oldest REQUEST is due, or a silent peer gets another chance. */
   get timeoutAt(): Millis {
     const chance = this.#isSilent ? this.#silentUntil : Infinity;
-    if (this.#asked.size === 0) return chance;
     for (const { at } of this.#asked.values()) return Math.min(at + this.#patience, chance);
     return chance;
   }

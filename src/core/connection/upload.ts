@@ -185,7 +185,6 @@ export class Upload {
 
   /** When the oldest chunk in flight leaves the window unacknowledged; Infinity without one. */
   get timeoutAt(): Millis {
-    if (this.#sent.size === 0) return Infinity;
     for (const sent of this.#sent.values()) return sent.at + this.#answer.timeout;
     return Infinity;
   }
