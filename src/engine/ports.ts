@@ -1,6 +1,7 @@
 import type { ChunkRange } from "../core/address/range.ts";
 import type { HashCode } from "../core/codec/messages.ts";
 import type { PeerAddress } from "../core/connection/peer-address.ts";
+import type { Room } from "../core/connection/uplink.ts";
 import type { PlaybackCounts } from "../tracker/messages.ts";
 
 /**
@@ -84,8 +85,8 @@ export interface RendezvousEvents {
   size(members: number): void;
   /** One line for the console, at most one per kind of trouble. */
   warning(message: string): void;
-  /** Whether our line can carry more than is asked of it, so that more neighbours are welcome. @defaultValue not known */
-  readonly hasSpare?: () => boolean;
+  /** What our line can carry beyond what is asked of it, so that more neighbours are welcome or not. @defaultValue not known */
+  readonly room?: () => Room;
   /** Called when a report to the tracker is due. */
   report(): SwarmReport;
 }

@@ -29,7 +29,7 @@ const take = (upload: Upload, have: ChunkSet): number | undefined => {
 test("what is asked for, not taken back and held is sent, each chunk once", () => {
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 40 }), fc.array(range, { maxLength: 6 }), (operations, held) => {
-      const upload = new Upload(CHANNEL_SETTINGS, 1, false, new Uplink(() => 0));
+      const upload = new Upload(CHANNEL_SETTINGS, 1, false, new Uplink(1, () => 0));
       const have = new ChunkSet(held);
       const wanted = new Set<number>();
       const sendable = (): number[] => [...wanted].filter((chunk) => have.has(chunk));
@@ -63,7 +63,7 @@ test("what is asked for, not taken back and held is sent, each chunk once", () =
 test("without CANCEL the order is that of the REQUESTs", () => {
   fc.assert(
     fc.property(fc.array(range, { maxLength: 20 }), (requests) => {
-      const upload = new Upload(CHANNEL_SETTINGS, 1, false, new Uplink(() => 0));
+      const upload = new Upload(CHANNEL_SETTINGS, 1, false, new Uplink(1, () => 0));
       const have = new ChunkSet([{ start: 0, end: SPACE - 1 }]);
       for (const request of requests) upload.request(request, 0);
       const order = [...new Set(requests.flatMap(chunks))];
@@ -75,7 +75,7 @@ test("without CANCEL the order is that of the REQUESTs", () => {
 test("the window closes, and opens with ACK or by time", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 40_000 }), fc.boolean(), (size, answered) => {
-      const upload = new Upload(CHANNEL_SETTINGS, size, false, new Uplink(() => 0));
+      const upload = new Upload(CHANNEL_SETTINGS, size, false, new Uplink(1, () => 0));
       const have = new ChunkSet([{ start: 0, end: 1_000_000 }]);
       upload.request({ start: 0, end: 1_000_000 }, 0);
       const fill = (now: number): number => {
@@ -102,7 +102,7 @@ test("the window closes, and opens with ACK or by time", () => {
 });
 
 test("a HAVE for chunks on their way frees the window that they held", () => {
-  const upload = new Upload(CHANNEL_SETTINGS, 65_536, false, new Uplink(() => 0));
+  const upload = new Upload(CHANNEL_SETTINGS, 65_536, false, new Uplink(1, () => 0));
   const have = new ChunkSet([{ start: 0, end: 9 }]);
   upload.request({ start: 0, end: 9 }, 0);
   for (let chunk = take(upload, have); chunk !== undefined; chunk = take(upload, have))

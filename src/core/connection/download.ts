@@ -11,8 +11,9 @@ interface Asked {
 /** The first answer counts as lost after this, ms: long enough for most, and others are asked soon. What comes later is taken too. */
 const FIRST_TIMEOUT_MS = 400;
 const RATE_WEIGHT = 1 / 8;
-/** Chunks asked for before the peer's rate is known. */
+/** Chunks asked for before the peer's rate is known, and their bytes: a slow peer would keep more of them from everybody else. */
 const FIRST_OUTSTANDING = 8;
+const FIRST_BYTES = 65_536;
 /** REQUESTs in flight cover this much of the peer's rate beyond the round trip, ms. */
 const AHEAD_MS = 300;
 /** … and what is asked for is to come within this part of `maxRequestMs`, or a slow line would be asked for it once more. */
@@ -121,7 +122,7 @@ export class Download {
   get room(): number {
     const wanted =
       this.#rate === 0
-        ? FIRST_OUTSTANDING
+        ? Math.min(FIRST_OUTSTANDING, FIRST_BYTES / this.#chunkSize)
         : Math.min(
             Math.ceil((this.#rate * (Math.min(this.#answer.mean ?? 0, AHEAD_MS) + AHEAD_MS)) / this.#chunkSize) + 2,
             (this.#rate * this.#within) / this.#chunkSize,

@@ -1,22 +1,30 @@
 import type { Millis } from "./settings.ts";
 
-/** Queue that all channels together may cause at our own line, ms: LEDBAT's target for each of them. */
-const TARGET_MS = 100;
+/** Queue that all channels together may cause at our own line, ms: LEDBAT's target for each of them, and what a part of a chunk may add. */
+const TARGET_MS = 130;
 /** The line is measured over at least this, ms. */
 const SPAN_MS = 200;
 const WEIGHT = 1 / 4;
-/** Bytes that may always be on their way: on a slow line one chunk takes longer than the target, and the next must be there when it is through. */
-const LEAST = 32_768;
-/** What has not been acknowledged after so many times what it usually takes does not count: a silent peer keeps nobody else waiting. */
-const PATIENCE = 4;
+/**
+ * What has not been acknowledged after so many times what it usually takes does not count: nobody else waits for a silent peer, nor
+ * for one whose ACKs stand behind seconds of its own chunks.
+ */
+const PATIENCE = 2;
 /** A line for which nobody had to wait for so long has room for more, ms. */
 const SPARE_MS = 1_000;
+/** Our ACKs and REQUESTs wait behind our chunks: a line that takes longer than this for one, ms, serves nobody, … */
+const LONGEST_CHUNK_MS = 500;
+/** … for so long; then it is tried again, ms. */
+const REST_MS = 30_000;
 
 /** A channel that may have something to send. */
 export interface Sender {
   /** Sends a chunk; returns false if there is none, or none that may be sent now, or the channel is closed. */
   sendOne(): boolean;
 }
+
+/** What a line can carry beyond what is asked of it: more, hardly more, or nothing at all, since it rests. */
+export type Room = "spare" | "scarce" | "none";
 
 /** Bytes on their way to a peer. */
 export interface Flight {
@@ -27,9 +35,14 @@ export interface Flight {
 /**
  * Our own line, which all channels share. LEDBAT gives way to others, but each channel's by itself: many of them let a queue
  * grow behind which everybody waits. So together they have no more on its way than the line carries in a round trip and
- * `TARGET_MS`, and next is whom we have given least of late: a newcomer does not wait behind those who have seconds left.
+ * `TARGET_MS`, one chunk at least, and next is whom we have given least of late: a newcomer does not wait behind those who have seconds
+ * left. Our own ACKs and REQUESTs do wait behind what is on its way, so a line that is too slow rests: what it could give is little, and
+ * would cost the picture here.
  */
 export class Uplink<Channel extends Sender = Sender> {
+  /** Until when nobody is to be served. */
+  restsUntil: Millis = -Infinity;
+  readonly #chunkSize: number;
   readonly #given: (sender: Channel, now: Millis) => number;
   readonly #waiting = new Set<Channel>();
   /** What is on its way, oldest first, and its bytes. */
@@ -49,13 +62,15 @@ export class Uplink<Channel extends Sender = Sender> {
   #scarceAt: Millis = -Infinity;
 
   /** `given`: how much a channel's peer was given of late. */
-  constructor(given: (sender: Channel, now: Millis) => number) {
+  constructor(chunkSize: number, given: (sender: Channel, now: Millis) => number) {
+    this.#chunkSize = chunkSize;
     this.#given = given;
   }
 
-  /** Whether nobody had to wait of late. */
-  hasSpare(now: Millis): boolean {
-    return now - this.#scarceAt > SPARE_MS;
+  /** Whether the line can carry more than is asked of it of late. */
+  room(now: Millis): Room {
+    if (now < this.restsUntil) return "none";
+    return now - this.#scarceAt > SPARE_MS ? "spare" : "scarce";
   }
 
   /** A channel may have something to send. */
@@ -66,7 +81,8 @@ export class Uplink<Channel extends Sender = Sender> {
   /** Lets channels send while there is room; `reading`: bytes that are being read to be sent. */
   serve(now: Millis, reading: () => number): void {
     while (this.#waiting.size > 0) {
-      if (this.#flight + reading() < this.limit) {
+      const used = this.#flight + reading();
+      if (used === 0 || used + this.#chunkSize <= this.limit) {
         const next = this.#next(now);
         if (!next.sendOne()) this.#waiting.delete(next);
       } else if (now < this.wakeAt) {
@@ -99,19 +115,20 @@ export class Uplink<Channel extends Sender = Sender> {
     this.#queue = Math.min(this.#queue, queued);
     const span = now - this.#since;
     if (span >= 0 && span < SPAN_MS) return;
-    if (span >= SPAN_MS) this.#measure(span);
+    if (span >= SPAN_MS) this.#measure(span, now);
     this.#since = this.#flight > 0 ? now : Infinity;
     this.#delivered = 0;
     this.#queue = Infinity;
   }
 
-  #measure(span: Millis): void {
+  #measure(span: Millis, now: Millis): void {
     const rate = this.#delivered / span;
     const scarce = this.#scarceAt >= this.#since;
     // What nobody asked for says nothing about the line.
     if (rate > this.#rate || scarce) this.#rate = follow(this.#rate, rate);
-    if (this.#queue > TARGET_MS || this.limit < Infinity)
-      this.limit = Math.max(LEAST, this.#rate * (this.#travel + TARGET_MS));
+    if (this.#queue <= TARGET_MS && this.limit === Infinity) return;
+    this.limit = this.#rate * (this.#travel + TARGET_MS);
+    if (now >= this.restsUntil && this.#chunkSize > this.#rate * LONGEST_CHUNK_MS) this.restsUntil = now + REST_MS;
   }
 
   /** When the oldest that is on its way does not count any more; Infinity while nobody waits for that. */

@@ -189,13 +189,16 @@ export class Upload {
     return Infinity;
   }
 
-  /** Frees the window of chunks that were never acknowledged; the longer none is, the longer the next ones hold it. */
+  /**
+   * Frees the window of chunks that were never acknowledged; the longer none is, the longer the next ones hold it. Where the link repeats
+   * what it lost, the ACK is late, as behind a peer's own chunks on a slow line, and the window only halves, as for any loss.
+   */
   expire(now: Millis): void {
     const { timeout } = this.#answer;
     for (const [chunk, sent] of this.#sent) {
       if (sent.at + timeout > now) break;
       this.#lose(chunk, sent, now);
-      this.#path.silent();
+      if (!this.#reliable) this.#path.silent();
     }
   }
 

@@ -1,6 +1,7 @@
 import type { ChunkSet } from "../address/chunk-set.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Millis } from "../connection/settings.ts";
+import type { Uplink } from "../connection/uplink.ts";
 import type { Choice, Choker, ChokerPeer } from "./choker.ts";
 
 /** What choking needs of its swarm. */
@@ -9,6 +10,8 @@ export interface ChokingHost {
   readonly complete: boolean;
   /** Whether anybody is served at all. */
   readonly serving: boolean;
+  /** Our line, which may have to rest. */
+  readonly uplink: Pick<Uplink, "restsUntil">;
   /** CHOKE or UNCHOKE is queued for this channel. */
   touch(connection: Connection): void;
 }
@@ -49,6 +52,8 @@ export class Choking {
   readonly #choker: Choker;
   readonly #accounts = new Map<Connection, Account>();
   #reviewAt: Millis = Infinity;
+  /** As of the last review. */
+  #restsUntil: Millis = -Infinity;
   #rewards: true | undefined;
 
   constructor(host: ChokingHost, choker: Choker) {
@@ -87,7 +92,7 @@ export class Choking {
 
   /** When `review` must be called next. */
   get wakeAt(): Millis {
-    return this.#reviewAt;
+    return this.#host.uplink.restsUntil > this.#restsUntil ? 0 : this.#reviewAt;
   }
 
   /** Chokes and unchokes. A newcomer has not been told anything yet, and waits like one that is choked. */
@@ -106,10 +111,13 @@ export class Choking {
       };
       peers.set(peer, connection);
     }
-    const { serving, complete } = this.#host;
-    const choice: Choice = serving
-      ? this.#choker({ peers: [...peers.keys()], complete }, now)
-      : { served: new Set<ChokerPeer>(), againAt: Infinity };
+    const { serving, complete, uplink } = this.#host;
+    this.#restsUntil = uplink.restsUntil;
+    const resting = now < uplink.restsUntil;
+    const choice: Choice =
+      serving && !resting
+        ? this.#choker({ peers: [...peers.keys()], complete }, now)
+        : { served: new Set<ChokerPeer>(), againAt: resting ? uplink.restsUntil : Infinity };
     this.#reviewAt = choice.againAt;
     this.#rewards = choice.rewards;
     for (const [peer, connection] of peers) {

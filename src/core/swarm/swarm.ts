@@ -31,7 +31,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   readonly compat: Compat | undefined;
   readonly settings: ChannelSettings;
   readonly verifier: Verifier;
-  readonly uplink = new Uplink<Connection>((to, now) => this.#choking.given(to, now));
+  readonly uplink: Uplink<Connection>;
   /** Chunks held and verified. */
   readonly have = new ChunkSet();
   readonly busy = new ChunkSet();
@@ -58,6 +58,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   readonly #arrivals: Arrivals;
   readonly #reading = new Map<number, { to: Connection; chunk: number }>();
   readonly #dirty = new Set<Connection>();
+  /** What may be asked has changed on every channel; once for all such changes of a burst. */
   #allChanged = false;
   #tokens = 0;
 
@@ -75,6 +76,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     });
     this.bytes = byteRangesOf(metadata, options, this.verifier);
     this.compat = options.compat;
+    this.uplink = new Uplink(metadata.chunkSize, (to, now) => this.#choking.given(to, now));
     this.out = out;
     this.micros = micros;
     this.#picker = options.picker ?? deadlineThenRarest;
@@ -121,14 +123,14 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   want(chunks: ChunkRange, deadline: Millis): void {
     const wants = [...without(this.wants, chunks, this.have), { chunks, deadline }];
     this.wants = wants.sort((a, b) => a.deadline - b.deadline || a.chunks.start - b.chunks.start);
-    this.#touchAll();
+    this.#allChanged = true;
   }
 
   /** Wants chunks no more; what was asked for is cancelled. */
   unwant(chunks: ChunkRange): void {
     this.wants = without(this.wants, chunks, this.have);
     this.#cancel(chunks);
-    this.#touchAll();
+    this.#allChanged = true;
   }
 
   /** Chunks that came from elsewhere and whose hashes are in the tree already. */
@@ -160,7 +162,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   serve(serving: boolean, now: Millis): void {
     this.serving = serving;
     this.#choking.review(now);
-    this.#touchAll();
+    this.#allChanged = true;
   }
 
   /** The hash of an earlier `digest` output. */
@@ -246,7 +248,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
 
   released(chunks: readonly number[]): void {
     for (const chunk of chunks) if (!this.#isBusy(chunk)) this.busy.delete({ start: chunk, end: chunk });
-    this.#touchAll();
+    this.#allChanged = true;
   }
 
   opened(connection: Connection, now: Millis): void {
@@ -391,10 +393,5 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     if (length === 0 || length > this.chunkSize) return false;
     const { chunkCount } = this.verifier;
     return length === this.chunkSize || chunkCount === undefined || chunk === chunkCount - 1;
-  }
-
-  /** What may be asked has changed on every channel; once for all such changes of a burst. */
-  #touchAll(): void {
-    this.#allChanged = true;
   }
 }
