@@ -284,7 +284,7 @@ describe("uploads", () => {
     a.seed(big);
     b.leech(big.chunks.length);
     net.connect(b, a);
-    expect(net.run(() => b.store.size === big.chunks.length, 600_000)).toBe(true);
+    expect(net.run(() => b.store.size === big.chunks.length, 1_500_000)).toBe(true);
     const uploaded = a.outputs.filter(({ type }) => type === "uploaded").length;
     expect(uploaded).toBeLessThan(1.3 * big.chunks.length);
     if (uplink > 16_384 / 500) expect(net.now).toBeLessThan((1.3 * 60 * 16_384) / uplink + 5_000);

@@ -2,6 +2,8 @@ import type { Millis } from "./settings.ts";
 
 /** Queue that all channels together may cause at our own line, ms: LEDBAT's target for each of them, and what a part of a chunk may add. */
 const TARGET_MS = 130;
+/** Two chunks may always be on their way where they take no longer than this, ms: where only one is, less than what the line carries is seen. */
+const PAIR_MS = 300;
 /** The line is measured over at least this, ms. */
 const SPAN_MS = 200;
 const WEIGHT = 1 / 4;
@@ -12,8 +14,9 @@ const WEIGHT = 1 / 4;
 const PATIENCE = 2;
 /** A line for which nobody had to wait for so long has room for more, ms. */
 const SPARE_MS = 1_000;
-/** Our ACKs and REQUESTs wait behind our chunks: a line that takes longer than this for one, ms, serves nobody, … */
+/** Our ACKs and REQUESTs wait behind our chunks: a line that takes longer than this for one, ms, so often in a row, serves nobody, … */
 const LONGEST_CHUNK_MS = 500;
+const SLOW_TIMES = 3;
 /** … for so long; then it is tried again, ms. */
 const REST_MS = 30_000;
 
@@ -53,8 +56,10 @@ export class Uplink<Channel extends Sender = Sender> {
   /** Bytes per ms that arrive, and how long they travel without a queue of ours, ms. */
   #rate = 0;
   #travel: Millis = 0;
-  /** Since when is measured, Infinity while nothing is on its way; bytes that have arrived since then. */
-  #since: Millis = Infinity;
+  /** How often in a row the line was too slow. */
+  #slow = 0;
+  /** Since when is measured, at the earliest since something is on its way; bytes that have arrived since then. */
+  #since: Millis = 0;
   #delivered = 0;
   /** The shortest queue on the way to a peer, ms: ours is no longer, whatever a liar or a busy line says at the other end. */
   #queue: Millis = Infinity;
@@ -97,6 +102,10 @@ export class Uplink<Channel extends Sender = Sender> {
 
   /** Bytes go out. */
   sent(flight: Flight): void {
+    if (this.#flights.size === 0) {
+      this.#since = flight.at;
+      this.#delivered = 0;
+    }
     this.#flights.add(flight);
     this.#flight += flight.bytes;
   }
@@ -105,7 +114,6 @@ export class Uplink<Channel extends Sender = Sender> {
   ended(flight: Flight): void {
     if (!this.#flights.delete(flight)) return;
     this.#flight -= flight.bytes;
-    if (this.#flights.size === 0) this.#since = Infinity;
   }
 
   /** Bytes were acknowledged, `elapsed` ms after they left, of which they were `queued` for so many. */
@@ -114,9 +122,9 @@ export class Uplink<Channel extends Sender = Sender> {
     this.#travel = follow(this.#travel, elapsed - queued);
     this.#queue = Math.min(this.#queue, queued);
     const span = now - this.#since;
-    if (span >= 0 && span < SPAN_MS) return;
-    if (span >= SPAN_MS) this.#measure(span, now);
-    this.#since = this.#flight > 0 ? now : Infinity;
+    if (span < SPAN_MS) return;
+    this.#measure(span, now);
+    this.#since = now;
     this.#delivered = 0;
     this.#queue = Infinity;
   }
@@ -127,8 +135,12 @@ export class Uplink<Channel extends Sender = Sender> {
     // What nobody asked for says nothing about the line.
     if (rate > this.#rate || scarce) this.#rate = follow(this.#rate, rate);
     if (this.#queue <= TARGET_MS && this.limit === Infinity) return;
-    this.limit = this.#rate * (this.#travel + TARGET_MS);
-    if (now >= this.restsUntil && this.#chunkSize > this.#rate * LONGEST_CHUNK_MS) this.restsUntil = now + REST_MS;
+    this.limit = this.#rate * Math.max(this.#travel + TARGET_MS, Math.min(PAIR_MS, (2 * this.#chunkSize) / this.#rate));
+    // Once may be a busy machine, ours or the other one.
+    this.#slow = this.#chunkSize > this.#rate * LONGEST_CHUNK_MS ? this.#slow + 1 : 0;
+    if (this.#slow < SLOW_TIMES) return;
+    this.#slow = 0;
+    this.restsUntil = now + REST_MS;
   }
 
   /** When the oldest that is on its way does not count any more; Infinity while nobody waits for that. */
