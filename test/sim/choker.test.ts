@@ -218,7 +218,7 @@ describe("reciprocal", () => {
 
   /** Bytes that each leecher got from the other leechers until the first is complete; the last shares nothing. */
   function race(seed: number, choker: () => Choker): { contributors: number[]; freerider: number } {
-    const film = makeContent(8_000 * 1_024, 16_384, seeded(seed));
+    const film = makeContent(4_000 * 1_024, 4_096, seeded(seed));
     const net = new Simulator(seed, { ...WEATHER, uplink: 20 });
     const options = { ...film.options, choker: choker() };
     const peers: SimPeer[] = Array.from({ length: 13 }, (_, i) =>
@@ -251,9 +251,8 @@ describe("reciprocal", () => {
   test.each([1, 2, 3, 4])(
     "RFC 7574 §13.6.2 HAVE.2: selection rewards those who share: a freerider gets less than contributors (seed %i)",
     (seed) => {
-      // Of the typical one: whoever is left over beside groups of four who serve each other gets half of what the others get.
       const earned = race(seed, () => reciprocal(4));
-      expect(earned.freerider).toBeLessThan(0.65 * median(earned.contributors));
+      expect(earned.freerider).toBeLessThan(0.5 * Math.min(...earned.contributors));
       // Served in turn it would get as much as the others.
       const given = race(seed, () => openSlots(4));
       expect(given.freerider).toBeGreaterThan(0.75 * median(given.contributors));
