@@ -160,7 +160,7 @@ export class Engine implements DeliveryContext {
       },
       warning: (message) => this.#emitter.emit("warning", message),
       size: (members) => (this.#members = members),
-      room: () => this.#host.swarm.uplink.room(this.now()),
+      hasSpare: () => this.#host.swarm.uplink.hasSpare(this.now()),
       report: () => this.#report(),
     });
     if (this.#membership === undefined) this.#expectingUntil = 0;

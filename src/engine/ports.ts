@@ -1,7 +1,6 @@
 import type { ChunkRange } from "../core/address/range.ts";
 import type { HashCode } from "../core/codec/messages.ts";
 import type { PeerAddress } from "../core/connection/peer-address.ts";
-import type { Room } from "../core/connection/uplink.ts";
 import type { PlaybackCounts } from "../tracker/messages.ts";
 
 /**
@@ -85,8 +84,8 @@ export interface RendezvousEvents {
   size(members: number): void;
   /** One line for the console, at most one per kind of trouble. */
   warning(message: string): void;
-  /** What our line can carry beyond what is asked of it, so that more neighbours are welcome or not. @defaultValue not known */
-  readonly room?: () => Room;
+  /** Whether our line can carry more than is asked of it, so that more neighbours are welcome. @defaultValue not known */
+  readonly hasSpare?: () => boolean;
   /** Called when a report to the tracker is due. */
   report(): SwarmReport;
 }

@@ -1,4 +1,3 @@
-import type { Room } from "../core/connection/uplink.ts";
 import type { BaseLink } from "./base.ts";
 import { parseSignal, type Signal, type SignalPayload } from "./signal.ts";
 
@@ -22,8 +21,8 @@ export interface NeighbourhoodOptions {
   readonly self: string;
   /** Most links that we offer; offers of others are taken as our line allows. */
   readonly maxNeighbours: number;
-  /** What our line can carry beyond what is asked of it. @defaultValue not known: see `mayAccept` */
-  readonly room?: (() => Room) | undefined;
+  /** Whether our line can carry more than is asked of it. @defaultValue not known: see `mayAccept` */
+  readonly hasSpare?: (() => boolean) | undefined;
   /** Gives a payload to the tracker's relay; false if it cannot travel now. */
   readonly relay: (to: string, payload: SignalPayload) => boolean;
   readonly connect: (options: LinkOptions) => SignalledLink;
@@ -47,8 +46,9 @@ const MEMBERS_MAX = 64;
 const BANNED_MAX = 1024;
 /** A link that lived shorter counts as a failure, or two that cannot get on would meet for ever, ms. */
 const STEADY_MS = 30_000;
-/** Parts of `maxNeighbours` that we take at most: where somebody waits for our line, newcomers turn to those who have room. */
-const SHARES: Readonly<Record<Room, number>> = { spare: 2, scarce: 5 / 8, none: 0 };
+/** Parts of `maxNeighbours` that we take at most while our line can carry more, and while somebody waits for it: then newcomers turn to those who have room. */
+const SPARE_SHARE = 2;
+const BUSY_SHARE = 5 / 8;
 /** Offers answered in any such time, since each costs a connection object whatever becomes of it: 16 in 10 s. */
 const OFFERS_MAX = 16;
 const OFFERS_MS = 10_000;
@@ -74,11 +74,11 @@ interface Attempt {
 }
 
 /**
- * Whether an offer is taken by who has so many neighbours, of whom so many had offered. `room`: what the own line can
- * carry beyond that; where nobody knows, neither more nor less than `maxNeighbours` are taken.
+ * Whether an offer is taken by who has so many neighbours, of whom so many had offered. `hasSpare`: whether the own line can carry
+ * more; where nobody knows, neither more nor less than `maxNeighbours` are taken.
  */
-export function mayAccept(maxNeighbours: number, neighbours: number, accepted: number, room?: Room): boolean {
-  const most = maxNeighbours * (room === undefined ? 1 : SHARES[room]);
+export function mayAccept(maxNeighbours: number, neighbours: number, accepted: number, hasSpare?: boolean): boolean {
+  const most = maxNeighbours * (hasSpare === undefined ? 1 : hasSpare ? SPARE_SHARE : BUSY_SHARE);
   return neighbours < most && accepted < most - Math.floor(maxNeighbours / 4);
 }
 
@@ -296,9 +296,9 @@ export class Neighbourhood {
 
   #mayAccept(): boolean {
     const attempts = this.#attempts();
-    const { maxNeighbours, room } = this.#options;
+    const { maxNeighbours, hasSpare } = this.#options;
     const accepted = attempts.filter(({ initiator }) => !initiator).length;
-    return mayAccept(maxNeighbours, attempts.length, accepted, room?.());
+    return mayAccept(maxNeighbours, attempts.length, accepted, hasSpare?.());
   }
 
   /** Counts an offer; false if there were too many lately. */

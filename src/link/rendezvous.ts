@@ -128,7 +128,7 @@ export class SwarmMembership implements Membership {
     this.#neighbourhood = new Neighbourhood({
       self: peerId,
       maxNeighbours,
-      room: events.room,
+      hasSpare: events.hasSpare,
       relay: (to, payload) => {
         this.#nat.note(payload);
         return this.#trackers.signal(to, payload);

@@ -1,4 +1,3 @@
-import type { Room } from "../../src/core/connection/uplink.ts";
 import type { Link, Membership, RendezvousEvents } from "../../src/engine/ports.ts";
 import { BaseLink } from "../../src/link/base.ts";
 import { memoryPair } from "../../src/link/memory.ts";
@@ -195,8 +194,8 @@ export class Town {
     for (const [id, { events }] of roll) events.peers([...roll.keys()].filter((other) => other !== id));
   }
 
-  /** Adds a member; `room`: what its line can carry beyond what is asked of it. */
-  join(id: string, options: Partial<RendezvousOptions> = {}, room?: () => Room): Resident {
+  /** Adds a member; `hasSpare`: whether its line can carry more. */
+  join(id: string, options: Partial<RendezvousOptions> = {}, hasSpare?: () => boolean): Resident {
     const links = new Map<string, boolean>();
     const open = new Map<string, Link>();
     const states: string[] = [];
@@ -212,7 +211,7 @@ export class Town {
       },
       state: (state) => states.push(state),
       warning: () => {},
-      ...(room && { room }),
+      ...(hasSpare && { hasSpare }),
       report: () => ({ uploadedBytes: 0, downloadedBytes: 0, availBandwidth: 0 }),
     };
     const membership = new SwarmMembership(

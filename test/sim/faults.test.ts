@@ -274,8 +274,7 @@ describe("uploads", () => {
     ]);
   });
 
-  // A line that rests is asked again half a minute later: nobody waits for it.
-  test.each([5, 6, 8, 12, 25, 40])("a line of %i bytes/ms is not filled with repeats", (uplink) => {
+  test.each([5, 6, 8, 12, 25])("a line of %i bytes/ms is not filled with repeats", (uplink) => {
     const big = makeContent(60 * 16_384, 16_384, seeded(3));
     const weather: Weather = { delay: 30, jitter: 0, loss: 0, duplication: 0, uplink };
     const net = new Simulator(3, weather);
@@ -284,13 +283,13 @@ describe("uploads", () => {
     a.seed(big);
     b.leech(big.chunks.length);
     net.connect(b, a);
-    expect(net.run(() => b.store.size === big.chunks.length, 1_500_000)).toBe(true);
+    expect(net.run(() => b.store.size === big.chunks.length, 600_000)).toBe(true);
     const uploaded = a.outputs.filter(({ type }) => type === "uploaded").length;
     expect(uploaded).toBeLessThan(1.3 * big.chunks.length);
-    if (uplink > 16_384 / 500) expect(net.now).toBeLessThan((1.3 * 60 * 16_384) / uplink + 5_000);
+    expect(net.now).toBeLessThan((1.3 * 60 * 16_384) / uplink + 5_000);
   });
 
-  test.each([16, 50, 187])(
+  test.each([50, 187])(
     "being asked for chunks over a line of %i bytes/ms does not keep one's own from coming",
     (uplink) => {
       const film = makeContent(400 * 16_384, 16_384, seeded(1));

@@ -260,7 +260,7 @@ class Audience {
   /** Whether a viewer takes one more neighbour. */
   #takes({ peer }: Viewer, neighbours: ReadonlyMap<string, Neighbour>): boolean {
     const accepted = [...neighbours.values()].filter((neighbour) => neighbour.accepted).length;
-    return mayAccept(MAX_NEIGHBOURS, neighbours.size, accepted, peer.swarm.uplink.room(this.#net.now));
+    return mayAccept(MAX_NEIGHBOURS, neighbours.size, accepted, peer.swarm.uplink.hasSpare(this.#net.now));
   }
 }
 

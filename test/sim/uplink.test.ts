@@ -15,13 +15,8 @@ interface Channel extends Sender {
 class Town {
   now = 0;
   readonly uplink = new Uplink<Channel>(CHUNK, (channel) => channel.given());
-  readonly #line: number;
   readonly #flights: { readonly flight: Flight; readonly at: number; readonly queued: number }[] = [];
   #freeAt = 0;
-
-  constructor(line = LINE) {
-    this.#line = line;
-  }
 
   /** A channel; a silent one's peer never acknowledges. `given`: what it was given of late. */
   sender(name: string, order: string[], given = 0, silent = false): Channel {
@@ -33,7 +28,7 @@ class Town {
         bytes += CHUNK;
         const flight = { at: this.now, bytes: CHUNK };
         this.uplink.sent(flight);
-        this.#freeAt = Math.max(this.#freeAt, this.now) + CHUNK / this.#line;
+        this.#freeAt = Math.max(this.#freeAt, this.now) + CHUNK / LINE;
         const queued = this.#freeAt - this.now;
         if (!silent) this.#flights.push({ flight, at: this.#freeAt + TRAVEL_MS, queued });
         return true;
@@ -60,8 +55,8 @@ class Town {
 }
 
 /** Sends a burst without limit, so that a queue is seen. */
-function crowded(line = LINE): { town: Town; order: string[] } {
-  const town = new Town(line);
+function crowded(): { town: Town; order: string[] } {
+  const town = new Town();
   const order: string[] = [];
   let left = 40;
   const burst = town.sender("burst", order);
@@ -75,7 +70,7 @@ describe("all channels share one line", () => {
   test("nobody waits before a queue was seen", () => {
     const { uplink } = new Town();
     expect(uplink.limit).toBe(Infinity);
-    expect(uplink.room(0)).toBe("spare");
+    expect(uplink.hasSpare(0)).toBe(true);
   });
 
   test("a queue bounds what is on its way, however many channels there are, and the line stays busy", () => {
@@ -87,7 +82,7 @@ describe("all channels share one line", () => {
     town.pass(5_000, senders);
     expect(town.queue).toBeLessThan(400);
     expect(order.length * CHUNK).toBeGreaterThan(0.9 * 5_000 * LINE);
-    expect(town.uplink.room(town.now)).toBe("scarce");
+    expect(town.uplink.hasSpare(town.now)).toBe(false);
   });
 
   test("whom we have given least of late is next", () => {
@@ -110,25 +105,17 @@ describe("all channels share one line", () => {
     expect(sent * CHUNK).toBeGreaterThan(0.5 * 10_000 * LINE);
   });
 
-  test("a line that takes more than half a second for a chunk rests, and has no room", () => {
-    const [quick, slow] = [crowded(CHUNK / 400).town, crowded(CHUNK / 600).town];
-    expect(quick.uplink.restsUntil).toBe(-Infinity);
-    expect(slow.uplink.restsUntil).toBeGreaterThan(slow.now);
-    expect(slow.uplink.room(slow.now)).toBe("none");
-    expect(slow.uplink.room(slow.uplink.restsUntil)).not.toBe("none");
-  });
-
   test("where nobody has waited for a second there is room for more", () => {
     const { town, order } = crowded();
     let more = true;
     const busy = town.sender("busy", order);
     const listener: Channel = { ...busy, sendOne: () => more && busy.sendOne() };
     town.pass(3_000, [listener]);
-    expect(town.uplink.room(town.now)).toBe("scarce");
+    expect(town.uplink.hasSpare(town.now)).toBe(false);
     more = false;
     town.pass(900, []);
-    expect(town.uplink.room(town.now)).toBe("scarce");
+    expect(town.uplink.hasSpare(town.now)).toBe(false);
     town.pass(200, []);
-    expect(town.uplink.room(town.now)).toBe("spare");
+    expect(town.uplink.hasSpare(town.now)).toBe(true);
   });
 });

@@ -14,20 +14,12 @@ const WEIGHT = 1 / 4;
 const PATIENCE = 2;
 /** A line for which nobody had to wait for so long has room for more, ms. */
 const SPARE_MS = 1_000;
-/** Our ACKs and REQUESTs wait behind our chunks: a line that takes longer than this for one, ms, so often in a row, serves nobody, … */
-const LONGEST_CHUNK_MS = 500;
-const SLOW_TIMES = 3;
-/** … for so long; then it is tried again, ms. */
-const REST_MS = 30_000;
 
 /** A channel that may have something to send. */
 export interface Sender {
   /** Sends a chunk; returns false if there is none, or none that may be sent now, or the channel is closed. */
   sendOne(): boolean;
 }
-
-/** What a line can carry beyond what is asked of it: more, hardly more, or nothing at all, since it rests. */
-export type Room = "spare" | "scarce" | "none";
 
 /** Bytes on their way to a peer. */
 export interface Flight {
@@ -39,12 +31,9 @@ export interface Flight {
  * Our own line, which all channels share. LEDBAT gives way to others, but each channel's by itself: many of them let a queue
  * grow behind which everybody waits. So together they have no more on its way than the line carries in a round trip and
  * `TARGET_MS`, one chunk at least, and next is whom we have given least of late: a newcomer does not wait behind those who have seconds
- * left. Our own ACKs and REQUESTs do wait behind what is on its way, so a line that is too slow rests: what it could give is little, and
- * would cost the picture here.
+ * left. Our own ACKs and REQUESTs do wait behind what is on its way.
  */
 export class Uplink<Channel extends Sender = Sender> {
-  /** Until when nobody is to be served. */
-  restsUntil: Millis = -Infinity;
   readonly #chunkSize: number;
   readonly #given: (sender: Channel, now: Millis) => number;
   readonly #waiting = new Set<Channel>();
@@ -56,8 +45,6 @@ export class Uplink<Channel extends Sender = Sender> {
   /** Bytes per ms that arrive, and how long they travel without a queue of ours, ms. */
   #rate = 0;
   #travel: Millis = 0;
-  /** How often in a row the line was too slow. */
-  #slow = 0;
   /** Since when is measured, at the earliest since something is on its way; bytes that have arrived since then. */
   #since: Millis = 0;
   #delivered = 0;
@@ -72,10 +59,9 @@ export class Uplink<Channel extends Sender = Sender> {
     this.#given = given;
   }
 
-  /** Whether the line can carry more than is asked of it of late. */
-  room(now: Millis): Room {
-    if (now < this.restsUntil) return "none";
-    return now - this.#scarceAt > SPARE_MS ? "spare" : "scarce";
+  /** Whether nobody had to wait of late. */
+  hasSpare(now: Millis): boolean {
+    return now - this.#scarceAt > SPARE_MS;
   }
 
   /** A channel may have something to send. */
@@ -123,24 +109,19 @@ export class Uplink<Channel extends Sender = Sender> {
     this.#queue = Math.min(this.#queue, queued);
     const span = now - this.#since;
     if (span < SPAN_MS) return;
-    this.#measure(span, now);
+    this.#measure(span);
     this.#since = now;
     this.#delivered = 0;
     this.#queue = Infinity;
   }
 
-  #measure(span: Millis, now: Millis): void {
+  #measure(span: Millis): void {
     const rate = this.#delivered / span;
     const scarce = this.#scarceAt >= this.#since;
     // What nobody asked for says nothing about the line.
     if (rate > this.#rate || scarce) this.#rate = follow(this.#rate, rate);
     if (this.#queue <= TARGET_MS && this.limit === Infinity) return;
     this.limit = this.#rate * Math.max(this.#travel + TARGET_MS, Math.min(PAIR_MS, (2 * this.#chunkSize) / this.#rate));
-    // Once may be a busy machine, ours or the other one.
-    this.#slow = this.#chunkSize > this.#rate * LONGEST_CHUNK_MS ? this.#slow + 1 : 0;
-    if (this.#slow < SLOW_TIMES) return;
-    this.#slow = 0;
-    this.restsUntil = now + REST_MS;
   }
 
   /** When the oldest that is on its way does not count any more; Infinity while nobody waits for that. */

@@ -1,7 +1,6 @@
 import type { ChunkSet } from "../address/chunk-set.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Millis } from "../connection/settings.ts";
-import type { Uplink } from "../connection/uplink.ts";
 import type { Choice, Choker, ChokerPeer } from "./choker.ts";
 
 /** What choking needs of its swarm. */
@@ -10,8 +9,6 @@ export interface ChokingHost {
   readonly complete: boolean;
   /** Whether anybody is served at all. */
   readonly serving: boolean;
-  /** Our line, which may have to rest. */
-  readonly uplink: Pick<Uplink, "restsUntil">;
   /** CHOKE or UNCHOKE is queued for this channel. */
   touch(connection: Connection): void;
 }
@@ -52,8 +49,6 @@ export class Choking {
   readonly #choker: Choker;
   readonly #accounts = new Map<Connection, Account>();
   #reviewAt: Millis = Infinity;
-  /** As of the last review. */
-  #restsUntil: Millis = -Infinity;
   #rewards: true | undefined;
 
   constructor(host: ChokingHost, choker: Choker) {
@@ -92,7 +87,7 @@ export class Choking {
 
   /** When `review` must be called next. */
   get wakeAt(): Millis {
-    return this.#host.uplink.restsUntil > this.#restsUntil ? 0 : this.#reviewAt;
+    return this.#reviewAt;
   }
 
   /** Chokes and unchokes. A newcomer has not been told anything yet, and waits like one that is choked. */
@@ -111,13 +106,10 @@ export class Choking {
       };
       peers.set(peer, connection);
     }
-    const { serving, complete, uplink } = this.#host;
-    this.#restsUntil = uplink.restsUntil;
-    const resting = now < uplink.restsUntil;
-    const choice: Choice =
-      serving && !resting
-        ? this.#choker({ peers: [...peers.keys()], complete }, now)
-        : { served: new Set<ChokerPeer>(), againAt: resting ? uplink.restsUntil : Infinity };
+    const { serving, complete } = this.#host;
+    const choice: Choice = serving
+      ? this.#choker({ peers: [...peers.keys()], complete }, now)
+      : { served: new Set<ChokerPeer>(), againAt: Infinity };
     this.#reviewAt = choice.againAt;
     this.#rewards = choice.rewards;
     for (const [peer, connection] of peers) {
