@@ -121,7 +121,7 @@ export class Uplink<Channel extends Sender = Sender> {
     // What nobody asked for says nothing about the line.
     if (rate > this.#rate || scarce) this.#rate = follow(this.#rate, rate);
     if (this.#queue <= TARGET_MS && this.limit === Infinity) return;
-    this.limit = this.#rate * Math.max(this.#travel + TARGET_MS, Math.min(PAIR_MS, (2 * this.#chunkSize) / this.#rate));
+    this.limit = Math.max(this.#rate * (this.#travel + TARGET_MS), Math.min(2 * this.#chunkSize, this.#rate * PAIR_MS));
   }
 
   /** When the oldest that is on its way does not count any more; Infinity while nobody waits for that. */
