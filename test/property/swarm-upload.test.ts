@@ -101,6 +101,20 @@ test("the window closes, and opens with ACK or by time", () => {
   );
 });
 
+test.each([true, false])(
+  "an overdue ACK halves the window where the link repeats what it lost (%s), and resets it elsewhere",
+  (reliable) => {
+    const upload = new Upload(CHANNEL_SETTINGS, 1_024, reliable, new Uplink(1_024, () => 0));
+    const have = new ChunkSet([{ start: 0, end: 999 }]);
+    upload.request({ start: 0, end: 999 }, 0);
+    for (let chunk = take(upload, have); chunk !== undefined; chunk = take(upload, have))
+      upload.sending(chunk, 1_024, 0);
+    const { window } = upload;
+    upload.expire(upload.timeoutAt);
+    expect(upload.window).toBe(reliable ? window / 2 : 2 * 1_024);
+  },
+);
+
 test("a HAVE for chunks on their way frees the window that they held", () => {
   const upload = new Upload(CHANNEL_SETTINGS, 65_536, false, new Uplink(1, () => 0));
   const have = new ChunkSet([{ start: 0, end: 9 }]);
