@@ -77,12 +77,18 @@ export function ensureTurnServer() {
     console.log("No TURN server was found: tests of relayed links are skipped. Install coturn to run them.");
 }
 
+/** Debian's Firefox decodes sound in MP4 with these, which its package only recommends. Before it knows what it lacks it says that it can. */
+const lacksCodecs = () =>
+  systemBrowser("firefox") !== undefined &&
+  existsSync("/etc/debian_version") &&
+  !spawnSync("ldconfig", ["-p"], { encoding: "utf8" }).stdout?.includes("libavcodec");
+
 /** Makes sure that there is a Chromium and a Firefox, or only one of them. Throws with what to do when there is not. */
 export async function ensureBrowsers(kinds = Object.keys(names)) {
-  let lacking = await missing(kinds);
-  if (lacking.length === 0) return;
-  install(lacking.map((kind) => names[kind][0]));
-  lacking = await missing(kinds);
+  const lacks = await missing(kinds);
+  if (lacks.length > 0) install(lacks.map((kind) => names[kind][0]));
+  if (kinds.includes("firefox") && lacksCodecs()) install(["libavcodec-extra"]);
+  const lacking = await missing(kinds);
   if (lacking.length > 0)
     throw new Error(
       `No ${lacking.join(" and no ")} was found. Install ${lacking.length > 1 ? "them" : "it"}, or run: npx playwright install --with-deps ${lacking.join(" ")}`,

@@ -54,8 +54,10 @@ export class Recovery {
 
   #failed(data: ErrorData): void {
     if (!data.fatal) return;
-    const { ErrorTypes } = this.#HlsJs;
-    if (data.type === ErrorTypes.NETWORK_ERROR) this.#networkFailed(data);
+    const { ErrorTypes, ErrorDetails } = this.#HlsJs;
+    // hls.js loads nothing more after this, so that there is nothing to recover.
+    if (data.details === ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR) this.#giveUp("unsupported", data);
+    else if (data.type === ErrorTypes.NETWORK_ERROR) this.#networkFailed(data);
     else if (data.type === ErrorTypes.MEDIA_ERROR) this.#mediaFailed(data);
     else this.#giveUp("media", data);
   }

@@ -236,6 +236,20 @@ test("a source that does not exist is a fatal error, once, with a reason", async
   await viewer.close();
 });
 
+test("a video in codecs that the browser does not have is a fatal error that names them", async ({ swarm }) => {
+  const origin = await swarm.startOrigin();
+  const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`);
+  await viewer.page.route("**/master.m3u8", async (route) => {
+    const response = await route.fetch();
+    const body = (await response.text()).replaceAll("vp09", "dvh1");
+    await route.fulfill({ response, body });
+  });
+  await play(viewer, { src: "/sample/master.m3u8" });
+  const { error } = await viewer.until("it fails", (state) => state.error !== undefined);
+  expect(error).toMatch(/CODECS.*dvh1/);
+  await viewer.close();
+});
+
 test("an origin that is away for a while costs no more than that", async ({ swarm }) => {
   const origin = await swarm.startOrigin();
   const viewer = await swarm.openViewer("chromium", `${origin.url}pages/element.html`);
