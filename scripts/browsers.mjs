@@ -88,6 +88,8 @@ export async function ensureBrowsers(kinds = Object.keys(names)) {
   const lacks = await missing(kinds);
   if (lacks.length > 0) install(lacks.map((kind) => names[kind][0]));
   if (kinds.includes("firefox") && lacksCodecs()) install(["libavcodec-extra"]);
+  if (kinds.includes("firefox") && lacksCodecs())
+    console.log("Firefox finds no libavcodec, and plays the sample only by chance: install libavcodec-extra.");
   const lacking = await missing(kinds);
   if (lacking.length > 0)
     throw new Error(
