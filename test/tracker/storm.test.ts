@@ -6,7 +6,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import type { RunningTracker } from "../../src/node/tracker.ts";
 import { runTracker, TestClient } from "./world.ts";
 
-const PEERS = 2000;
+const PEERS = 1000;
 /** First wait of a client's back-off at the most, and what a busy machine needs to serve them all, ms. */
 const BACK_WITHIN_MS = 45_000;
 
