@@ -56,8 +56,8 @@ for (const name of ["chromium", "firefox"] as const) {
     const second = await open("chromium");
     await expect.poll(() => second.console).toContainEqual("log: 0 bytes from the server, 100000 from neighbours");
     expect(second.console).toContain("log: 1 neighbours");
-    // A page that goes says so: nobody waits for it to be missed, which takes 15 s.
-    await second.close();
+    // A page that goes says so: nobody waits for it to be missed, which takes 15 s. There is nothing at that address.
+    await second.page.goto(`${site.url}elsewhere`);
     await expect.poll(() => first.console.at(-1), { timeout: 5000 }).toBe("log: 0 neighbours");
     expect([...first.errors, ...second.errors]).toEqual([]);
     await first.close();
