@@ -77,18 +77,19 @@ export function ensureTurnServer() {
     console.log("No TURN server was found: tests of relayed links are skipped. Install coturn to run them.");
 }
 
-/** Debian's Firefox decodes sound in MP4 with these, which its package only recommends. Before it knows what it lacks it says that it can. */
+/** Firefox decodes sound in MP4 with libavcodec, which Debian's package only recommends. Before it knows what it lacks it says that it can. */
 const lacksCodecs = () =>
-  systemBrowser("firefox") !== undefined &&
   existsSync("/etc/debian_version") &&
   !spawnSync("ldconfig", ["-p"], { encoding: "utf8" }).stdout?.includes("libavcodec");
 
 /** Makes sure that there is a Chromium and a Firefox, or only one of them. Throws with what to do when there is not. */
 export async function ensureBrowsers(kinds = Object.keys(names)) {
-  const lacks = await missing(kinds);
-  if (lacks.length > 0) install(lacks.map((kind) => names[kind][0]));
-  if (kinds.includes("firefox") && lacksCodecs()) install(["libavcodec-extra"]);
-  if (kinds.includes("firefox") && lacksCodecs())
+  const packages = (await missing(kinds)).map((kind) => names[kind][0]);
+  const decodes = kinds.includes("firefox");
+  if (decodes && lacksCodecs()) packages.push("libavcodec-extra");
+  if (packages.length === 0) return;
+  install(packages);
+  if (decodes && lacksCodecs())
     console.log("Firefox finds no libavcodec, and plays the sample only by chance: install libavcodec-extra.");
   const lacking = await missing(kinds);
   if (lacking.length > 0)
