@@ -286,7 +286,7 @@ describe("uploads", () => {
     ]);
   });
 
-  test.each([5, 6, 8, 12, 25])("a line of %i bytes/ms is not filled with repeats", (uplink) => {
+  test.each([5, 6, 8, 12, 25, 40])("a line of %i bytes/ms is not filled with repeats", (uplink) => {
     const big = makeContent(60 * 16_384, 16_384, seeded(3));
     const weather: Weather = { delay: 30, jitter: 0, loss: 0, duplication: 0, uplink };
     const net = new Simulator(3, weather);

@@ -6,7 +6,9 @@ import { afterEach, expect, test, vi } from "vitest";
 import type { RunningTracker } from "../../src/node/tracker.ts";
 import { runTracker, TestClient } from "./world.ts";
 
-const PEERS = 1000;
+const PEERS = 2000;
+/** They come so many at a time: a crowd is what the restart is to be, not the arrival. */
+const TOGETHER = 100;
 /** First wait of a client's back-off at the most, and what a busy machine needs to serve them all, ms. */
 const BACK_WITHIN_MS = 45_000;
 
@@ -36,9 +38,14 @@ test(`a restarted tracker knows its ${PEERS} peers, and all are back within ${BA
   open.push(() => rm(folder, { recursive: true }));
   const options = { state: join(folder, "state.json"), parameters: { REQUEST_RATE: "0" } };
   const before = await runTracker(options);
-  const clients = Array.from({ length: PEERS }, (_, index) => new TestClient(before.url, `peer-${index}`));
+  open.push(() => before.close());
+  const clients: TestClient[] = [];
   open.push(() => clients.forEach(({ client }) => client.leave()));
-  await allOpen(clients, 1);
+  while (clients.length < PEERS) {
+    const group = Array.from({ length: TOGETHER }, (_, i) => new TestClient(before.url, `peer-${clients.length + i}`));
+    clients.push(...group);
+    await allOpen(group, 1);
+  }
   expect(await peersOf(before)).toBe(PEERS);
 
   await before.close();
