@@ -34,6 +34,7 @@ for (const name of ["chromium", "firefox"] as const) {
     const second = await swarm.openViewer("chromium", site.url, { blank });
     const state = await second.until("a neighbour gives", ({ stats }) => stats.peerBytes > 0);
     expect(state.stats.rejectedChunks).toBe(0);
+    await first.until("three seconds are played", ({ currentTime }) => currentTime > 3);
     for (const viewer of [first, second]) {
       expect((await viewer.state()).error).toBeUndefined();
       expect(viewer.errors).toEqual([]);
@@ -56,8 +57,8 @@ for (const name of ["chromium", "firefox"] as const) {
     const second = await open("chromium");
     await expect.poll(() => second.console).toContainEqual("log: 0 bytes from the server, 100000 from neighbours");
     expect(second.console).toContain("log: 1 neighbours");
-    // A page that goes says so: nobody waits for it to be missed, which takes 15 s. There is nothing at that address.
-    await second.page.goto(`${site.url}elsewhere`);
+    // A page that goes says so: nobody waits for it to be missed, which takes 15 s.
+    await second.close();
     await expect.poll(() => first.console.at(-1), { timeout: 5000 }).toBe("log: 0 neighbours");
     expect([...first.errors, ...second.errors]).toEqual([]);
     await first.close();

@@ -72,7 +72,10 @@ for (const name of BOTH) {
     await play(second, tracker.url);
     await getsBytes(second);
     expect(workers(second)).toEqual([]);
-    await first.until("it gives to the other", ({ stats }) => stats.uploadedBytes > 0);
+    await first.until(
+      "two seconds are played, and it gives to the other",
+      ({ currentTime, stats }) => currentTime > 2 && stats.uploadedBytes > 0,
+    );
     for (const viewer of [first, second]) {
       const { stats, error } = await viewer.state();
       expect(stats.rejectedChunks).toBe(0);
