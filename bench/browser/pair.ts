@@ -18,7 +18,9 @@ interface Transfer {
 }
 
 async function through(stage: Stage): Promise<Transfer> {
-  await stage.openHolder(0);
+  const holder = await stage.openHolder(0);
+  // A raw channel's sender shows no film either.
+  await holder.page.evaluate(() => globalThis.viewer.video.pause());
   return (await stage.openPage(1)).take();
 }
 

@@ -22,6 +22,7 @@ function begin(options: PageOptions): InstanceType<typeof HlsWithPeers> {
 /** It fetches ahead of the player by itself, as far as peers have it; it is told to wait for them. */
 function take(options: PageOptions): Promise<Taken> {
   const began = performance.now();
+  video.autoplay = false;
   const settings = { ...options.settings, httpDownloadInitialTimeoutMs: 600_000 };
   const { p2pEngine } = begin({ ...options, settings });
   let first: number | undefined;

@@ -1,6 +1,9 @@
 /** `npm run sim -- SCENARIO [--peers N] [--seed S] [--json]`: plays a scenario on virtual time and says what came of it. */
 import { parseArgs } from "node:util";
 import { play, SCENARIOS } from "./scenarios.ts";
+import type { Viewer } from "./viewer.ts";
+
+const SAY_MS = 10_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -18,6 +21,16 @@ if (!known || !Number.isInteger(peers) || peers < 1 || !Number.isInteger(seed)) 
   for (const [name, { about }] of Object.entries(SCENARIOS)) console.error(`  ${name.padEnd(14)} ${about}`);
   process.exit(2);
 }
-const report = play(scenario, peers, seed);
+let saidAt = performance.now();
+/** Thousands of viewers take many minutes: a line now and then says how far they are. */
+function say(viewers: readonly Viewer[], now: number): void {
+  if (performance.now() - saidAt < SAY_MS) return;
+  saidAt = performance.now();
+  const through = viewers.filter((viewer) => viewer.through).length;
+  console.error(
+    `${(now / 1000).toFixed(1)} s: ${viewers.length} of ${peers} viewers have come, ${through} are through`,
+  );
+}
+const report = play(scenario, peers, seed, undefined, say);
 if (values.json) console.log(JSON.stringify(report));
 else console.log(report);

@@ -233,7 +233,7 @@ class Audience {
   }
 
   #tend(viewer: Viewer): void {
-    if (viewer.gone || (viewer.complete && viewer.finished)) return;
+    if (viewer.through) return;
     const { size } = this.#neighbours.get(viewer.peer.id)!;
     viewer.viewers = Math.max(1, this.#roster.length);
     if (size < FEW_NEIGHBOURS) this.#introduce(viewer, FIRST_NEIGHBOURS - size);
@@ -283,8 +283,11 @@ function makeFilm({ seconds, mbits, chunkSize }: FilmSize, seed: number): Film {
   return { content, segments, segmentMs: SEGMENT_MS };
 }
 
+/** Told at every event how far a run is: who has come so far, and the time on the virtual clock, ms. */
+export type Watch = (viewers: readonly Viewer[], now: number) => void;
+
 /** Plays a scenario with so many viewers, each of whom watches the whole film unless it leaves. */
-export function play(name: string, peers: number, seed: number, size: FilmSize = FILM): Report {
+export function play(name: string, peers: number, seed: number, size = FILM, watch?: Watch): Report {
   const scenario = SCENARIOS[name];
   if (scenario === undefined) throw new RangeError(`no scenario ${name}`);
   const film = makeFilm(size, seed);
@@ -314,9 +317,9 @@ export function play(name: string, peers: number, seed: number, size: FilmSize =
   }
   let done = 0;
   const over = (): boolean => {
+    watch?.(audience.viewers, net.now);
     while (done < audience.viewers.length) {
-      const viewer = audience.viewers[done]!;
-      if (!viewer.gone && !(viewer.complete && viewer.finished)) return false;
+      if (!audience.viewers[done]!.through) return false;
       done++;
     }
     return pending === 0;

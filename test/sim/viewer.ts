@@ -122,6 +122,11 @@ export class Viewer implements ScheduleView {
     return this.#next === this.#film.segments.length && this.peer.net.now >= this.#dueAt;
   }
 
+  /** Whether nothing more comes of it: it has everything and has played it, or has left. */
+  get through(): boolean {
+    return this.gone || (this.complete && this.finished);
+  }
+
   /** The viewer is no more; its neighbours learn it from others. */
   leave(): void {
     this.gone = true;
