@@ -1,4 +1,5 @@
 /** `npm run sim -- SCENARIO [--peers N] [--seed S] [--json]`: plays a scenario on virtual time and says what came of it. */
+import { writeSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { play, SCENARIOS } from "./scenarios.ts";
 import type { Viewer } from "./viewer.ts";
@@ -27,8 +28,10 @@ function say(viewers: readonly Viewer[], now: number): void {
   if (performance.now() - saidAt < SAY_MS) return;
   saidAt = performance.now();
   const through = viewers.filter((viewer) => viewer.through).length;
-  console.error(
-    `${(now / 1000).toFixed(1)} s: ${viewers.length} of ${peers} viewers have come, ${through} are through`,
+  // At once: the run leaves a stream no time.
+  writeSync(
+    2,
+    `${(now / 1000).toFixed(1)} s: ${viewers.length} of ${peers} viewers have come, ${through} are through\n`,
   );
 }
 const report = play(scenario, peers, seed, undefined, say);
