@@ -19,7 +19,7 @@ function begin(options: PageOptions): InstanceType<typeof HlsWithPeers> {
   return hls;
 }
 
-/** It fetches ahead of the player by itself, as far as peers have it; it is told to wait for them. */
+/** It fetches ahead of the player by itself, as far as peers have it; it is told to wait for them, and not to play. */
 function take(options: PageOptions): Promise<Taken> {
   const began = performance.now();
   video.autoplay = false;
