@@ -30,9 +30,8 @@ const FIRST_RATE = 250;
 const FIRST_DELAY_MS = 100;
 /** Weight of a new measure of the delay. */
 const WEIGHT = 1 / 3;
-/** Assumed of the line itself, bytes per ms, as if so much of it had been seen, ms: 8 Mbit/s, which most viewers have, and what hardly counts beside a segment. */
+/** Assumed of the line itself until then, bytes per ms: 8 Mbit/s, which most viewers have. */
 const FIRST_LINE_RATE = 1_000;
-const FIRST_MS = 200;
 /** What was seen of the line so long ago counts half as much as what is seen now, ms … */
 const HALF_LIFE_MS = 1_000;
 /** … but all of it together at least as much as this, ms, however long ago it was: less tells nothing. */
@@ -48,8 +47,8 @@ export class HttpSource {
   /** Answers that come in now. */
   #coming = 0;
   /** Bytes that have come of late, and the time in which any came, ms. */
-  #bytes = FIRST_LINE_RATE * FIRST_MS;
-  #ms = FIRST_MS;
+  #bytes = 0;
+  #ms = 0;
   #countedAt: number;
   /** Bytes so far that tell of the line. */
   #told = 0;
@@ -71,7 +70,7 @@ export class HttpSource {
   /** How long so many bytes take once they begin to come, if nothing else is read, ms. */
   lineMs(bytes: number): number {
     this.#count(0);
-    return (bytes * this.#ms) / this.#bytes;
+    return this.#told < LEAST_BYTES ? bytes / FIRST_LINE_RATE : (bytes * this.#ms) / this.#bytes;
   }
 
   /** Time from which on the next attempt makes sense; later than now only after failures. */

@@ -214,7 +214,8 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
       pace: () => {
         const expected = engine.expectedHttpMs(length - filled);
         if (engine.stats.neighbours > 0) return slack() < expected + LAST_MS ? "hurry" : "leisure";
-        return slack() < 2 * expected + MARGIN_MS || !engine.expecting ? "alone" : "leisure";
+        if (!engine.expecting) return "alone";
+        return slack() < 2 * expected + MARGIN_MS ? "expecting" : "leisure";
       },
     });
     if (!this.#shown) {

@@ -1,8 +1,11 @@
 import type { HlsPerformanceTiming, HlsProgressivePerformanceTiming } from "hls.js";
 import type { PieceSource } from "../engine/delivery.ts";
 
-/** How a load is fetched at this moment: from the origin, for want of neighbours; as fast as it can be; or not, since there is time. */
-export type Pace = "alone" | "hurry" | "leisure";
+/**
+ * How a load is fetched at this moment: from the origin, for want of neighbours; the same, but neighbours may turn up at any moment;
+ * as fast as it can be; or not, since there is time.
+ */
+export type Pace = "alone" | "expecting" | "hurry" | "leisure";
 
 /** What a server sends at once comes together with the first byte: no time after that is counted for it, bytes (RFC 6928 §2). */
 const FIRST_FLIGHT = 14_600;
@@ -15,7 +18,7 @@ const FIRST_FLIGHT = 14_600;
  * - *Alone*, while every byte comes from the origin as fast as it can, a load is told as it was, except for the time that
  *   hashes take on the same line.
  * - *With neighbours* a load is told as it would have been alone: what has come took as long as the origin's line needs
- *   for it, however it came. So neither a burst from a peer, which may be gone for the next segment, makes the line look faster, nor
+ *   for it, however it came; so also before they are there, since the machine is busy calling them. So neither a burst from a peer, which may be gone for the next segment, makes the line look faster, nor
  *   does a slow peer, or waiting by choice for a deadline that is far away, make it look slower.
  * - What has not come counts for as long as it has been waited for, unless by choice.
  * - *Bytes from the cache* took no network. They are left out of `networkBytes`, which is what the loader reports as
@@ -35,7 +38,8 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
   /** Time up to which everything is counted, and at what pace since then. */
   #mark: number;
   #since: Pace;
-  #alone: boolean;
+  /** Not all of it has come from the origin as fast as it can. */
+  #beside = false;
   #hurriedMs = 0;
   /** … of it since the latest bytes. */
   #waitedMs = 0;
@@ -68,13 +72,13 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
     this.#mostTtfb = mostTtfb;
     this.#mark = began;
     this.#since = pace();
-    this.#alone = this.#since === "alone";
+    this.#count();
   }
 
   /** When the load would have begun, ms. */
   get start(): number {
     this.#count();
-    const spentMs = this.#alone ? Math.max(0, this.#hurriedMs - this.#asideMs()) : this.#dueMs + this.#waitedMs;
+    const spentMs = this.#alone() ? Math.max(0, this.#hurriedMs - this.#asideMs()) : this.#dueMs + this.#waitedMs;
     return this.#mark - spentMs - (this.#ttfb ?? 0);
   }
 
@@ -101,7 +105,7 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
 
   /** What hls.js is to take for the time of parsing: beside neighbours none, as what the machine has to do for them is not the line's time. */
   parsing(): HlsPerformanceTiming | undefined {
-    if (this.#alone) return undefined;
+    if (this.#alone()) return undefined;
     const end = this.#end;
     // hls.js assigns, and counts a load until this end.
     return {
@@ -119,10 +123,10 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
   received(bytes: number, source: PieceSource, early = false): void {
     this.#count();
     if (source === "cache") return;
-    if (source === "peer" || early) this.#alone = false;
+    if (source === "peer" || early) this.#beside = true;
     if (this.#ttfb === undefined) {
-      this.#ttfb = this.#alone ? Math.min(this.#hurriedMs, this.#mostTtfb) : this.#ttfbEstimate();
-      this.#hurriedMs = this.#alone ? this.#hurriedMs - this.#ttfb : 0;
+      this.#ttfb = this.#beside ? this.#ttfbEstimate() : Math.min(this.#hurriedMs, this.#mostTtfb);
+      this.#hurriedMs = this.#beside ? 0 : this.#hurriedMs - this.#ttfb;
     }
     const atOnce = Math.min(bytes, Math.max(0, FIRST_FLIGHT - this.networkBytes));
     this.networkBytes += bytes;
@@ -146,6 +150,11 @@ export class LoadClock implements HlsProgressivePerformanceTiming {
     }
     this.#mark = now;
     this.#since = this.#pace();
-    if (this.#since !== "alone") this.#alone = false;
+    if (this.#since === "hurry" || this.#since === "leisure") this.#beside = true;
+  }
+
+  /** Whether the load is told as it was. */
+  #alone(): boolean {
+    return !this.#beside && this.#since !== "expecting";
   }
 }

@@ -28,12 +28,17 @@ function setUp(bytesPerMs: number, delayMs = 50) {
     );
     return new Response(body, { status: 206 });
   }, clock);
-  /** Reads so many bytes, and leaves the rest. */
-  const read = async (length: number): Promise<void> => {
+  /** Reads so many bytes, and leaves the rest; returns what the line is thought to have needed for them, each as it came, over the time that they took. */
+  const read = async (length: number): Promise<number> => {
     const { signal } = new AbortController();
     const parts = source.read({ url: "https://media.example/0.m4s", offset: 0, length: SEGMENT, whole: false, signal });
     let got = 0;
-    for await (const part of parts) if ((got += part.length) >= length) break;
+    let dueMs = 0;
+    for await (const part of parts) {
+      dueMs += source.lineMs(part.length);
+      if ((got += part.length) >= length) break;
+    }
+    return (dueMs * bytesPerMs) / got;
   };
   /** An answer whose bytes are all there `tookMs` after the request, which may have been sent `askedMs` before the engine wanted it. */
   const readOnePiece = async (answer: { bytes: number; tookMs: number; askedMs?: number }): Promise<void> => {
@@ -86,6 +91,15 @@ describe("HttpSource", () => {
     expect(source.expectedMs(SEGMENT)).toBeLessThan(1_500);
     expect(source.expectedMs(SEGMENT)).toBeGreaterThan(1_250);
   });
+
+  it.each([60, 125, 250, 1000, 6000])(
+    "a first segment at %s bytes per ms counts as long as it took, whatever was assumed",
+    async (rate) => {
+      const due = await setUp(rate).read(400_000);
+      expect(due).toBeGreaterThan(0.9);
+      expect(due).toBeLessThan(1.3);
+    },
+  );
 
   it("hears of a fast line from a first answer that comes in one piece", async () => {
     const { source, readOnePiece } = setUp(10_000);

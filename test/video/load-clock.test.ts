@@ -70,6 +70,30 @@ describe("LoadClock", () => {
     expect(parsing.end).toBe(1100);
   });
 
+  test("while neighbours may turn up, a load counts as the line gives it: calling them makes the machine late, not the line", () => {
+    const { world, clock } = setUp("expecting");
+    world.now += 60;
+    clock.received(FLIGHT, "http");
+    world.now += 500;
+    clock.received(50_000, "http");
+    clock.stop();
+    expect(clock.first - clock.start).toBe(60);
+    expect(clock.end - clock.first).toBeCloseTo(400);
+    expect(clock.parsing()).toBeDefined();
+  });
+
+  test("where nobody turns up by the end of a load, it is told as it was", () => {
+    const { world, clock } = setUp("expecting");
+    world.now += 60;
+    clock.received(FLIGHT, "http");
+    world.now += 500;
+    clock.received(50_000, "http");
+    world.pace = "alone";
+    clock.stop();
+    expect([clock.start, clock.first, clock.end]).toEqual([1000, 1060, 1560]);
+    expect(clock.parsing()).toBeUndefined();
+  });
+
   test("hashes that come beside a load do not make it look slower", () => {
     const { world, clock } = setUp("alone", () => 200);
     clock.received(10_000, "http");
@@ -97,7 +121,7 @@ describe("LoadClock", () => {
     expect(sampled(clock)).toBeCloseTo(alone(125_000));
   });
 
-  test.each(["hurry", "leisure", "alone"] as const)(
+  test.each(["hurry", "leisure", "expecting", "alone"] as const)(
     "a burst from peers counts as the line would have given it: %s",
     (pace) => {
       const { world, clock } = setUp(pace);
@@ -181,7 +205,7 @@ describe("LoadClock", () => {
     expect(clock.end - clock.start).toBeCloseTo(TTFB + 200);
   });
 
-  test.each(["hurry", "alone"] as const)(
+  test.each(["hurry", "expecting", "alone"] as const)(
     "a load that stands still is seen to stand still while it runs: %s",
     (pace) => {
       const { world, clock } = setUp(pace);
