@@ -16,6 +16,7 @@
  *   50,000 members: 100,000 peers are two swarms of one tracker.
  * - workerd-*: as http-*, with the Worker in workerd; compared with bench/upsert-worker.js, which does one SQL upsert for
  *   each POST of the same size in one Durable Object.
+ * - storm: see bench/tracker-storm.ts.
  */
 import { performance } from "node:perf_hooks";
 import { setTimeout as wait } from "node:timers/promises";
@@ -27,6 +28,7 @@ import { type Figure, runBenchmark, spread, three } from "./report.ts";
 import { RawSocket, reached, textFrame } from "./socket-load.ts";
 import { type CodecName, LIST, Population } from "./tracker-population.ts";
 import type { Order, Report } from "./tracker-process.ts";
+import { storm } from "./tracker-storm.ts";
 import { startUpserts, startWorker } from "./tracker-workers.ts";
 
 const ROUNDS = 3;
@@ -348,4 +350,5 @@ await runBenchmark("tracker", {
   "workerd-json-5000": workerd("json", 5_000),
   "workerd-xml-50": workerd("xml", 50),
   "workerd-signals": workerdSignals,
+  storm,
 });
