@@ -21,7 +21,7 @@ const HELP = `ppsp tracker: run a PPSP-TP tracker with WebRTC signalling
   --publisher KEY   serve the swarms that this publisher vouches for (its public text, as
                     ppsp publish --new-key prints it); may be given several times
   --port N          port to listen on, 0 for a free one (8090)
-  --host H          address to listen on (127.0.0.1)
+  --host H          address to listen on (127.0.0.1, this machine only; 0.0.0.0: all)
   --tls-cert FILE   certificate chain in PEM: the tracker then speaks HTTPS
   --tls-key FILE    its private key in PEM
   --state FILE      keep members here, so that they survive a restart
@@ -72,6 +72,8 @@ export async function startTracker(options: TrackerOptions): Promise<RunningTrac
   const { port, host = "127.0.0.1", tls, state: path, log = () => undefined } = options;
   const parameters = parametersOf(options);
   const state = path === undefined ? new TrackerState() : await loadState(path, Date.now());
+  // A place that cannot be written is known of before anybody relies on it.
+  if (path !== undefined) await saveState(path, state, Date.now());
   const objects = new LocalObjects(parameters, state, log);
   const { registry } = objects;
   const perHour = parameters.number("ENROL_RATE");
@@ -93,7 +95,12 @@ export async function startTracker(options: TrackerOptions): Promise<RunningTrac
   const server = await startServer({ port, host, parameters, front, swarm, ...(tls !== undefined && { tls }) });
   const { url, port: bound } = addressOf(server, tls !== undefined);
   await registry.log({ event: "tracker-started", level: "info", detail: url });
-  const keeper = path === undefined ? undefined : keep(path, state, parameters.number("STATE_INTERVAL") * 1000);
+  const keeper =
+    path === undefined
+      ? undefined
+      : keep(path, state, parameters.number("STATE_INTERVAL") * 1000, (detail) =>
+          registry.log({ event: "failure", level: "error", detail }),
+        );
   const close = async (): Promise<void> => {
     server.close();
     server.closeAllConnections();
@@ -179,8 +186,13 @@ function parametersOf({ open, swarms, publishers, trackTimer, parameters }: Trac
   }
 }
 
-/** Writes the state from time to time while it changes, and at the end. */
-function keep(path: string, state: TrackerState, interval: number): { end(): Promise<void> } {
+/** Writes the state from time to time while it changes, and at the end; `failed` hears why it could not. */
+function keep(
+  path: string,
+  state: TrackerState,
+  interval: number,
+  failed: (reason: string) => Promise<void>,
+): { end(): Promise<void> } {
   let writing: Promise<void> = Promise.resolve();
   const write = (): Promise<void> => {
     writing = writing.then(async () => {
@@ -190,7 +202,7 @@ function keep(path: string, state: TrackerState, interval: number): { end(): Pro
         await saveState(path, state, Date.now());
       } catch (error) {
         state.changed = true;
-        console.error(`tracker: ${path} could not be written`, error);
+        await failed((error as Error).message);
       }
     });
     return writing;
@@ -225,9 +237,14 @@ function setting(text: string): readonly [ParameterName, string] {
   return [name as ParameterName, text.slice(at + 1)];
 }
 
+/** @throws CommandError for a name that no parameter has: a slip must not leave a tracker without its secret */
 function fromEnvironment(): ParameterTexts {
   const own = Object.entries(process.env).filter(([name]) => name.startsWith("PPSP_"));
-  return parameterTexts(Object.fromEntries(own.map(([name, value]) => [name.slice("PPSP_".length), value])));
+  const texts = own.map(([name, value]) => [name.slice("PPSP_".length), value] as const);
+  const unknown = texts.find(([name]) => !(name in PARAMETERS));
+  if (unknown !== undefined)
+    throw new CommandError(`PPSP_${unknown[0]} is no parameter: see ppsp tracker --parameters, or unset it`);
+  return parameterTexts(Object.fromEntries(texts));
 }
 
 const listing = (): string =>

@@ -66,7 +66,7 @@ export class Parameters {
       mailboxes: this.number("MAILBOX_LIMIT"),
     };
     const jwks = this.text("AUTH_JWKS_URL");
-    if (jwks !== "" && !URL.canParse(jwks)) throw new RangeError(`AUTH_JWKS_URL takes an https URL, not "${jwks}"`);
+    if (jwks !== "" && !safeUrl(jwks)) throw new RangeError(`AUTH_JWKS_URL takes an https URL, not "${jwks}"`);
     if (this.flag("ENROL") && this.text("AUTH_SECRET") === "") throw new RangeError("ENROL needs AUTH_SECRET");
   }
 
@@ -114,6 +114,14 @@ export class Parameters {
       return { name, ...parameter, value };
     });
   }
+}
+
+/** Whether keys from there can be trusted: HTTPS, or plain HTTP on this machine. */
+function safeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  const here = hostname === "localhost" || hostname === "[::1]" || /^127(?:\.\d{1,3}){3}$/u.test(hostname);
+  return protocol === "https:" || (protocol === "http:" && here);
 }
 
 /** The settings among a runtime's variables, which may have others beside them. */

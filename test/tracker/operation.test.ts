@@ -69,7 +69,9 @@ describe("parameters", () => {
     expect(() => new Parameters({ TOPOLOGY: "{" })).toThrow(/^TOPOLOGY: not JSON/u);
     expect(() => new Parameters({ ICE_SERVERS: "[1]" })).toThrow(/^ICE_SERVERS: /u);
     expect(() => new Parameters({ PUBLISHERS: "0f" })).toThrow(/^PUBLISHERS: not the public key of a publisher/u);
-    expect(() => new Parameters({ AUTH_JWKS_URL: "keys" })).toThrow(/^AUTH_JWKS_URL takes an https URL/u);
+    for (const AUTH_JWKS_URL of ["keys", "x:y", "http://id.example/jwks.json", "ftp://id.example/"])
+      expect(() => new Parameters({ AUTH_JWKS_URL })).toThrow(/^AUTH_JWKS_URL takes an https URL/u);
+    expect(() => new Parameters({ AUTH_JWKS_URL: "http://[::1]:8080/jwks.json" })).not.toThrow();
     expect(JSON.stringify(new Parameters({ MANAGE_TOKEN: MANAGE }).list())).not.toContain(MANAGE);
   });
 });
@@ -351,5 +353,10 @@ describe("a restart with --state", () => {
     const state = join(folder(), "state");
     writeFileSync(state, "my diary\n");
     await expect(tracker({ state })).rejects.toThrow("is not the state of a tracker");
+    await expect(tracker({ state: tmpdir() })).rejects.toThrow("is no file");
+    await expect(tracker({ state: join(state, "below") })).rejects.toThrow(/below: a part of the path is no folder/u);
+    await expect(tracker({ state: join(tmpdir(), "no-such-folder", "state") })).rejects.toThrow(
+      /state: the state cannot be kept there: does not exist/u,
+    );
   });
 });

@@ -63,7 +63,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     await once(server, "listening");
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "EADDRINUSE") throw new CommandError(`port ${port} is in use`);
+    if (code === "EADDRINUSE") throw new CommandError(`port ${port} is in use: choose another one with --port`);
     throw new CommandError(`cannot listen on ${host}, port ${port}: ${message}`);
   }
   return server;

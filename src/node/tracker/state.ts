@@ -1,11 +1,9 @@
-import { createReadStream } from "node:fs";
-import { open, rename, stat } from "node:fs/promises";
-import { createInterface } from "node:readline";
+import { open, rename, rm } from "node:fs/promises";
 import type { SwarmTotals } from "../../tracker/manage/summary.ts";
 import type { SwarmPolicy } from "../../tracker/manage/policy.ts";
 import type { PeerRecord } from "../../tracker/peer.ts";
 import type { Member } from "../../tracker/member.ts";
-import { CommandError } from "../publish/command-error.ts";
+import { CommandError, systemReason } from "../publish/command-error.ts";
 import { TrackerState } from "./objects.ts";
 
 /** One line of a state file. */
@@ -22,8 +20,18 @@ const PART = 256 * 1024;
 /**
  * Writes all that a tracker keeps, a JSON text per line. The file is either the old one or the new one, never half of
  * it, and nobody else can read it: it holds tokens and addresses.
+ *
+ * @throws CommandError when the file cannot be written.
  */
 export async function saveState(path: string, state: TrackerState, now: number): Promise<void> {
+  try {
+    await write(path, state, now);
+  } catch (error) {
+    throw new CommandError(`the state cannot be kept there: ${systemReason(error)}`, path);
+  }
+}
+
+async function write(path: string, state: TrackerState, now: number): Promise<void> {
   const draft = `${path}.part`;
   const file = await open(draft, "w", 0o600);
   try {
@@ -39,24 +47,37 @@ export async function saveState(path: string, state: TrackerState, now: number):
   } finally {
     await file.close();
   }
-  await rename(draft, path);
+  await rename(draft, path).catch(async (error: unknown) => {
+    await rm(draft, { force: true });
+    throw error;
+  });
 }
 
 /**
  * Reads what {@link saveState} wrote; an empty state when there is no such file. The time that the tracker was away is
  * not counted as silence of its peers.
  *
- * @throws CommandError when the file is not a tracker's state.
+ * @throws CommandError when the file cannot be read or is not a tracker's state.
  */
 export async function loadState(path: string, now: number): Promise<TrackerState> {
   const state = new TrackerState();
-  if (!(await stat(path).catch(() => undefined))) return state;
-  let away: number | undefined;
-  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-    const line = parse(text);
-    if (line !== undefined && "ppspTracker" in line) away = Math.max(0, now - line.savedAt);
-    if (line === undefined || away === undefined) throw new CommandError(`${path} is not the state of a tracker`);
-    restore(state, line, away);
+  const file = await open(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw new CommandError(systemReason(error), path);
+  });
+  if (file === undefined) return state;
+  try {
+    // A folder can be opened, and only its first read fails, where nobody can catch it.
+    if (!(await file.stat()).isFile()) throw new CommandError("is no file: --state wants one", path);
+    let away: number | undefined;
+    for await (const text of file.readLines()) {
+      const line = parse(text);
+      if (line !== undefined && "ppspTracker" in line) away = Math.max(0, now - line.savedAt);
+      if (line === undefined || away === undefined) throw new CommandError(`${path} is not the state of a tracker`);
+      restore(state, line, away);
+    }
+  } finally {
+    await file.close();
   }
   return state;
 }
