@@ -41,6 +41,10 @@ export interface DeliveryContext extends ScheduleView {
   /** Chunk from the origin, complete: to be verified, kept and announced. Resolves to false where it must not be played. */
   fromOrigin(chunk: number, bytes: Uint8Array): Promise<boolean>;
   received(httpBytes: number): void;
+  /** The origin has another file than what was published. */
+  mismatch(chunk: number): void;
+  /** The origin refuses what is asked for without the player's own URL, as where that is signed. */
+  onlySigned: boolean;
   /** Nothing is handed out before it is verified. */
   readonly strict: boolean;
   /** Exact bytes of a chunk. */
@@ -57,6 +61,8 @@ export interface DeliveryPlace {
   readonly whole: boolean;
   /** Byte of the resource at which the file begins. */
   readonly fileOffset: number;
+  /** Bytes of the file. */
+  readonly fileLength: number;
   readonly fileChunks: ChunkRange;
   readonly chunkSize: number;
   /** The chunks to deliver. */
@@ -85,6 +91,10 @@ export class Delivery {
   #next: number;
   #http: Response | undefined;
   #error: PlaybackError | undefined;
+  /** The origin does not give this file; asking it again is of no use until the player does. */
+  #refusal: PlaybackError | undefined;
+  /** Chunks from the origin that are being verified, where nothing is handed out before that. */
+  readonly #verifying = new Set<number>();
   #notify: () => void = () => undefined;
   /** Not earlier, unless something has ended, ms. */
   #notBefore = -Infinity;
@@ -108,6 +118,11 @@ export class Delivery {
     return this.#place.chunks;
   }
 
+  /** Chunks that are looked after now: what memory has no room for is not fetched before the player takes what is here. */
+  get needed(): ChunkRange {
+    return { start: this.#next, end: this.#schedule.end(this.#next) };
+  }
+
   /** The origin is sending what the player has asked for. */
   get busy(): boolean {
     return this.#asked && this.#reads;
@@ -121,11 +136,17 @@ export class Delivery {
     this.#early = this.#held(this.#place.chunks);
     // What failed while nobody was waiting may work now.
     this.#error = undefined;
+    this.#refusal = undefined;
     const wake = (): void => this.#notify();
     signal?.addEventListener("abort", wake);
     try {
       this.#look();
-      for (; this.#next <= this.#place.chunks.end; this.#next++) yield await this.#await(this.#next);
+      while (this.#next <= this.#place.chunks.end) {
+        yield await this.#await(this.#next);
+        const { end } = this.needed;
+        this.#next++;
+        if (this.needed.end > end) this.#plan(0);
+      }
     } finally {
       signal?.removeEventListener("abort", wake);
       this.close();
@@ -195,8 +216,9 @@ export class Delivery {
     const now = context.now();
     this.#stopTimer();
     this.#lookAt = Infinity;
+    if (this.#refusal !== undefined) this.#giveUp(this.#refusal);
     // What is fetched ahead would take its share of the line from what is needed now.
-    const yields = !this.#asked && context.busy;
+    const yields = this.#refusal !== undefined || (!this.#asked && (context.busy || this.#needsSignature));
     const orders = this.#schedule.decide(this.#next, this.#request.deadline(), now, yields);
     this.#notBefore = now + orders.pause;
     if (orders.stop) this.#http?.abort.abort();
@@ -215,12 +237,17 @@ export class Delivery {
   #held(range: ChunkRange): ChunkSet {
     const held = this.#context.held(range);
     for (const chunk of this.#raw.keys()) held.add({ start: chunk, end: chunk });
+    for (const chunk of this.#verifying) held.add({ start: chunk, end: chunk });
     return held;
+  }
+
+  get #needsSignature(): boolean {
+    return this.#request.url === undefined && this.#context.onlySigned;
   }
 
   async #fetch(response: Response): Promise<void> {
     this.#http = response;
-    const { url, whole, fileOffset, fileChunks, chunkSize } = this.#place;
+    const { url, whole, fileOffset, fileLength, fileChunks, chunkSize } = this.#place;
     const { start, end } = response.range;
     const offset = fileOffset + (start - fileChunks.start) * chunkSize;
     const length = (end - start) * chunkSize + this.#context.chunkLength(end);
@@ -234,6 +261,7 @@ export class Delivery {
         offset,
         length,
         whole: everything,
+        ...(whole && { size: fileLength }),
         signal: response.abort.signal,
       })) {
         this.#context.received(part.length);
@@ -250,7 +278,7 @@ export class Delivery {
         }
       }
     } catch (error) {
-      this.#failed(error);
+      this.#failed(error, chunk);
     } finally {
       this.#http = undefined;
       this.#schedule.ended();
@@ -261,8 +289,11 @@ export class Delivery {
 
   async #arrived(chunk: number, bytes: Uint8Array): Promise<void> {
     const playable = this.#context.fromOrigin(chunk, bytes);
-    if (!this.#context.strict) this.#hand(chunk, bytes);
-    if (await playable) {
+    if (this.#context.strict) this.#verifying.add(chunk);
+    else this.#hand(chunk, bytes);
+    const good = await playable;
+    this.#verifying.delete(chunk);
+    if (good) {
       this.#hand(chunk, bytes);
       return;
     }
@@ -275,10 +306,29 @@ export class Delivery {
     this.changed();
   }
 
-  #failed(error: unknown): void {
+  /** The response that should have brought this chunk next has failed. */
+  #failed(error: unknown, chunk: number): void {
     if (!(error instanceof PlaybackError) || error.code === "aborted") return;
-    // As long as neighbours have everything that is missing, the origin is not needed.
-    const gaps = this.#missing({ start: this.#next, end: this.#place.chunks.end });
-    if (gaps.some((gap) => !this.#context.covered(gap).covers(gap))) this.#error = error;
+    const context = this.#context;
+    let failure = error;
+    if (error.code === "mismatch") {
+      context.mismatch(chunk);
+      // What the origin has is played, but not by us.
+      if (!context.strict) failure = new PlaybackError("http", error.message);
+    }
+    // An origin that is away is asked again after a pause, one that refuses is not.
+    if (context.httpDownUntil <= context.now()) {
+      this.#refusal = failure;
+      if (this.#request.url === undefined && error.code === "http") context.onlySigned = true;
+    }
+    this.#giveUp(failure);
+  }
+
+  /** Ends in an error, unless neighbours have everything that is missing: then the origin is not needed. */
+  #giveUp(error: PlaybackError): void {
+    const gaps = this.#missing(this.needed);
+    if (!gaps.some((gap) => !this.#context.covered(gap).covers(gap))) return;
+    this.#error = error;
+    this.#notify();
   }
 }

@@ -5,8 +5,9 @@ import type { Presentation } from "../core/content/presentation.ts";
 import { metadataOf } from "../core/connection/metadata.ts";
 import { sameHash } from "../core/integrity/hashes.ts";
 import { covered, established, peerRate } from "../core/swarm/supply.ts";
-import type { ChunkSet } from "../core/address/chunk-set.ts";
+import { ChunkSet } from "../core/address/chunk-set.ts";
 import { Ahead } from "./ahead.ts";
+import { Complaints } from "./complaints.ts";
 import { Delivery, type DeliveryContext, type FetchRequest, type Piece } from "./delivery.ts";
 import { PlaybackError } from "./errors.ts";
 import { Emitter } from "./events.ts";
@@ -53,9 +54,10 @@ export class Engine implements DeliveryContext {
   #membership: Membership | undefined;
   #expectingUntil = Infinity;
   #playhead: Playhead = { file: 0 };
+  /** How far the file of the playhead has been handed out, where nobody says how far it is played, 0 to 1. */
+  #progress = 0;
   #statsPending = false;
-  #mismatchTold = false;
-  #unprovable = false;
+  readonly #complaints = new Complaints((text) => this.#emitter.emit("warning", text));
   #downloadedBytes = 0;
   readonly #uploadMeter = new UploadMeter();
   readonly #playback = { chunksInTime: 0, chunksLate: 0 };
@@ -67,6 +69,7 @@ export class Engine implements DeliveryContext {
   readonly read: DeliveryContext["read"] = (request) => this.#http.read(request);
   /** Stalls that the player has counted; the engine only hands them on to the tracker. */
   stalls = 0;
+  onlySigned = false;
 
   constructor(options: EngineOptions) {
     const { presentation, baseUrl, store, clock, digest, random32 } = options;
@@ -103,6 +106,7 @@ export class Engine implements DeliveryContext {
       verifier: this.#host.swarm.verifier,
       hash: presentation.swarm.hash,
       chunkCount: presentation.swarm.chunkCount,
+      now: () => this.now(),
       signal: this.#ended.signal,
       received: (bytes) => this.received(bytes),
     });
@@ -128,6 +132,7 @@ export class Engine implements DeliveryContext {
       for await (const { bytes, source, early } of delivery.pieces(request)) {
         const part = bytes.subarray(Math.max(0, offset - at), Math.min(bytes.length, offset + length - at));
         at += bytes.length;
+        if (file === this.#playhead.file) this.#progress = Math.min(1, at / entry.length);
         if (source === "peer") this.stats.peerBytes += part.length;
         if (source === "cache") this.stats.cacheBytes += part.length;
         if (this.now() <= request.deadline()) this.#playback.chunksInTime++;
@@ -142,6 +147,7 @@ export class Engine implements DeliveryContext {
 
   /** Says what is being played, so that memory is freed of what is least useful. */
   setPlayhead(playhead: Playhead): void {
+    if (playhead.file !== this.#playhead.file) this.#progress = 0;
     this.#playhead = playhead;
   }
 
@@ -249,7 +255,7 @@ export class Engine implements DeliveryContext {
     if (this.#ended.signal.aborted || store.get(chunk) !== undefined) return true;
     if (proven === undefined) return !strict;
     if (!sameHash(proven, hash)) {
-      this.#mismatch(chunk);
+      this.mismatch(chunk);
       return !strict;
     }
     store.put(chunk, bytes);
@@ -258,6 +264,11 @@ export class Engine implements DeliveryContext {
     this.#host.step({ type: "have", swarm: this.#host.swarm.key, chunks: range });
     this.#stored();
     return true;
+  }
+
+  mismatch(chunk: number): void {
+    const file = this.presentation.files[this.layout.locate(chunk).file]?.uri ?? "";
+    if (this.#complaints.mismatch(file, this.strict)) this.#emitter.emit("contentmismatch", { file });
   }
 
   received(httpBytes: number): void {
@@ -289,6 +300,7 @@ export class Engine implements DeliveryContext {
         url: new URL(entry.uri, this.baseUrl).href,
         whole: entry.offset === undefined,
         fileOffset: entry.offset ?? 0,
+        fileLength: entry.length,
         fileChunks: this.layout.fileChunks(file),
         chunkSize: this.chunkSize,
         chunks,
@@ -305,7 +317,7 @@ export class Engine implements DeliveryContext {
   }
 
   #report(): SwarmReport {
-    const { file, progress = 0 } = this.#playhead;
+    const { file, progress = this.#progress } = this.#playhead;
     const { start, end } = this.layout.fileChunks(file);
     const position = Math.min(end, start + Math.floor(progress * (end - start + 1)));
     return {
@@ -362,7 +374,8 @@ export class Engine implements DeliveryContext {
   }
 
   #stored(): void {
-    const chunks = this.#holdings.evict(this.#playhead);
+    const needed = (): ChunkSet => new ChunkSet([...this.#deliveries].map((delivery) => delivery.needed));
+    const chunks = this.#holdings.evict({ progress: this.#progress, ...this.#playhead }, needed);
     if (chunks.length > 0) this.#host.step({ type: "forget", swarm: this.#host.swarm.key, chunks });
     this.#wakeDeliveries();
     this.#statsChanged();
@@ -372,20 +385,8 @@ export class Engine implements DeliveryContext {
     for (const delivery of this.#deliveries) delivery.changed();
   }
 
-  #mismatch(chunk: number): void {
-    if (this.#mismatchTold) return;
-    this.#mismatchTold = true;
-    const file = this.presentation.files[this.layout.locate(chunk).file]?.uri ?? "";
-    this.#emitter.emit("contentmismatch", { file });
-    const fate = this.#options.strict ? "it is refused" : "it is played but not shared";
-    this.#emitter.emit("warning", `${file} on the server is not what was published: ${fate}`);
-  }
-
   #cannotProve(error: unknown): void {
-    if (this.#unprovable || this.#ended.signal.aborted) return;
-    this.#unprovable = true;
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#emitter.emit("warning", `what comes from the server cannot be checked and is not shared: ${reason}`);
+    if (!this.#ended.signal.aborted) this.#complaints.unprovable(error);
   }
 
   #statsChanged(): void {

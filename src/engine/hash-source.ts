@@ -12,6 +12,7 @@ import {
   type MhashHeader,
 } from "../core/integrity/mhash.ts";
 import type { Verifier } from "../core/integrity/verifier.ts";
+import { PlaybackError } from "./errors.ts";
 import type { HttpSource } from "./http-source.ts";
 
 /** No smaller group is worth a request: 64 chunks are 2 KiB of SHA-256. */
@@ -23,6 +24,9 @@ const LEAST_GROUP_LEVEL = 6;
  */
 const groupLevel = (chunkCount: number): number =>
   Math.min(topLevel(chunkCount), Math.max(LEAST_GROUP_LEVEL, Math.round(Math.log2(2 * chunkCount) / 2)));
+
+/** The origin was away, or refused: nothing is asked for so long, ms. What is another presentation's stays so. */
+const AGAIN_MS = 5_000;
 
 /** Hashes of chunks from ppsp.mhash, read as they are needed and proven against the swarm's root. */
 export class HashSource {
@@ -39,6 +43,9 @@ export class HashSource {
   /** Groups that are being read. */
   readonly #reading = new Map<number, Promise<void>>();
   #upper: Promise<void> | undefined;
+  readonly #now: () => number;
+  #failure: unknown;
+  #againAt = -Infinity;
 
   /** `received` is told every byte that is read. */
   constructor(options: {
@@ -47,6 +54,8 @@ export class HashSource {
     readonly verifier: Verifier;
     readonly hash: HashCode;
     readonly chunkCount: number;
+    /** ms */
+    readonly now: () => number;
     readonly signal: AbortSignal;
     readonly received: (bytes: number) => void;
   }) {
@@ -56,18 +65,25 @@ export class HashSource {
     this.#header = { hash: options.hash, chunkCount: options.chunkCount };
     this.#level = groupLevel(options.chunkCount);
     this.#groupSize = 2 ** this.#level;
+    this.#now = options.now;
     this.#signal = options.signal;
     this.#received = options.received;
   }
 
-  /** Puts the hash of a chunk into the swarm's tree, if it is not there. @throws PlaybackError or IntegrityError; the next call tries again */
+  /** Puts the hash of a chunk into the swarm's tree, if it is not there. @throws PlaybackError or IntegrityError; a call tries again only some time after a failure */
   async prove(chunk: number): Promise<void> {
     if (this.#verifier.tree?.get(leafBin(chunk)) !== undefined) return;
+    if (this.#now() < this.#againAt) throw this.#failure;
     const group = Math.floor(chunk / this.#groupSize);
     const reading = this.#reading.get(group) ?? this.#readGroup(group);
     this.#reading.set(group, reading);
     try {
       await reading;
+    } catch (error) {
+      const passing = error instanceof PlaybackError && error.code !== "mismatch";
+      this.#againAt = passing ? this.#now() + AGAIN_MS : Infinity;
+      this.#failure = error;
+      throw error;
     } finally {
       this.#reading.delete(group);
     }
@@ -106,8 +122,10 @@ export class HashSource {
   async #read({ offset, length }: ByteRange): Promise<Uint8Array> {
     const bytes = new Uint8Array(length);
     let filled = 0;
-    const whole = offset === 0 && length === mhashLength(this.#header);
-    for await (const part of this.#http.read({ url: this.#url, offset, length, whole, signal: this.#signal })) {
+    const size = mhashLength(this.#header);
+    const whole = offset === 0 && length === size;
+    const request = { url: this.#url, offset, length, whole, size, aside: true, signal: this.#signal };
+    for await (const part of this.#http.read(request)) {
       bytes.set(part, filled);
       filled += part.length;
       this.bytes += part.length;

@@ -57,13 +57,15 @@ export class Holdings {
     this.#handed.add(range);
   }
 
-  /** Drops what is least useful if there is too much; returns what has gone. */
-  evict(playhead: Playhead): ChunkRange[] {
+  /** Drops what is least useful if there is too much, but nothing of what is `needed`; returns what has gone. */
+  evict(playhead: Playhead, needed: () => ChunkSet): ChunkRange[] {
     const { store, memoryLimit, eviction, presentation } = this.#options;
     if (store.size <= memoryLimit) return [];
-    const held = presentation.files.map(
-      (_, file) => [file, this.#have.present(this.#layout.fileChunks(file))] as const,
-    );
+    const kept = needed();
+    const held = presentation.files.map((_, file) => {
+      const ranges = this.#have.present(this.#layout.fileChunks(file));
+      return [file, ranges.flatMap((range) => kept.missing(range))] as const;
+    });
     const chunks = eviction.plan(held, playhead, store.size - memoryLimit + memoryLimit * EVICTION_SHARE);
     for (const range of chunks) {
       store.delete(range);

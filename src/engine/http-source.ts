@@ -9,6 +9,10 @@ export interface HttpRequest {
   readonly length: number;
   /** Whether these bytes are the whole resource, so that no Range header is needed. */
   readonly whole: boolean;
+  /** Bytes of the whole resource, where that is known: a server that has more or fewer has another one. */
+  readonly size?: number;
+  /** Nothing waits for it: that it fails does not mean that the origin is away. @defaultValue false */
+  readonly aside?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -36,6 +40,8 @@ const FIRST_LINE_RATE = 1_000;
 const HALF_LIFE_MS = 1_000;
 /** … but all of it together at least as much as this, ms, however long ago it was: less tells nothing. */
 const LEAST_MS = 50;
+/** Statuses below 500 that may pass by themselves (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4). */
+const PASSING = new Set([408, 425, 429]);
 /** Fewer bytes are no measure at all. */
 const LEAST_BYTES = 16_384;
 
@@ -78,9 +84,9 @@ export class HttpSource {
     return this.#downUntil;
   }
 
-  /** The bytes as they come in, exactly `length` of them. @throws PlaybackError */
+  /** The bytes as they come in, exactly `length` of them. @throws PlaybackError; `mismatch` where the resource has another size */
   async *read(request: HttpRequest): AsyncGenerator<Uint8Array, void, undefined> {
-    const { url, offset, length, whole, signal } = request;
+    const { url, offset, length, whole, size, aside, signal } = request;
     const abort = new AbortController();
     const cancel = (): void => abort.abort();
     signal.addEventListener("abort", cancel, { once: true });
@@ -88,20 +94,31 @@ export class HttpSource {
     const began = this.#clock.now();
     let got = 0;
     let begun = false;
+    /** The origin is there, and gives an answer that stays the same. */
+    let final = aside ?? false;
     try {
       const headers: Record<string, string> = whole ? {} : { Range: `bytes=${offset}-${offset + length - 1}` };
       const response = await this.#fetch(url, { headers, signal: abort.signal });
       if (!response.ok || response.body === null) {
+        final ||= response.status < 500 && !PASSING.has(response.status);
         throw new PlaybackError("http", `${url} answered ${response.status} ${response.statusText}`.trimEnd());
       }
       this.#delay += (this.#clock.now() - began - this.#delay) * WEIGHT;
       const { askedAt = began, answeredAt } = response as Partial<EarlyResponse>;
+      if (size !== undefined && !fits(response, size)) {
+        final = true;
+        throw new PlaybackError("mismatch", `${url} has not the ${size} bytes that were published`);
+      }
       // A server without Range support answers 200 and begins at byte 0.
       let skip = response.status === 206 ? 0 : offset;
       const reader = response.body.getReader();
       while (got < length) {
         const { done, value: part } = await reader.read();
-        if (done) throw new PlaybackError("network", `${url} ended after ${got} of ${length} bytes`);
+        if (done) {
+          // What is cut off ends with an error: this is all that there is.
+          final = true;
+          throw new PlaybackError("mismatch", `${url} ended after ${got} of ${length} bytes`);
+        }
         stopWatch();
         stopWatch = this.#clock.after(SILENCE_MS, cancel);
         const useful = part.subarray(Math.min(skip, part.length), skip + length - got);
@@ -116,7 +133,7 @@ export class HttpSource {
       this.#downUntil = 0;
     } catch (error) {
       if (signal.aborted) throw new PlaybackError("aborted", `${url} is not needed any more`);
-      this.#failed();
+      if (!final) this.#failed();
       if (error instanceof PlaybackError) throw error;
       throw new PlaybackError("network", `${url} could not be read`, { cause: error });
     } finally {
@@ -168,4 +185,11 @@ export class HttpSource {
     this.#downUntil = this.#clock.now() + Math.min(LAST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures);
     this.#failures++;
   }
+}
+
+/** Whether a resource may have this size, as far as the answer tells: what is compressed on its way is shorter there (RFC 9110 §8.6, §14.4). */
+function fits({ status, headers }: Response, size: number): boolean {
+  const range = /\/(\d+)$/.exec(headers.get("content-range") ?? "");
+  if (status === 206) return range === null || Number(range[1]) === size;
+  return Number(headers.get("content-length") ?? 0) <= size;
 }

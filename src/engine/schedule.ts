@@ -63,6 +63,9 @@ const PATIENCE_MS = 60_000;
 /** What one viewer fetches from the origin for all, in one request, bytes: several times what arrives before others have heard of it. */
 const BLOCK_BYTES = 262_144;
 
+/** Of a long request no more is asked for than one to two times this beyond what the player has taken, bytes: more than any segment, and little beside a page's memory. */
+const STEP_BYTES = 8_388_608;
+
 /** In a hurry, otherwise, and with a far deadline, ms: what happens meanwhile is one decision. */
 const SHORT_PAUSE_MS = 20;
 const LONG_PAUSE_MS = 100;
@@ -127,10 +130,17 @@ export class Schedule {
     return wanted;
   }
 
+  /** The last chunk that is asked for while `next` is still needed. */
+  end(next: number): number {
+    const { start, end } = this.#chunks;
+    const step = Math.max(1, Math.floor(STEP_BYTES / this.#view.chunkSize));
+    return Math.min(end, start + (Math.floor((next - start) / step) + 2) * step - 1);
+  }
+
   /** `next`: the first chunk that is still needed; `deadline`: when the last one must be here, ms; `yields`: the origin is busy with what matters more. */
   decide(next: number, deadline: number, now: number, yields = false): Orders {
     const view = this.#view;
-    const gaps = this.#missing({ start: next, end: this.#chunks.end });
+    const gaps = this.#missing({ start: next, end: this.end(next) });
     const [first] = gaps;
     let start: ChunkRange | undefined;
     let why: Why = "late";

@@ -1,4 +1,5 @@
 import type { EarlyResponse } from "../engine/http-source.ts";
+import { BYPASS } from "../sw/protocol.ts";
 import { type EarlyAnswer, epochMs } from "./protocol.ts";
 
 /** An answer that nobody has taken yet. */
@@ -39,10 +40,11 @@ export class EarlyMedia {
     this.#answers.set(url, { response, abort });
   }
 
-  /** As the global one, but for what has been asked for already. */
+  /** As the global one, but for what has been asked for already, and past a Service Worker of ours, which would ask us. */
   readonly fetch: typeof fetch = (input, init) => {
     const answer = typeof input === "string" ? this.#answers.get(input) : undefined;
-    if (answer === undefined) return fetch(input, init);
+    if (answer === undefined)
+      return fetch(typeof input === "string" && !input.includes("#") ? input + BYPASS : input, init);
     this.#answers.delete(input as string);
     if (new Headers(init?.headers).has("Range")) {
       answer.abort.abort();

@@ -25,6 +25,8 @@ function setUp() {
     unwant: () => undefined,
     fromOrigin: async () => true,
     received: () => undefined,
+    mismatch: () => undefined,
+    onlySigned: false,
     strict: false,
     chunkLength: () => CHUNK,
     get busy() {
@@ -45,7 +47,15 @@ function setUp() {
   } satisfies DeliveryContext;
   const delivery = (file: number): Delivery => {
     const chunks = { start: file * CHUNKS, end: (file + 1) * CHUNKS - 1 };
-    const place = { url: `${file}`, whole: true, fileOffset: 0, fileChunks: chunks, chunkSize: CHUNK, chunks };
+    const place = {
+      url: `${file}`,
+      whole: true,
+      fileOffset: 0,
+      fileLength: CHUNKS * CHUNK,
+      fileChunks: chunks,
+      chunkSize: CHUNK,
+      chunks,
+    };
     const made = new Delivery(context, place, { deadline: () => 10_000 });
     deliveries.push(made);
     return made;

@@ -29,6 +29,7 @@ function setUp(tree: MerkleTree, published = tree, fails = (): boolean => false)
     if (first === undefined) return Promise.resolve(new Response(file));
     return Promise.resolve(new Response(file.subarray(Number(first), Number(last) + 1), { status: 206 }));
   };
+  const world = { now: 0 };
   const verifier = new Verifier({ root: tree.root(), hash: SHA256, chunkCount: tree.chunkCount });
   const source = new HashSource({
     url: "https://media.example/ppsp.mhash",
@@ -36,11 +37,12 @@ function setUp(tree: MerkleTree, published = tree, fails = (): boolean => false)
     verifier,
     hash: HashCode.sha256,
     chunkCount: tree.chunkCount,
+    now: () => world.now,
     signal: new AbortController().signal,
     received: () => undefined,
   });
   const proves = (chunk: number): boolean => sameHash(verifier.tree!.get(leafBin(chunk))!, tree.get(leafBin(chunk))!);
-  return { source, verifier, ranges, proves };
+  return { source, verifier, ranges, proves, world };
 }
 
 describe("HashSource", () => {
@@ -82,18 +84,22 @@ describe("HashSource", () => {
     expect(ranges).toEqual([]);
   });
 
-  it("tries again after a failure", async () => {
+  it("tries again some time after a failure, and not for each chunk until then", async () => {
     let down = true;
-    const { source, proves } = setUp(treeOf(1145), undefined, () => down);
-    await expect(source.prove(0)).rejects.toThrow("503");
+    const { source, proves, ranges, world } = setUp(treeOf(1145), undefined, () => down);
+    for (let chunk = 0; chunk < 100; chunk++) await expect(source.prove(chunk)).rejects.toThrow("503");
+    expect(ranges).toHaveLength(2);
     down = false;
+    world.now += 5_000;
     await source.prove(0);
     expect(proves(0)).toBe(true);
   });
 
   it("refuses the hashes of another presentation", async () => {
-    const { source, verifier } = setUp(treeOf(300), treeOf(300, 1));
-    await expect(source.prove(0)).rejects.toThrow("belongs to another presentation");
+    const { source, verifier, ranges } = setUp(treeOf(300), treeOf(300, 1));
+    for (let chunk = 0; chunk < 300; chunk++)
+      await expect(source.prove(chunk)).rejects.toThrow("belongs to another presentation");
+    expect(ranges).toHaveLength(2);
     expect(verifier.tree).toBeUndefined();
   });
 });

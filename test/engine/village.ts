@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { Engine } from "../../src/engine/engine.ts";
 import type { EngineOptions } from "../../src/engine/options.ts";
@@ -42,6 +43,18 @@ export class Village {
     const signal = new AbortController().signal;
     const options = { chunkSize: 16_384, hash: HashCode.sha256, addressing, trackers: [], signal };
     const { presentation } = await publish({ input: root, ...options });
+    const village = new Village(root, presentation, await startOrigin({ root, port: 0 }));
+    open.push(village);
+    return village;
+  }
+
+  /** One film as one file, which nothing but its bytes says anything of. */
+  static async film(length: number): Promise<Village> {
+    const film = Buffer.concat([Buffer.from("\0\0\0\x18ftypisom"), bytes(length - 12, 1)]);
+    const root = folder({ "film.mp4": film });
+    const signal = new AbortController().signal;
+    const options = { chunkSize: 16_384, hash: HashCode.sha256, trackers: [], signal };
+    const { presentation } = await publish({ input: join(root, "film.mp4"), ...options });
     const village = new Village(root, presentation, await startOrigin({ root, port: 0 }));
     open.push(village);
     return village;
@@ -111,9 +124,10 @@ afterEach(async () => {
 });
 
 /** All bytes of a file, as the player would get them with `slackMs` of time. */
-export async function play(engine: Engine, file: number, slackMs: number): Promise<Buffer> {
+export async function play(engine: Engine, file: number, slackMs: number, url?: string): Promise<Buffer> {
   const deadline = performance.now() + slackMs;
   const parts: Uint8Array[] = [];
-  for await (const piece of engine.fetch(file, { deadline: () => deadline })) parts.push(piece.bytes.slice());
+  for await (const piece of engine.fetch(file, { deadline: () => deadline, ...(url !== undefined && { url }) }))
+    parts.push(piece.bytes.slice());
   return Buffer.concat(parts);
 }

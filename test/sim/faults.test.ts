@@ -99,7 +99,9 @@ describe("handshakes that are lost, repeated or late", () => {
       net.connect(b, a);
       const forget = (peer: typeof a, chunk: number): void => {
         peer.store.delete(chunk);
-        peer.step({ type: "forget", swarm: peer.swarm.key, chunks: [{ start: chunk, end: chunk }] });
+        const chunks = { start: chunk, end: chunk };
+        peer.step({ type: "forget", swarm: peer.swarm.key, chunks: [chunks] });
+        peer.step({ type: "want", swarm: peer.swarm.key, chunks, deadline: Infinity });
       };
       for (const at of [200, 260, 300]) {
         net.at(at + net.random() * 60, () => forget(a, CHUNKS - 1 - (at % 7)));

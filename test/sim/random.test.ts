@@ -98,6 +98,7 @@ function live(history: History): End {
       const range = { start: chunk, end: Math.min(chunk + 9, chunks - 1) };
       for (let at = range.start; at <= range.end; at++) peer.store.delete(at);
       peer.step({ type: "forget", swarm: peer.swarm.key, chunks: [range] });
+      peer.step({ type: "want", swarm: peer.swarm.key, chunks: range, deadline: Infinity });
     }),
   ];
   let latest = 0;

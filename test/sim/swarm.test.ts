@@ -46,6 +46,24 @@ describe("two peers", () => {
     expect(net.run(() => a.swarm.connection("b")?.peerHas.size === content.chunks.length, 60_000)).toBe(true);
   });
 
+  test("what came and was dropped for want of room is not asked for again, unless it is wanted anew", () => {
+    const content = makeContent(100_000, 1_024, seeded(1));
+    const net = new Simulator(1, CALM);
+    const a = net.join("a", content.options);
+    const b = net.join("b", content.options);
+    a.seed(content);
+    b.leech(content.chunks.length);
+    net.connect(b, a);
+    expect(net.run(() => complete(b, content), 60_000)).toBe(true);
+    const dropped = { start: 10, end: 19 };
+    for (let chunk = dropped.start; chunk <= dropped.end; chunk++) b.store.delete(chunk);
+    b.step({ type: "forget", swarm: b.swarm.key, chunks: [dropped] });
+    net.connect(b, a);
+    expect(net.run(() => b.swarm.have.present(dropped).length > 0, 30_000)).toBe(false);
+    b.step({ type: "want", swarm: b.swarm.key, chunks: dropped, deadline: net.now + 60_000 });
+    expect(net.run(() => complete(b, content), 30_000)).toBe(true);
+  });
+
   test("what is taken back comes nevertheless where it was on its way, and need not be asked for again", () => {
     const content = makeContent(100_000, 1_024, seeded(1));
     const net = new Simulator(1, { ...CALM, delay: 50 });

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { EarlyResponse } from "../../src/engine/http-source.ts";
 import { EarlyMedia } from "../../src/worker/early-media.ts";
 import { type EarlyAnswer, epochMs } from "../../src/worker/protocol.ts";
@@ -48,6 +48,19 @@ describe("EarlyMedia", () => {
     expect(requests).toHaveLength(2);
     abort.abort();
     await ended(0);
+  });
+
+  test("what nobody has asked for passes a Service Worker of ours, which would ask this very engine", async () => {
+    const urls: string[] = [];
+    const global = vi.spyOn(globalThis, "fetch").mockImplementation(async (input) => {
+      urls.push(String(input));
+      return new Response("1");
+    });
+    const early = new EarlyMedia((answer) => came.push(answer));
+    await early.fetch(url);
+    await early.fetch(`${url}#ppsp`);
+    global.mockRestore();
+    expect(urls).toEqual([`${url}#ppsp`, `${url}#ppsp`]);
   });
 
   test("where the engine wants less, it ends", async () => {

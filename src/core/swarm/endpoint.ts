@@ -34,7 +34,7 @@ export type Input =
   | { readonly type: "unwant"; readonly swarm: string; readonly chunks: ChunkRange }
   /** These chunks came from elsewhere; their hashes are in the swarm's tree. */
   | { readonly type: "have"; readonly swarm: string; readonly chunks: ChunkRange }
-  /** These chunks are not held any more. */
+  /** These chunks are not held any more, nor wanted unless that is said anew. */
   | { readonly type: "forget"; readonly swarm: string; readonly chunks: readonly ChunkRange[] }
   /** Answer REQUESTs from now on, or CHOKE. */
   | { readonly type: "serve"; readonly swarm: string; readonly serving: boolean }

@@ -141,14 +141,17 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   }
 
   /**
-   * Chunks that are not held any more. HAVE cannot be withdrawn (RFC 7574 §3.2), so the channels on which they may have
+   * Chunks that are not held any more, nor wanted unless that is said anew. HAVE cannot be withdrawn (RFC 7574 §3.2), so the channels on which they may have
    * been announced are closed; returns their links, on which new ones can be opened with what is left.
    */
   forget(ranges: readonly ChunkRange[], now: Millis): Iterable<string> {
     const links = new Set<string>();
     const held = ranges.flatMap((range) => this.have.present(range));
     if (held.length === 0) return links;
-    for (const chunks of held) this.#lose(chunks);
+    for (const chunks of held) {
+      this.wants = without(this.wants, chunks, this.have);
+      this.#lose(chunks);
+    }
     for (const connection of this.#channels) {
       if (connection.state === "opening") continue;
       links.add(connection.link);

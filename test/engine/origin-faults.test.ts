@@ -1,0 +1,99 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { expect, test, vi } from "vitest";
+import { play, Village } from "./village.ts";
+
+const FILES = [0, 1, 2, 3, 4, 5, 6];
+
+/** A fetch that answers with this status where `rule` says so, and counts what it was asked for. */
+function refusing(rule: (url: URL) => number | undefined): { readonly fetch: typeof fetch; readonly asked: URL[] } {
+  const asked: URL[] = [];
+  return {
+    asked,
+    fetch: async (input, init) => {
+      const url = new URL(String(input));
+      asked.push(url);
+      const status = rule(url);
+      return status === undefined ? fetch(input, init) : new Response("no", { status });
+    },
+  };
+}
+
+test("an origin that refuses is not taken for one that is away: each segment is given up at once, so that others may ask for it", async () => {
+  const village = await Village.open();
+  const { fetch, asked } = refusing(({ pathname }) => (pathname.endsWith(".m4s") ? 401 : undefined));
+  const engine = village.viewer("a", { fetch });
+  for (const file of FILES.slice(1)) {
+    await expect(play(engine, file, 0)).rejects.toMatchObject({ name: "PlaybackError", code: "http" });
+    expect(engine.httpDownUntil).toBe(0);
+  }
+  expect(asked.filter(({ pathname }) => pathname.endsWith(".m4s"))).toHaveLength(FILES.length - 1);
+});
+
+test.each([500, 503, 429])("an origin that answers %i is asked again later", async (status) => {
+  const village = await Village.open();
+  const { fetch } = refusing(({ pathname }) => (pathname.endsWith(".m4s") ? status : undefined));
+  const engine = village.viewer("a", { fetch });
+  await expect(play(engine, 1, 0)).rejects.toMatchObject({ code: "http" });
+  expect(engine.httpDownUntil).toBeGreaterThan(engine.now());
+});
+
+test("hashes that cannot be had cost one warning, and no time", async () => {
+  const village = await Village.open();
+  const { fetch, asked } = refusing(({ pathname }) => (pathname.endsWith(".mhash") ? 404 : undefined));
+  const engine = village.viewer("a", { fetch });
+  const warnings: string[] = [];
+  engine.on("warning", (text) => warnings.push(text));
+  for (const file of FILES) {
+    expect((await play(engine, file, 0)).equals(village.published(file))).toBe(true);
+    expect(engine.httpDownUntil).toBe(0);
+  }
+  expect(warnings).toEqual([expect.stringMatching(/cannot be checked and is not shared: .*404/u)]);
+  expect(asked.filter(({ pathname }) => pathname.endsWith(".mhash")).length).toBeLessThanOrEqual(2);
+});
+
+test("where URLs are signed, what is fetched ahead is not asked for without, but for the once that tells", async () => {
+  const village = await Village.open();
+  const { fetch, asked } = refusing(({ pathname, search }) =>
+    pathname.endsWith(".m4s") && search === "" ? 403 : undefined,
+  );
+  const [a, b] = [village.viewer("a", { fetch }), village.viewer("b", { fetch })];
+  await vi.waitFor(() => expect([a.stats.neighbours, b.stats.neighbours]).toEqual([1, 1]));
+  for (const file of FILES.slice(1)) {
+    const url = `${village.origin.url}${file - 1}.m4s?signature=1`;
+    expect((await play(a, file, 0, url)).equals(village.published(file))).toBe(true);
+    // Time for what is fetched ahead to ask, if it will.
+    await wait(300);
+  }
+  expect(asked.filter(({ pathname, search }) => pathname.endsWith(".m4s") && search === "").length).toBeLessThan(4);
+});
+
+test.each([
+  ["shorter", (bytes: Buffer) => bytes.subarray(0, 90_000)],
+  ["longer", (bytes: Buffer) => Buffer.concat([bytes, bytes])],
+] as const)("a segment that is %s on the server is left to the player's own loader, and told", async (_, change) => {
+  const village = await Village.open();
+  const path = join(village.folder, "2.m4s");
+  writeFileSync(path, change(readFileSync(path)));
+  const engine = village.viewer("a");
+  const told: string[] = [];
+  engine.on("contentmismatch", ({ file }) => told.push(file));
+  await expect(play(engine, 3, 0)).rejects.toMatchObject({ code: "http" });
+  expect(told).toEqual(["2.m4s"]);
+  expect(engine.httpDownUntil).toBe(0);
+  expect((await play(engine, 4, 0)).equals(village.published(4))).toBe(true);
+});
+
+test("what is being verified is not asked for again", async () => {
+  const village = await Village.open();
+  const asked: string[] = [];
+  const slow: typeof fetch = async (input, init) => {
+    asked.push(new URL(String(input)).pathname);
+    if (String(input).endsWith(".mhash")) await wait(250);
+    return fetch(input, init);
+  };
+  const engine = village.viewer("a", { fetch: slow, strict: true });
+  expect((await play(engine, 1, 0)).equals(village.published(1))).toBe(true);
+  expect(asked.filter((path) => path === "/0.m4s")).toHaveLength(1);
+});
