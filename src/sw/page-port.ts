@@ -29,6 +29,7 @@ export class PagePort {
   readonly #pacers = new Map<string, Pacer>();
   readonly #streams = new Set<AbortController>();
   readonly #keepAlive: ReturnType<typeof setInterval>;
+  #closed = false;
 
   /** `presentation` is the absolute URL of ppsp.json. */
   constructor(engine: Engine, presentation: string, registration: ServiceWorkerRegistration) {
@@ -47,6 +48,8 @@ export class PagePort {
 
   /** Tells the worker to ask no more, and ends what it still waits for. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     const container = navigator.serviceWorker;
     container.removeEventListener("message", this.#received);
     container.removeEventListener("controllerchange", this.announce);
@@ -59,8 +62,9 @@ export class PagePort {
     this.#registration.active?.postMessage(message);
   }
 
-  /** Tells the worker what this page answers for; also after the browser may have frozen the page. */
+  /** Tells the worker what this page answers for; also after the page may have been frozen or too busy to answer. */
   readonly announce = (): void => {
+    if (this.#closed) return;
     const { presentation, baseUrl } = this.#engine;
     const urls = new Set(presentation.files.map(({ uri }) => resourceUrl(new URL(uri, baseUrl).href)));
     if (navigator.serviceWorker.controller === null) this.#send({ ppsp: "claim" });
@@ -77,16 +81,17 @@ export class PagePort {
   };
 
   #answer({ url, range, client }: Extract<ToPage, { ppsp: "get" }>, port: MessagePort): void {
+    const outlet = new Outlet(port, this.announce);
     const file = range === undefined ? this.#engine.fileAt(url) : this.#engine.fileAt(url, range.first);
     const entry = file === undefined ? undefined : this.#engine.presentation.files[file];
     const part = entry === undefined ? undefined : locate(entry, range);
     if (file === undefined || entry === undefined || part === undefined) {
-      post(port, { type: "refuse" });
+      outlet.say({ type: "refuse" });
       return;
     }
     const total = entry.offset === undefined ? entry.length : undefined;
-    post(port, { type: "head", first: (entry.offset ?? 0) + part.offset, length: part.length, total });
-    void this.#stream(file, { ...part, url: url + BYPASS }, this.#pacer(client), port);
+    outlet.say({ type: "head", first: (entry.offset ?? 0) + part.offset, length: part.length, total });
+    void this.#stream(file, { ...part, url: url + BYPASS }, this.#pacer(client), outlet);
   }
 
   #pacer(client: string): Pacer {
@@ -104,11 +109,10 @@ export class PagePort {
     file: number,
     request: Pick<FetchRequest, "offset" | "length" | "url">,
     pacer: Pacer,
-    port: MessagePort,
+    outlet: Outlet,
   ): Promise<void> {
-    const abort = new AbortController();
+    const { abort } = outlet;
     this.#streams.add(abort);
-    const outlet = new Outlet(port, abort);
     pacer.requested(file, performance.now());
     this.#engine.setPlayhead({ file });
     const deadline = (): number => {
@@ -132,17 +136,20 @@ export class PagePort {
 /** The page's end of one response: keeps a few bytes ready and hands them over when the worker has credit. */
 class Outlet {
   readonly #port: MessagePort;
-  readonly #abort: AbortController;
+  readonly #late: () => void;
+  /** Of the response. */
+  readonly abort = new AbortController();
   #waiting: Uint8Array[] = [];
   #size = 0;
   #credit = 0;
   #ended = false;
   #drained: (() => void) | undefined;
 
-  constructor(port: MessagePort, abort: AbortController) {
+  /** `late` is called when the worker had given the page up before it answered. */
+  constructor(port: MessagePort, late: () => void) {
     this.#port = port;
-    this.#abort = abort;
-    abort.signal.addEventListener("abort", () => this.#drained?.());
+    this.#late = late;
+    this.abort.signal.addEventListener("abort", () => this.#drained?.());
     port.onmessage = (event: MessageEvent<Ask>) => this.#asked(event.data);
   }
 
@@ -151,9 +158,14 @@ class Outlet {
     this.#waiting.push(bytes);
     this.#size += bytes.length;
     this.#flush();
-    if (this.#size >= QUEUE_BYTES && !this.#abort.signal.aborted) {
+    if (this.#size >= QUEUE_BYTES && !this.abort.signal.aborted) {
       await new Promise<void>((resolve) => (this.#drained = resolve));
     }
+  }
+
+  /** Posts an answer. */
+  say(answer: Answer, transfer: Transferable[] = []): void {
+    this.#port.postMessage(answer, transfer);
   }
 
   end(): void {
@@ -165,10 +177,11 @@ class Outlet {
     if (ask.type === "pull") {
       this.#credit++;
       this.#flush();
-    } else if (ask.type === "ping") post(this.#port, { type: "pong" });
+    } else if (ask.type === "ping") this.say({ type: "pong" });
     else {
-      this.#abort.abort();
+      this.abort.abort();
       this.#port.close();
+      if (ask.type === "late") this.#late();
     }
   }
 
@@ -184,13 +197,9 @@ class Outlet {
       }
       this.#waiting = [];
       this.#size = 0;
-      post(this.#port, { type: "bytes", bytes: joined.buffer }, [joined.buffer]);
+      this.say({ type: "bytes", bytes: joined.buffer }, [joined.buffer]);
       this.#drained?.();
     }
-    if (this.#ended && this.#size === 0) post(this.#port, { type: "end" });
+    if (this.#ended && this.#size === 0) this.say({ type: "end" });
   }
-}
-
-function post(port: MessagePort, answer: Answer, transfer: Transferable[] = []): void {
-  port.postMessage(answer, transfer);
 }

@@ -52,7 +52,9 @@ export type Ask =
   | { readonly type: "pull" }
   | { readonly type: "ping" }
   /** The player wants no more. */
-  | { readonly type: "cancel" };
+  | { readonly type: "cancel" }
+  /** No answer came in time: this page is asked no more until it announces itself again. */
+  | { readonly type: "late" };
 
 /** The URL by which a resource is known: signed queries and fragments do not matter. */
 export function resourceUrl(url: string): string {

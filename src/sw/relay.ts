@@ -47,7 +47,16 @@ export class Relay {
 
   /** Ends the request. */
   close(): void {
-    this.#ask({ type: "cancel" });
+    this.#end({ type: "cancel" });
+  }
+
+  /** Ends the request of a page that gave no answer in time; it learns that when it is no longer busy or frozen. */
+  giveUp(): void {
+    this.#end({ type: "late" });
+  }
+
+  #end(last: Ask): void {
+    this.#ask(last);
     this.#port.close();
   }
 

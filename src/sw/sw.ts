@@ -84,11 +84,14 @@ async function ask(
       const relay = new Relay(port1);
       const head = await relay.head();
       if (head?.type === "head") return { relay, head };
-      relay.close();
-      if (head?.type === "refuse") return undefined;
-    }
-    // It was closed without a word, or the browser froze it; it says so when it is back.
-    roster.leave(client);
+      if (head !== undefined) {
+        relay.close();
+        return undefined;
+      }
+      // It is frozen or busy; it announces itself when it is back.
+      relay.giveUp();
+      roster.leave(client, presentation);
+    } else roster.leave(client);
   }
 }
 
