@@ -93,9 +93,9 @@ export class Session {
     this.#entry.hide();
   }
 
-  /** The page came back from the back/forward cache. */
+  /** The page came back from the back/forward cache; a session that has ended, as after a fatal error, stays out. */
   show(): void {
-    this.#entry.show();
+    if (!this.#closed) this.#entry.show();
   }
 
   /** Ends playback and leaves the swarm. */

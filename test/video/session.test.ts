@@ -1,0 +1,56 @@
+import { beforeEach, expect, test, vi } from "vitest";
+import { Session } from "../../src/video/session.ts";
+import type { Opening } from "../../src/worker/open.ts";
+
+/** Openings of the swarm that were not closed yet. */
+let open: Set<Opening>;
+
+vi.mock("../../src/video/open-swarm.ts", () => ({
+  openSwarm: (): Opening => {
+    const opening: Opening = {
+      engine: new Promise(() => undefined),
+      post: () => undefined,
+      close: () => open.delete(opening),
+    };
+    open.add(opening);
+    return opening;
+  },
+}));
+vi.mock("../../src/worker/start.ts", () => ({ startHost: () => Promise.reject(new Error("none")) }));
+vi.mock("../../src/video/early-playlist.ts", () => ({ EarlyPlaylist: { ask: () => undefined }, OWN_WAYS: [] }));
+vi.mock("../../src/video/load-hls.ts", () => ({
+  hasMediaSource: () => true,
+  loadHls: () => Promise.reject(new Error("away")),
+}));
+
+beforeEach(() => {
+  open = new Set();
+});
+
+const start = (failed: () => void): Session =>
+  new Session(
+    {} as HTMLVideoElement,
+    { src: "https://o.example/master.m3u8", presentation: undefined, trackers: [], config: {} },
+    { warn: () => undefined, engine: () => undefined, failed, plainBytes: () => undefined },
+  );
+
+test("a session leaves the swarm while its page is hidden", () => {
+  const session = start(() => undefined);
+  expect(open.size).toBe(1);
+  session.hide();
+  expect(open.size).toBe(0);
+  session.show();
+  expect(open.size).toBe(1);
+  session.close();
+  expect(open.size).toBe(0);
+});
+
+test("a session that has failed does not join the swarm again when its page comes back", async () => {
+  let failed = false;
+  const session = start(() => (failed = true));
+  await vi.waitFor(() => expect(failed).toBe(true));
+  expect(open.size).toBe(0);
+  session.hide();
+  session.show();
+  expect(open.size).toBe(0);
+});
