@@ -1,7 +1,8 @@
 import type { RemoteEngine } from "../worker/remote-engine.ts";
 import { PagePort } from "../sw/page-port.ts";
 import type { EngineConfig } from "./config.ts";
-import { openSwarm, type Warn, whatFailed } from "./open-swarm.ts";
+import { openSwarm, type Warn } from "./open-swarm.ts";
+import { SwarmEntry } from "./swarm-entry.ts";
 
 /** How a page shares what its players load through the Service Worker. */
 export interface AttachOptions extends EngineConfig {
@@ -15,11 +16,13 @@ export interface AttachOptions extends EngineConfig {
 
 /** A page that answers for a presentation. */
 export interface Attachment {
-  /** Another one after a return from the back/forward cache. */
+  /** Another one after a return from the back/forward cache, or when the browser has ended it. */
   readonly engine: RemoteEngine;
   /** Leaves the swarm; players go on over HTTP. */
   close(): void;
 }
+
+const OTHERWISE = "players load over HTTP only";
 
 /**
  * Lets any player on pages under the Service Worker load a presentation from the swarm, with this page's engine. Resolves
@@ -33,56 +36,62 @@ export async function attachServiceWorker(options: AttachOptions): Promise<Attac
     warned.add(message);
     console.warn(`ppsp-player: ${message}`);
   };
-  const failed = (what: string, error: unknown): undefined => {
-    warn(`${what}: players load over HTTP only. ${error instanceof Error ? error.message : String(error)}`);
-    return undefined;
-  };
   if (!("serviceWorker" in navigator)) {
-    warn("This browser or page has no Service Worker (it needs HTTPS or localhost): players load over HTTP only.");
+    warn(`This browser or page has no Service Worker (it needs HTTPS or localhost): ${OTHERWISE}.`);
     return undefined;
   }
   const presentation = new URL(options.presentation, document.baseURI).href;
   const trackers = (options.tracker ?? "").split(/\s+/).filter((url) => url !== "");
-  const open = (): Promise<RemoteEngine> => openSwarm({ ...options, presentation, trackers }, { warn }).engine;
-  const [registration, engine] = await Promise.all([
-    register(options.script).catch((error: unknown) => failed("The Service Worker cannot start", error)),
-    open().catch((error: unknown) => failed(whatFailed(error), error)),
-  ]);
-  if (registration === undefined || engine === undefined) {
-    engine?.close();
+  const registering = register(options.script);
+  let latest: RemoteEngine | undefined;
+  let port: PagePort | undefined;
+  let settle: (engine?: RemoteEngine) => void;
+  const settled = new Promise<RemoteEngine | undefined>((resolve) => (settle = resolve));
+  const entry = new SwarmEntry({
+    open: (place, events) => openSwarm({ ...options, presentation: place, trackers }, events),
+    opened: (engine) => void registering.then((registration) => serve(engine, registration), noWorker),
+    failed: () => settle(),
+    warn,
+    otherwise: OTHERWISE,
+  });
+  const serve = (engine: RemoteEngine, registration: ServiceWorkerRegistration): void => {
+    // It was closed while the worker started: the page is hidden, or the engine is lost.
+    if (entry.engine !== engine) return;
+    const own = new PagePort(engine, presentation, registration);
+    // Whatever it ends for, the worker must not ask it any more.
+    engine.on("close", () => own.close());
+    [latest, port] = [engine, own];
+    settle(engine);
+  };
+  const noWorker = (error: unknown): void => {
+    warn(`The Service Worker cannot start: ${OTHERWISE}. ${error instanceof Error ? error.message : String(error)}`);
+    settle();
+  };
+  registering.catch(noWorker);
+  const listening = new AbortController();
+  const { signal } = listening;
+  const close = (): void => {
+    closed = true;
+    listening.abort();
+    entry.hide();
+  };
+  addEventListener("pagehide", () => entry.hide(), { signal });
+  addEventListener("pageshow", ({ persisted }) => persisted && entry.show(), { signal });
+  const seen = (): void => {
+    if (document.visibilityState === "visible") port?.announce();
+  };
+  document.addEventListener("visibilitychange", seen, { signal });
+  entry.name(presentation);
+  const first = await settled;
+  if (first === undefined) {
+    close();
     return undefined;
   }
-  let current = { engine, port: new PagePort(engine, presentation, registration) };
-  const leave = (): void => {
-    current.port.close();
-    current.engine.close();
-  };
-  const hidden = (): void => leave();
-  const shown = async (event: PageTransitionEvent): Promise<void> => {
-    if (!event.persisted) return;
-    const reopened = await open();
-    current = { engine: reopened, port: new PagePort(reopened, presentation, registration) };
-  };
-  const returned = (event: PageTransitionEvent): void => {
-    shown(event).catch((error: unknown) => failed("The engine cannot start again", error));
-  };
-  const seen = (): void => {
-    if (document.visibilityState === "visible") current.port.announce();
-  };
-  addEventListener("pagehide", hidden);
-  addEventListener("pageshow", returned);
-  document.addEventListener("visibilitychange", seen);
   return {
     get engine() {
-      return current.engine;
+      return latest ?? first;
     },
-    close() {
-      closed = true;
-      removeEventListener("pagehide", hidden);
-      removeEventListener("pageshow", returned);
-      document.removeEventListener("visibilitychange", seen);
-      leave();
-    },
+    close,
   };
 }
 

@@ -10,7 +10,11 @@ export interface EntryHost {
   open(presentation: string, events: OpeningEvents): Opening;
   /** An engine is open. */
   opened(engine: RemoteEngine): void;
+  /** The one that was named could not be opened; there was a warning. */
+  failed?(): void;
   readonly warn: Warn;
+  /** What happens without an engine. @defaultValue the video plays over HTTP only */
+  readonly otherwise?: string;
 }
 
 /** One engine that is open, is being opened, or could not be opened. */
@@ -70,7 +74,7 @@ export class SwarmEntry {
     this.#leave();
     this.#place = place;
     if (place !== undefined) this.#begin(place);
-    else this.#host.warn("The playlist names no ppsp.json: the video plays over HTTP only.");
+    else this.#host.warn(`The playlist names no ppsp.json: ${this.#otherwise}.`);
   }
 
   /** Leaves the swarm until `show`. */
@@ -83,6 +87,10 @@ export class SwarmEntry {
   show(): void {
     this.#hidden = false;
     if (this.#place !== undefined && this.#attempt === undefined) this.#begin(this.#place);
+  }
+
+  get #otherwise(): string {
+    return this.#host.otherwise ?? "the video plays over HTTP only";
   }
 
   #begin(place: string): void {
@@ -114,7 +122,10 @@ export class SwarmEntry {
     attempt.engine = undefined;
     // Whoever names the place will be told what is wrong there.
     if (!this.#named) this.#place = this.#attempt = undefined;
-    else this.#host.warn(`${whatFailed(error)}: the video plays over HTTP only. ${String(error)}`);
+    else {
+      this.#host.warn(`${whatFailed(error)}: ${this.#otherwise}. ${String(error)}`);
+      this.#host.failed?.();
+    }
   }
 
   /** What runs goes on over HTTP by itself. */
@@ -122,9 +133,7 @@ export class SwarmEntry {
     if (this.#attempt !== attempt || !engine.lost || this.#place === undefined) return;
     this.#attempt = undefined;
     const again = ++this.#lost < MOST_LOST;
-    this.#host.warn(
-      `The engine does not answer: ${again ? "another one is opened" : "the video plays over HTTP only"}.`,
-    );
+    this.#host.warn(`The engine does not answer: ${again ? "another one is opened" : this.#otherwise}.`);
     if (again) this.#begin(this.#place);
   }
 
