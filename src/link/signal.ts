@@ -20,6 +20,8 @@ export type SignalPayload = (Signal | { readonly type: "refuse" }) & { readonly 
 const SDP_MAX = 8192;
 const CANDIDATE_MAX = 512;
 const MID_MAX = 32;
+/** ICE candidates taken from one neighbour, those in its description included; each may make the browser probe an address. */
+export const CANDIDATES_MAX = 32;
 
 const isText = (value: unknown, max: number): value is string => typeof value === "string" && value.length <= max;
 
@@ -28,6 +30,10 @@ const describesOneDataChannel = (sdp: string): boolean => {
   const media = sdp.match(/^m=.*$/gm);
   return media?.length === 1 && media[0].startsWith("m=application ");
 };
+
+/** How many ICE candidates a signal brings. A browser may forgive a line that is not quite as it should be, so these count too. */
+export const candidatesIn = (signal: Signal): number =>
+  signal.type === "candidate" ? 1 : (signal.sdp.match(/^a=\W*candidate/gim)?.length ?? 0);
 
 const parseCandidate = (value: unknown): (Signal & { type: "candidate" })["candidate"] | undefined => {
   if (typeof value !== "object" || value === null) return undefined;
@@ -45,7 +51,8 @@ export const parseSignal = (value: unknown): SignalPayload | undefined => {
   if (typeof attempt !== "string" || !/^[0-9a-f]{8}$/.test(attempt)) return undefined;
   if (type === "refuse") return { type, attempt };
   if (type === "offer" || type === "answer") {
-    return isText(sdp, SDP_MAX) && describesOneDataChannel(sdp) ? { type, attempt, sdp } : undefined;
+    if (!isText(sdp, SDP_MAX) || !describesOneDataChannel(sdp)) return undefined;
+    return candidatesIn({ type, sdp }) > CANDIDATES_MAX ? undefined : { type, attempt, sdp };
   }
   if (type !== "candidate") return undefined;
   const parsed = parseCandidate(candidate);

@@ -2,14 +2,12 @@ import { BaseLink } from "./base.ts";
 import type { Call, Dial, DialOptions } from "./dial.ts";
 import { isRelayed, relayedOnly } from "./relay-only.ts";
 import { SendQueue } from "./send-queue.ts";
-import { parseSignal, type Signal } from "./signal.ts";
+import { CANDIDATES_MAX, candidatesIn, parseSignal, type Signal } from "./signal.ts";
 
 /** Larger datagrams than Chromium carries are never sent to anyone, bytes. */
 const DATAGRAM_MAX = 256 * 1024;
 /** What RFC 8841 §6 takes when a description names no maximum, bytes. */
 const DATAGRAM_DEFAULT = 64 * 1024;
-/** ICE candidates taken from one neighbour; each may make the browser probe an address. */
-const CANDIDATES_MAX = 32;
 
 /** How a link gets through NAT. */
 export interface IceOptions extends Omit<DialOptions, "initiator"> {
@@ -73,12 +71,12 @@ export class WebRtcLink extends BaseLink {
   /** Takes what the neighbour says: one description, and a bounded number of candidates. */
   receive(signal: Signal): void {
     if (this.closed) return;
-    if (signal.type === "candidate") {
-      if (++this.#candidates > CANDIDATES_MAX) return;
-    } else {
-      if (this.#described || (signal.type === "answer") !== this.#options.initiator) return;
-      this.#described = true;
-    }
+    const described = signal.type !== "candidate";
+    if (described && (this.#described || (signal.type === "answer") !== this.#options.initiator)) return;
+    const candidates = this.#candidates + candidatesIn(signal);
+    if (candidates > CANDIDATES_MAX) return;
+    this.#candidates = candidates;
+    this.#described ||= described;
     this.#call.signal(signal);
   }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseSignal } from "../../src/link/signal.ts";
+import { CANDIDATES_MAX, candidatesIn, parseSignal, type Signal } from "../../src/link/signal.ts";
 
 const attempt = "0123abcd";
 const sdp = "v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\n";
@@ -30,6 +30,17 @@ describe("signalling payloads", () => {
       attempt,
       candidate: { candidate: "", sdpMid: null, sdpMLineIndex: 0 },
     });
+  });
+
+  test("a description may have as many candidates as a neighbour may name, and no more", () => {
+    const line = "a=candidate:1 1 udp 1 10.0.0.1 9 typ host\r\n";
+    const full: Signal = { type: "offer", sdp: sdp + line.repeat(CANDIDATES_MAX) };
+    expect(candidatesIn(full)).toBe(CANDIDATES_MAX);
+    expect(parseSignal({ ...full, attempt })).toEqual({ ...full, attempt });
+    // A browser may end its lines otherwise, or forgive a blank.
+    for (const more of [line, line.replace("\r", ""), line.replace("a=", "a= ")]) {
+      expect(parseSignal({ ...full, attempt, sdp: full.sdp + more })).toBeUndefined();
+    }
   });
 
   test.each([
