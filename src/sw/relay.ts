@@ -84,36 +84,48 @@ export class Relay {
 export function relayBody(relay: Relay, head: Head, request: Request): ReadableStream<Uint8Array> {
   let left = head.length;
   let network: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  const ended = new AbortController();
+  const end = (): void => {
+    relay.close();
+    ended.abort();
+  };
   const next = async (): Promise<Uint8Array | undefined> => {
     if (network === undefined) {
       const bytes = await relay.pull();
       if (bytes !== undefined) return new Uint8Array(bytes);
+      // If it was only frozen, it need not go on.
+      relay.close();
+      ended.signal.throwIfAborted();
       const first = head.first + head.length - left;
-      network = (await fetchRest(request, first, first + left - 1)).getReader();
+      network = (await fetchRest(request, first, first + left - 1, ended.signal)).getReader();
     }
     return (await network.read()).value;
   };
   return new ReadableStream({
     async pull(controller) {
       const bytes = left > 0 ? await next() : undefined;
-      if (bytes === undefined || bytes.length > left)
+      if (bytes === undefined || bytes.length > left) {
+        end();
         throw new TypeError(`${left} bytes of ${request.url} are missing`);
+      }
       left -= bytes.length;
       controller.enqueue(bytes);
       if (left > 0) return;
       relay.close();
       controller.close();
     },
-    async cancel(reason) {
-      relay.close();
-      await network?.cancel(reason);
-    },
+    cancel: end,
   });
 }
 
-async function fetchRest(request: Request, first: number, last: number): Promise<ReadableStream<Uint8Array>> {
+async function fetchRest(
+  request: Request,
+  first: number,
+  last: number,
+  signal: AbortSignal,
+): Promise<ReadableStream<Uint8Array>> {
   const { url, credentials } = request;
-  const response = await fetch(url, { headers: { Range: `bytes=${first}-${last}` }, credentials });
+  const response = await fetch(url, { headers: { Range: `bytes=${first}-${last}` }, credentials, signal });
   const whole = response.status === 200 && first === 0;
   if ((response.status !== 206 && !whole) || response.body === null) {
     throw new TypeError(`HTTP ${response.status} for bytes ${first} to ${last} of ${url}`);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { resourceUrl, type Answer, type Ask } from "../../src/sw/protocol.ts";
 import { contentType, locate, parseRange } from "../../src/sw/range.ts";
 import { Relay, relayBody, type Head } from "../../src/sw/relay.ts";
@@ -83,6 +83,11 @@ function page(answers: readonly Answer[]): { relay: Relay; asked: Ask[]; port: M
 const bytes = (...values: number[]): Answer => ({ type: "bytes", bytes: new Uint8Array(values).buffer });
 const head = (length: number): Head => ({ type: "head", first: 0, length, total: length });
 
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
 describe("relayBody", () => {
   test("asks for each part and ends when all have come", async () => {
     const { relay, asked, port } = page([bytes(1, 2), bytes(3)]);
@@ -106,6 +111,50 @@ describe("relayBody", () => {
     const body = relayBody(relay, head(3), new Request("http://localhost/a"));
     await body.cancel();
     await expect.poll(() => asked.at(-1)?.type).toBe("cancel");
+    port.close();
+  });
+
+  test("a page that falls silent is told that no more is wanted of it, also when the network fails", async () => {
+    const fetched = vi.fn(() => Promise.resolve(new Response("gone", { status: 404 })));
+    vi.stubGlobal("fetch", fetched);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { relay, asked, port } = page([]);
+    const body = relayBody(relay, head(3), new Request("http://localhost/a"));
+    const failed = expect(new Response(body).arrayBuffer()).rejects.toThrow(/HTTP 404/);
+    await vi.advanceTimersByTimeAsync(10_000);
+    await failed;
+    expect(fetched).toHaveBeenCalledOnce();
+    vi.useRealTimers();
+    await expect.poll(() => asked.at(-1)?.type).toBe("cancel");
+    port.close();
+  });
+
+  test("what a reader no longer wants is not fetched from the network when the page falls silent", async () => {
+    const fetched = vi.fn(() => Promise.resolve(new Response("abc", { status: 200 })));
+    vi.stubGlobal("fetch", fetched);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { relay, port } = page([]);
+    const body = relayBody(relay, head(3), new Request("http://localhost/a"));
+    await vi.advanceTimersByTimeAsync(500);
+    await body.cancel();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(fetched).not.toHaveBeenCalled();
+    port.close();
+  });
+
+  test("a reader that stops ends what the network is asked for", async () => {
+    let signal: AbortSignal | null | undefined;
+    const fetched = vi.fn((_url: string, init?: RequestInit) => {
+      signal = init?.signal;
+      return new Promise<Response>(() => undefined);
+    });
+    vi.stubGlobal("fetch", fetched);
+    const { relay, port } = page([{ type: "end" }]);
+    const body = relayBody(relay, head(3), new Request("http://localhost/a"));
+    await vi.waitFor(() => expect(fetched).toHaveBeenCalledOnce());
+    expect(signal?.aborted).toBe(false);
+    await body.cancel();
+    expect(signal?.aborted).toBe(true);
     port.close();
   });
 
