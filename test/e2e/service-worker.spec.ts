@@ -236,6 +236,35 @@ test("a worker that the browser has ended finds the engine again (chromium)", as
   await viewer.close();
 });
 
+test("a tab that was too busy to answer is asked again (chromium)", async ({ swarm }) => {
+  const { origin, tracker } = await startSite(swarm);
+  const viewer = await swarm.openViewer("chromium", `${origin.url}site/plain.html`, { player: false });
+  const other = await viewer.page.context().newPage();
+  await other.goto(`${origin.url}site/plain.html`);
+  await attach(viewer.page, tracker.url);
+  await other.waitForFunction(() => navigator.serviceWorker.controller !== null);
+  const small = "/sample/180p/01.m4s";
+  expect((await get(other, small)).status).toBe(200);
+  let free = false;
+  const busy = viewer.page.evaluate(() => {
+    const end = performance.now() + 3000;
+    while (performance.now() < end);
+  });
+  const done = busy.then(() => (free = true));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect((await get(other, small)).status).toBe(200);
+  expect(free, "the answer came before the tab was free").toBe(false);
+  await done;
+  const large = "/sample/720p/02.m4s";
+  const size = readFileSync(project(`dist${large}`)).length;
+  const asked = expect.poll(async () => {
+    await get(other, large);
+    return (await stats(viewer.page)).cacheBytes;
+  });
+  await asked.toBeGreaterThan(size / 2);
+  await viewer.close();
+});
+
 test("a page without control after a hard reload gets it back (chromium)", async ({ swarm }) => {
   const { origin, tracker } = await startSite(swarm);
   const viewer = await swarm.openViewer("chromium", `${origin.url}site/plain.html`, { player: false });
