@@ -6,13 +6,15 @@ import { play, Village } from "./village.ts";
 
 const FILES = [0, 1, 2, 3, 4, 5, 6];
 
+const urlOf = (input: RequestInfo | URL): URL => new URL(input instanceof Request ? input.url : input);
+
 /** A fetch that answers with this status where `rule` says so, and counts what it was asked for. */
 function refusing(rule: (url: URL) => number | undefined): { readonly fetch: typeof fetch; readonly asked: URL[] } {
   const asked: URL[] = [];
   return {
     asked,
     fetch: async (input, init) => {
-      const url = new URL(String(input));
+      const url = urlOf(input);
       asked.push(url);
       const status = rule(url);
       return status === undefined ? fetch(input, init) : new Response("no", { status });
@@ -89,8 +91,9 @@ test("what is being verified is not asked for again", async () => {
   const village = await Village.open();
   const asked: string[] = [];
   const slow: typeof fetch = async (input, init) => {
-    asked.push(new URL(String(input)).pathname);
-    if (String(input).endsWith(".mhash")) await wait(250);
+    const { pathname } = urlOf(input);
+    asked.push(pathname);
+    if (pathname.endsWith(".mhash")) await wait(250);
     return fetch(input, init);
   };
   const engine = village.viewer("a", { fetch: slow, strict: true });

@@ -53,7 +53,7 @@ describe("EarlyMedia", () => {
   test("what nobody has asked for passes a Service Worker of ours, which would ask this very engine", async () => {
     const urls: string[] = [];
     const global = vi.spyOn(globalThis, "fetch").mockImplementation(async (input) => {
-      urls.push(String(input));
+      urls.push(input as string);
       return new Response("1");
     });
     const early = new EarlyMedia((answer) => came.push(answer));
