@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { check } from "../../src/node/check/command.ts";
 import { readTarget } from "../../src/node/check/source.ts";
 import { publish } from "../../src/node/publish/publish.ts";
 import { capture, expectRefusal } from "./command.ts";
-import { bytes, folder, hls } from "./hls.ts";
+import { bytes, folder, hls, media } from "./hls.ts";
 
 const { signal } = new AbortController();
 const closers: (() => Promise<void>)[] = [];
@@ -91,6 +91,8 @@ describe("ppsp check of a folder", () => {
       expect(bad).toEqual(["warn trackers: none: peers meet only if the page names one"]);
       expect(lines).toContain("ok   files: 9 of 9 match the root");
       expect(lines).toContain("ok   720.m3u8: 2 entries, all in the presentation");
+      expect(lines).toContain("ok   master.m3u8: names ppsp.json");
+      expect(lines).toContain("ok   master.m3u8: names the 4 renditions of the presentation");
     }
   });
 
@@ -156,8 +158,57 @@ describe("ppsp check of a folder", () => {
     expect((await findings(input)).bad).toEqual(["FAIL ppsp.json: does not exist"]);
     writeFileSync(join(input, "master.m3u8"), "#EXTM3U\n");
     expect((await findings(join(input, "master.m3u8"))).bad).toEqual([
-      "FAIL master.m3u8: names no ppsp.json: run ppsp publish",
+      "FAIL master.m3u8: names no ppsp.json: run ppsp publish, or name the master playlist that does",
     ]);
+  });
+
+  it("notices a master playlist that is gone, or does not name ppsp.json", async () => {
+    const input = await published();
+    const path = join(input, "master.m3u8");
+    const good = readFileSync(path, "utf8");
+    const bad = async (target = input): Promise<string[]> =>
+      (await findings(target)).bad.filter((line) => !line.startsWith("warn trackers"));
+    writeFileSync(path, good.replace(/#EXT-X-SESSION-DATA.*\n/, ""));
+    expect(await bad()).toEqual([
+      "FAIL master.m3u8: names no ppsp.json: run ppsp publish, or name the master playlist that does",
+    ]);
+    writeFileSync(path, good.replace('URI="ppsp.json"', 'URI="other.json"'));
+    expect(await bad()).toEqual(["FAIL master.m3u8: names other.json instead of ppsp.json"]);
+    renameSync(path, join(input, "film.m3u8"));
+    expect(await bad()).toEqual([
+      "warn master.m3u8: does not exist: the master playlist is not checked, name it instead of its folder",
+    ]);
+    writeFileSync(join(input, "film.m3u8"), good);
+    expect(await bad(join(input, "film.m3u8"))).toEqual([]);
+    expect(await bad(join(input, "720.m3u8"))).toEqual([
+      "FAIL 720.m3u8: is a media playlist: name the master playlist",
+    ]);
+  });
+
+  it("notices a master playlist that names other renditions than ppsp.json", async () => {
+    const input = await published();
+    const path = join(input, "master.m3u8");
+    const good = readFileSync(path, "utf8");
+    writeFileSync(path, good.replace("video/360.m3u8", "video/no.m3u8"));
+    for (const target of [input, path]) {
+      expect((await findings(target)).bad.filter((line) => line.startsWith("FAIL"))).toEqual([
+        'FAIL master.m3u8:9: "video/no.m3u8" is not in the presentation: publish again',
+        'FAIL master.m3u8: does not name "video/360.m3u8" of the presentation: publish again',
+      ]);
+    }
+    writeFileSync(path, good.replace("video/360.m3u8", "../360.m3u8"));
+    expect((await findings(input)).bad).toContainEqual(
+      expect.stringMatching(/^FAIL playlist: master\.m3u8:9: "\.\.\/360\.m3u8" is outside the folder/),
+    );
+  });
+
+  it("takes the master playlist that publish made of a media playlist, and no single file's for lost", async () => {
+    const input = folder({ "v.m3u8": media("#EXTINF:2,", "1.ts"), "1.ts": bytes(1000, 1) });
+    await publish({ input, chunkSize: 512, hash: HashCode.sha256, trackers: [], signal });
+    const film = folder({ "a.mp4": "\0\0\0\x18ftypisom" });
+    await publish({ input: join(film, "a.mp4"), chunkSize: 512, hash: HashCode.sha256, trackers: [], signal });
+    for (const target of [input, film])
+      expect((await findings(target)).bad).toEqual(["warn trackers: none: peers meet only if the page names one"]);
   });
 });
 

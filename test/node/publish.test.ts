@@ -240,6 +240,15 @@ describe("ppsp publish", () => {
     });
     expect((await capture(["publish", mp4])).stdout).toMatch(/^url +ppsp:[0-9a-f]{64}\?chunk-size=16384&chunks=1$/m);
   });
+
+  it("says what to check next: the master playlist, where there is one", async () => {
+    const tree = hls();
+    const input = folder({ ...tree, "master.m3u8": "", "a film.m3u8": tree["master.m3u8"]! });
+    const { stdout } = await capture(["publish", join(input, "a film.m3u8")]);
+    expect(stdout).toMatch(/^next .*: npx ppsp check URL\/a%20film\.m3u8$/m);
+    const mp4 = join(folder({ "a.mp4": Buffer.from("0000ftypisom") }), "a.mp4");
+    expect((await capture(["publish", mp4])).stdout).toMatch(/^next .*: npx ppsp check URL$/m);
+  });
 });
 
 describe("Progress", () => {

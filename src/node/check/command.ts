@@ -1,13 +1,11 @@
 import { parseArgs } from "node:util";
 import { ContentError } from "../../core/content/error.ts";
 import { parsePresentation, type Presentation } from "../../core/content/presentation.ts";
-import { isRelativeUri } from "../../core/content/uri.ts";
 import { CommandError } from "../publish/command-error.ts";
 import { Progress } from "../publish/progress.ts";
-import { presentationUri } from "../publish/session-data.ts";
 import { checkFiles, checkHashes } from "./content.ts";
 import { Findings } from "./findings.ts";
-import { checkPlaylists, readText } from "./playlists.ts";
+import { checkMaster, checkPlaylists, findPresentation, readMaster, readText, type Master } from "./playlists.ts";
 import { checkServer, checkTrackers } from "./server.ts";
 import { readTarget, type Source, type Target } from "./source.ts";
 
@@ -45,7 +43,8 @@ export async function check(target: Target, signal: AbortSignal, print: (line: s
     progress.clear();
     print(line);
   });
-  const name = target.presentation ?? (await findPresentation(target, findings));
+  const named = target.playlist === undefined ? undefined : await readMaster(source, target.playlist, findings);
+  const name = target.presentation ?? (named && findPresentation(named, findings));
   const presentation = name === undefined ? undefined : await readPresentation(source, name, findings);
   if (name === undefined || presentation === undefined) return findings;
   const tree = await checkHashes(source, presentation, findings);
@@ -56,31 +55,31 @@ export async function check(target: Target, signal: AbortSignal, print: (line: s
   });
   progress.clear();
   await checkPlaylists(source, presentation, findings);
+  const master = named ?? (await findMaster(source, name, presentation, findings));
+  if (master !== undefined) checkMaster(master, presentation, findings);
   if (source.base !== undefined) {
-    const names = target.playlist === undefined ? [name] : [name, target.playlist];
+    const names = master === undefined ? [name] : [name, master.name];
     await checkServer(source.base, presentation, names, findings, signal);
   }
   await checkTrackers(presentation, findings, signal);
   return findings;
 }
 
-async function findPresentation({ source, playlist }: Target, findings: Findings): Promise<string | undefined> {
-  const text = await readText(source, playlist!, findings);
-  if (text === undefined) return undefined;
-  const uri = presentationUri(text);
-  if (uri !== undefined && isRelativeUri(uri)) {
-    findings.ok(playlist!, `names ${uri}`);
-    return uri;
-  }
-  findings.fail(
-    playlist!,
-    uri === undefined ? "names no ppsp.json: run ppsp publish" : `names ${uri}, which is not beside it`,
-  );
-  return undefined;
+/** The master playlist of a presentation that was not named by it; a single file has none. */
+async function findMaster(
+  source: Source,
+  name: string,
+  { renditions }: Presentation,
+  findings: Findings,
+): Promise<Master | undefined> {
+  if (renditions.length === 0) return undefined;
+  const master = await readMaster(source, undefined, findings);
+  if (master !== undefined) findPresentation(master, findings, name);
+  return master;
 }
 
 async function readPresentation(source: Source, name: string, findings: Findings): Promise<Presentation | undefined> {
-  const text = await readText(source, name, findings);
+  const text = await readText(source, name, (problem) => findings.fail(name, problem));
   if (text === undefined) return undefined;
   try {
     const presentation = parsePresentation(JSON.parse(text));

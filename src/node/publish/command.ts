@@ -149,13 +149,14 @@ function describe({ presentation, bytes, written }: Published, url: string, publ
   const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
   const parts = [plural(files.length, "file"), formatBytes(bytes), plural(swarm.chunkCount, "chunk")];
   if (renditions.length > 0) parts.unshift(plural(renditions.length, "rendition"));
+  const playlist = written[2] && encodeURIComponent(basename(written[2]));
   return [
     `swarm    ${hex(swarm.id)}`,
     `content  ${parts.join(", ")}`,
     `url      ${url}`,
     ...(publisher === undefined ? [] : [`signed   by ${publisher}`]),
     `written  ${written.map((path) => relative(".", path)).join(", ")}`,
-    "next     serve the folder over HTTP, then run: npx ppsp check URL",
+    `next     serve the folder over HTTP, then run: npx ppsp check URL${playlist === undefined ? "" : `/${playlist}`}`,
     "",
   ].join("\n");
 }
