@@ -251,6 +251,52 @@ describe("ppsp publish", () => {
   });
 });
 
+describe("a signature", () => {
+  const signature = async (...args: string[]): Promise<{ text: string | undefined; json: unknown }> => {
+    const { stdout } = await capture(["publish", ...args]);
+    const again = await capture(["publish", ...args, "--json"]);
+    return {
+      text: /^signed +(.*)$/m.exec(stdout)?.[1],
+      json: (JSON.parse(again.stdout) as { signature?: string }).signature,
+    };
+  };
+  const dropped = "no longer: the content, chunk size or hash has changed, publish again with --key FILE";
+
+  it("that goes with other content, or with another chunk size, does not go silently", async () => {
+    const input = folder(hls());
+    const key = join(folder(), "key.pem");
+    await capture(["publish", "--new-key", key]);
+    expect(await signature(input)).toEqual({ text: undefined, json: undefined });
+    expect(await signature(input, "--key", key)).toMatchObject({
+      text: expect.stringMatching(/^by /) as string,
+      json: "new",
+    });
+    expect(await signature(input)).toEqual({ text: "as before", json: "kept" });
+    const { stdout } = await capture(["publish", input, "--chunk-size", "1024"]);
+    expect(stdout).toContain(`signed   ${dropped}\n`);
+    await capture(["publish", input, "--key", key]);
+    writeFileSync(join(input, "seg2.ts"), bytes(1024, 9));
+    expect(JSON.parse((await capture(["publish", input, "--json"])).stdout)).toMatchObject({ signature: "dropped" });
+    // Once it is gone there is nothing to be said.
+    expect(await signature(input)).toEqual({ text: undefined, json: undefined });
+  });
+
+  it("comes along to --out, and is missed there", async () => {
+    const input = folder(hls());
+    const key = join(folder(), "key.pem");
+    await capture(["publish", "--new-key", key]);
+    await capture(["publish", input, "--key", key]);
+    const [out, other] = [join(folder(), "out"), join(folder(), "other")];
+    expect(await signature(input, "--out", out)).toEqual({ text: "as before", json: "kept" });
+    expect(expectPublished(out).grant).toBe(expectPublished(input).grant);
+    expect(await signature(input, "--out", other, "--chunk-size", "1024")).toEqual({ text: dropped, json: "dropped" });
+    // The neighbour of a signed film was never signed.
+    writeFileSync(join(input, "a.mp4"), "0000ftypisom");
+    const film = join(folder(), "film");
+    expect(await signature(join(input, "a.mp4"), "--out", film)).toEqual({ text: undefined, json: undefined });
+  });
+});
+
 describe("Progress", () => {
   it("paints a bar on a terminal only, and removes it", () => {
     for (const isTTY of [true, false]) {

@@ -95,6 +95,8 @@ describe("ppsp", () => {
       /several playlists could be meant, name one: master\.m3u8, other\.m3u8/,
     ],
     ["a broken ppsp.json", { "ppsp.json": "{" }, /ppsp\.json: .*delete this file/],
+    ["a ppsp.json broken over lines", { "ppsp.json": "{\n  a\n}" }, /ppsp\.json: .*delete this file/],
+    ["a ppsp.json that cannot be read", { "ppsp.json/it": "" }, /ppsp\.json: is a folder$/m],
   ];
   it.each(bad)("refuses %s in one line, with exit code 2, and writes nothing", async (_, changes, line) => {
     const input = folder({ ...hls(), ...changes });
@@ -102,7 +104,8 @@ describe("ppsp", () => {
     await expectRefusal(["publish", input], line);
     expect(tree(input)).toEqual(before);
     const out = join(folder(), "new", "out");
-    if (!("ppsp.json" in changes)) await expectRefusal(["publish", input, "--out", out], line);
+    if (!Object.keys(changes).some((name) => name.startsWith("ppsp.json")))
+      await expectRefusal(["publish", input, "--out", out], line);
     expect(existsSync(join(out, ".."))).toBe(false);
   });
 

@@ -129,7 +129,7 @@ function swarmUrl({ presentation, written: [json, , playlist] }: Published, base
   return formatSwarmUrl({ id, chunkSize, hash, addressing, chunkCount, trackers: named, peers: [], ...places });
 }
 
-function summary({ presentation, bytes, written }: Published, url: string): object {
+function summary({ presentation, bytes, written, signature }: Published, url: string): object {
   const { swarm, files } = presentation;
   const [json, hashes, playlist] = written;
   return {
@@ -141,10 +141,23 @@ function summary({ presentation, bytes, written }: Published, url: string): obje
     presentation: json,
     hashes,
     ...(playlist === undefined ? {} : { playlist }),
+    ...(signature === undefined ? {} : { signature }),
   };
 }
 
-function describe({ presentation, bytes, written }: Published, url: string, publisher: string | undefined): string {
+/** What became of the signature, for people. */
+function signedLines(signature: Published["signature"], publisher: string | undefined): string[] {
+  if (signature === undefined) return [];
+  if (signature === "new") return [`signed   by ${publisher}`];
+  if (signature === "kept") return ["signed   as before"];
+  return ["signed   no longer: the content, chunk size or hash has changed, publish again with --key FILE"];
+}
+
+function describe(
+  { presentation, bytes, written, signature }: Published,
+  url: string,
+  publisher: string | undefined,
+): string {
   const { swarm, files, renditions } = presentation;
   const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
   const parts = [plural(files.length, "file"), formatBytes(bytes), plural(swarm.chunkCount, "chunk")];
@@ -154,7 +167,7 @@ function describe({ presentation, bytes, written }: Published, url: string, publ
     `swarm    ${hex(swarm.id)}`,
     `content  ${parts.join(", ")}`,
     `url      ${url}`,
-    ...(publisher === undefined ? [] : [`signed   by ${publisher}`]),
+    ...signedLines(signature, publisher),
     `written  ${written.map((path) => relative(".", path)).join(", ")}`,
     `next     serve the folder over HTTP, then run: npx ppsp check URL${playlist === undefined ? "" : `/${playlist}`}`,
     "",

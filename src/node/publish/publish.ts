@@ -50,6 +50,8 @@ export interface Published {
   readonly bytes: number;
   /** Paths: ppsp.json, ppsp.mhash, and for HLS the master playlist. */
   readonly written: readonly string[];
+  /** What became of the publisher's grant; absent where there never was one. */
+  readonly signature?: "new" | "kept" | "dropped";
 }
 
 /**
@@ -70,6 +72,8 @@ export async function publish(options: PublishOptions): Promise<Published> {
   if (asset.renditions.length > MAX_RENDITIONS) throw new CommandError(`more than ${MAX_RENDITIONS} renditions`, input);
   const folder = out === undefined ? asset.folder : resolve(out);
   const previous = await readPrevious(folder, asset);
+  const source = folder === asset.folder ? undefined : await readSource(asset);
+  const signed = [previous, source].filter((one) => one?.grant !== undefined);
 
   const output = await Output.open(folder);
   const progress = new Progress();
@@ -78,8 +82,10 @@ export async function publish(options: PublishOptions): Promise<Published> {
     const advance = (done: number): void => progress.advance(done);
     const tree = await hashFiles({ folder: asset.folder, files: asset.files, chunkSize, hash, signal, advance });
     const id = tree.root();
-    const kept = previous !== undefined && sameHash(previous.swarm.id, id) ? previous.grant : undefined;
-    const grant = (await options.grant?.(id)) ?? kept;
+    const made = await options.grant?.(id);
+    const kept = signed.find((one) => sameHash(one!.swarm.id, id))?.grant;
+    const grant = made ?? kept;
+    const signature = made !== undefined ? "new" : kept !== undefined ? "kept" : "dropped";
     const presentation: Presentation = {
       version: 1,
       swarm: { id, chunkSize, addressing, hash, chunkCount },
@@ -104,7 +110,8 @@ export async function publish(options: PublishOptions): Promise<Published> {
     }
     signal.throwIfAborted();
     await output.commit();
-    return { presentation, bytes, written };
+    const everSigned = grant !== undefined || signed.length > 0;
+    return { presentation, bytes, written, ...(everSigned && { signature }) };
   } catch (error) {
     await output.discard();
     throw error;
@@ -125,6 +132,21 @@ async function linkMedia(
   }
 }
 
+/** The presentation of the input of `--out`, if it has one that can be read: its grant holds for the copy too. */
+async function readSource(asset: Asset): Promise<Presentation | undefined> {
+  try {
+    const source = parsePresentation(JSON.parse(await readFile(join(asset.folder, PRESENTATION_NAME), "utf8")));
+    return sharesFiles(source, asset) ? source : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function sharesFiles({ files }: Presentation, asset: Asset): boolean {
+  const uris = new Set(asset.files.map(({ uri }) => uri));
+  return files.some(({ uri }) => uris.has(uri));
+}
+
 /** The presentation that is in the folder already. @throws CommandError if it is one of other files, which would be lost */
 async function readPrevious(folder: string, asset: Asset): Promise<Presentation | undefined> {
   const path = join(folder, PRESENTATION_NAME);
@@ -134,10 +156,12 @@ async function readPrevious(folder: string, asset: Asset): Promise<Presentation 
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    const reason = error instanceof ContentError || error instanceof SyntaxError ? error.message : systemReason(error);
-    throw new CommandError(`${reason}: delete this file to publish anew`, shown(path));
+    const broken = error instanceof ContentError || error instanceof SyntaxError;
+    if (!broken) throw new CommandError(systemReason(error), shown(path));
+    // A SyntaxError may cite several lines of the file.
+    const problem = error.message.replaceAll(/\s+/g, " ");
+    throw new CommandError(`${problem}: delete this file to publish anew`, shown(path));
   }
-  const uris = new Set(asset.files.map(({ uri }) => uri));
-  if (previous.files.some(({ uri }) => uris.has(uri))) return previous;
+  if (sharesFiles(previous, asset)) return previous;
   throw new CommandError("publishes other files: use --out, or delete it to give that up", shown(path));
 }
