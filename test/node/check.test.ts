@@ -155,7 +155,7 @@ describe("ppsp check of a folder", () => {
     writeFileSync(join(input, "ppsp.json"), "{");
     expect((await findings(input)).bad).toEqual([expect.stringMatching(/^FAIL ppsp\.json: .*JSON/)]);
     rmSync(join(input, "ppsp.json"));
-    expect((await findings(input)).bad).toEqual(["FAIL ppsp.json: does not exist"]);
+    expect((await findings(input)).bad).toEqual(["FAIL ppsp.json: does not exist: run ppsp publish"]);
     writeFileSync(join(input, "master.m3u8"), "#EXTM3U\n");
     expect((await findings(join(input, "master.m3u8"))).bad).toEqual([
       "FAIL master.m3u8: names no ppsp.json: run ppsp publish, or name the master playlist that does",
@@ -209,6 +209,21 @@ describe("ppsp check of a folder", () => {
     await publish({ input: join(film, "a.mp4"), chunkSize: 512, hash: HashCode.sha256, trackers: [], signal });
     for (const target of [input, film])
       expect((await findings(target)).bad).toEqual(["warn trackers: none: peers meet only if the page names one"]);
+  });
+});
+
+describe("ppsp check of a single file", () => {
+  it("takes the ppsp.json beside it, which must have it", async () => {
+    const input = folder({ "a film.mp4": "\0\0\0\x18ftypisom", "other.webm": "" });
+    await publish({ input: join(input, "a film.mp4"), chunkSize: 512, hash: HashCode.sha256, trackers: [], signal });
+    const base = await serve(input);
+    for (const target of [join(input, "a film.mp4"), `${base}a%20film.mp4`]) {
+      const { lines, bad } = await findings(target);
+      expect(lines).toContain("ok   files: 1 of 1 match the root");
+      expect(bad).toEqual(["warn trackers: none: peers meet only if the page names one"]);
+    }
+    for (const target of [join(input, "other.webm"), `${base}other.webm`])
+      expect((await findings(target)).bad).toContain("FAIL other.webm: is not in ppsp.json: run ppsp publish");
   });
 });
 
@@ -297,6 +312,7 @@ describe("ppsp check", () => {
     expect(await capture(["check", input])).toMatchObject({ code: 1, stderr: "" });
     await expectRefusal(["check", join(input, "nothing")], /nothing: does not exist/);
     await expectRefusal(["check", "http://:x/"], /not a URL/);
+    await expectRefusal(["check", "ftp://x/y"], /ftp:\/\/x\/y: wants an http\(s\) URL or a folder$/m);
     await expectRefusal(["check"], /wants one URL or DIR/);
     await expectRefusal(["check", input, "--what"], /Unknown option '--what'/);
   });

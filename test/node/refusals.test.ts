@@ -123,7 +123,10 @@ describe("ppsp", () => {
     await expectRefusal(["publish", at("empty.mp4")], /empty\.mp4: the file is empty/);
     await expectRefusal(["publish", folder()], /no \.m3u8 playlist in this folder/);
     await expectRefusal(["publish", at("720.m3u8")], /master\.m3u8 is there already/);
-    await expectRefusal(["publish", at("a.mp4"), "--out", at("text.txt")], /text\.txt: cannot be written/);
+    await expectRefusal(
+      ["publish", at("a.mp4"), "--out", at("text.txt")],
+      /text\.txt: is a file: --out wants a folder$/m,
+    );
     await expectRefusal(
       ["publish", at("a.mp4"), "--out", at("text.txt/deep")],
       /cannot be written: a part of the path is no folder/,
@@ -132,13 +135,24 @@ describe("ppsp", () => {
     await expectRefusal(["publish", at("a.mp4"), "--hash", "md5"], /--hash md5: knows sha1/);
     await expectRefusal(["publish", at("a.mp4"), "--tracker", "udp://t"], /--tracker udp:\/\/t: wants/);
     await expectRefusal(["publish", at("a.mp4"), "--base", "media.example"], /--base media\.example: wants an http/);
+    for (const end of ["/master.m3u8", "/a.mp4", "/a.WebM", "/ppsp.json", "/?token=1", "/#here"])
+      await expectRefusal(
+        ["publish", at("a.mp4"), "--base", `https://media.example${end}`],
+        /: --base wants the folder, without a file's name, \? or #$/m,
+      );
+    for (const url of ["https://media.example/film/", "ftp://x/y", "ppsp:abcd"])
+      await expectRefusal(["publish", url], /: publish takes a local folder or file$/m);
     await expectRefusal(["publish", at("a.mp4"), "--addressing", "bytes"], /--addressing bytes: knows bin32, byte64/);
     await expectRefusal(["publish", at("a.mp4"), "--colour"], /Unknown option '--colour'/);
     await expectRefusal(["publish"], /wants one INPUT/);
     await expectRefusal(["dance"], /no such command/);
     expect((await capture(["publish", at("b/b.mp4")])).code).toBe(0);
     renameSync(at("b/b.mp4"), at("b/c.mp4"));
-    await expectRefusal(["publish", at("b/c.mp4")], /ppsp\.json: publishes other files/);
+    await expectRefusal(["publish", at("b/c.mp4")], /ppsp\.json: publishes other files: use --out, or delete it/);
+    await expectRefusal(
+      ["publish", at("a.mp4"), "--out", at("b")],
+      /ppsp\.json: publishes other files: use another --out, or delete it/,
+    );
     mkdirSync(at("b/ppsp.mhash.d"));
     rmSync(at("b/ppsp.json"));
     rmSync(at("b/ppsp.mhash"));

@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
 import { ContentError } from "../../core/content/error.ts";
 import { parsePresentation, type Presentation } from "../../core/content/presentation.ts";
-import { CommandError } from "../publish/command-error.ts";
+import { decodedPath } from "../../core/content/uri.ts";
+import { CommandError, MISSING } from "../publish/command-error.ts";
 import { Progress } from "../publish/progress.ts";
 import { checkFiles, checkHashes } from "./content.ts";
 import { Findings } from "./findings.ts";
@@ -13,8 +14,8 @@ import { readTarget, type Source, type Target } from "./source.ts";
 export const CHECK_HELP = `ppsp check URL|DIR
 
 Verifies a published presentation: every file against its root, the hash tree, the trackers, and at a
-URL also what the server lets browsers do. URL or DIR is its folder, its ppsp.json or its master playlist.
-Prints one line per finding. Exit code 0: all is well, 1: something failed, 2: wrong arguments.
+URL also what the server lets browsers do. URL or DIR is its folder, its ppsp.json, its master playlist or its
+single MP4 or WebM file. Prints one line per finding. Exit code 0: all is well, 1: something failed, 2: wrong arguments.
 `;
 
 /** Runs `ppsp check`; gives the exit code. @throws CommandError */
@@ -47,6 +48,9 @@ export async function check(target: Target, signal: AbortSignal, print: (line: s
   const name = target.presentation ?? (named && findPresentation(named, findings));
   const presentation = name === undefined ? undefined : await readPresentation(source, name, findings);
   if (name === undefined || presentation === undefined) return findings;
+  const { file } = target;
+  if (file !== undefined && !presentation.files.some(({ uri }) => decodedPath(uri) === decodedPath(file)))
+    findings.fail(file, `is not in ${name}: run ppsp publish`);
   const tree = await checkHashes(source, presentation, findings);
   progress.expect(presentation.files.reduce((sum, { length }) => sum + length, 0));
   await checkFiles(source, presentation, tree, findings, (bytes) => {
@@ -79,7 +83,9 @@ async function findMaster(
 }
 
 async function readPresentation(source: Source, name: string, findings: Findings): Promise<Presentation | undefined> {
-  const text = await readText(source, name, (problem) => findings.fail(name, problem));
+  const text = await readText(source, name, (problem) =>
+    findings.fail(name, problem === MISSING ? `${problem}: run ppsp publish` : problem),
+  );
   if (text === undefined) return undefined;
   try {
     const presentation = parsePresentation(JSON.parse(text));

@@ -1,7 +1,9 @@
 import { open, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
+import { isUrl } from "../publish/arguments.ts";
 import { CommandError, systemReason } from "../publish/command-error.ts";
 import { shown } from "../publish/asset.ts";
+import { PRESENTATION_NAME } from "../publish/publish.ts";
 import { request, ResponseError } from "./http.ts";
 
 /** Where a published presentation is read from. */
@@ -73,27 +75,31 @@ export interface Target {
   readonly presentation?: string;
   /** Name of the master playlist. */
   readonly playlist?: string;
+  /** URI of a single file that the presentation is to have. */
+  readonly file?: string;
 }
 
-/** Takes a URL or path of a folder, a ppsp.json or a master playlist apart. @throws CommandError */
+/** Takes a URL or path of a folder, a ppsp.json, a master playlist or a single file apart. @throws CommandError */
 export async function readTarget(target: string, signal: AbortSignal): Promise<Target> {
   if (/^https?:\/\//i.test(target)) {
     if (!URL.canParse(target)) throw new CommandError(`${target}: not a URL`);
     const url = new URL(target);
     const name = url.pathname.slice(url.pathname.lastIndexOf("/") + 1);
-    const known = /\.(json|m3u8)$/i.test(name);
+    const known = /\.(json|m3u8|mp4|webm)$/i.test(name);
     if (!known && name !== "") url.pathname += "/";
     return targetOf(httpSource(new URL(known ? "." : "", url).href, signal), known ? name : "");
   }
+  if (isUrl(target)) throw new CommandError("wants an http(s) URL or a folder", target);
   const path = resolve(target);
   const info = await stat(path).catch((error: unknown) => {
     throw new CommandError(systemReason(error), target);
   });
   if (info.isDirectory()) return targetOf(folderSource(path), "");
-  return targetOf(folderSource(dirname(path)), path.slice(dirname(path).length).replace(/^[/\\]/, ""));
+  return targetOf(folderSource(dirname(path)), encodeURIComponent(basename(path)));
 }
 
 function targetOf(source: Source, name: string): Target {
   if (/\.m3u8$/i.test(name)) return { source, playlist: name };
-  return { source, presentation: name === "" ? "ppsp.json" : name };
+  if (/\.json$/i.test(name)) return { source, presentation: name };
+  return { source, presentation: PRESENTATION_NAME, ...(name !== "" && { file: name }) };
 }

@@ -13,6 +13,16 @@ export function readHttpUrl(option: string, url: string): string {
   throw new CommandError(`${option} ${url}: wants an http or https URL`);
 }
 
+/** The URL of a folder, which the names of what is in it are put behind. @throws CommandError naming `option` */
+export function readFolderUrl(option: string, url: string): string {
+  const { pathname } = new URL(readHttpUrl(option, url));
+  if (!/[?#]/.test(url) && !/\.(m3u8?|mp4|webm|json)$/i.test(pathname)) return url.endsWith("/") ? url : `${url}/`;
+  throw new CommandError(`${option} ${url}: ${option} wants the folder, without a file's name, ? or #`);
+}
+
+/** Whether an argument that should be a path is a URL. */
+export const isUrl = (text: string): boolean => /^(?:[a-z][a-z0-9+.-]+:\/\/|ppsp:)/i.test(text);
+
 /** The code that a name stands for. @throws CommandError that says which names there are */
 export function oneOf<Code>(option: string, codes: Readonly<Record<string, Code>>, name: string): Code {
   const entry = Object.entries(codes).find(([known]) => known === name);

@@ -13,12 +13,15 @@ export class CommandError extends Error {
   }
 }
 
+/** What `systemReason` says of a file that is not there. */
+export const MISSING = "does not exist";
+
 /** What the system says about a failed file operation, without code and path. */
 export function systemReason(error: unknown): string {
   const { code, message } = error as { code?: unknown; message?: unknown };
   switch (code) {
     case "ENOENT":
-      return "does not exist";
+      return MISSING;
     case "EACCES":
     case "EPERM":
     case "EROFS":

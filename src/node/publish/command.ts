@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { ChunkAddressing, HashCode } from "../../core/codec/messages.ts";
 import { MAX_CHUNK_SIZE, MAX_SERVERS, MIN_CHUNK_SIZE } from "../../core/content/presentation.ts";
 import { formatSwarmUrl } from "../../core/content/url.ts";
-import { oneOf, readHttpUrl, readTrackers } from "./arguments.ts";
+import { isUrl, oneOf, readFolderUrl, readTrackers } from "./arguments.ts";
 import { CommandError } from "./command-error.ts";
 import { grantFor, newKey, readKey } from "./key.ts";
 import { formatBytes } from "./progress.ts";
@@ -64,7 +64,8 @@ export async function publishCommand(args: string[], signal: AbortSignal): Promi
   }
   if (input === undefined || rest.length > 0)
     throw new CommandError("publish wants one INPUT: see ppsp publish --help");
-  const base = values.base === undefined ? undefined : readHttpUrl("--base", values.base);
+  if (isUrl(input)) throw new CommandError("publish takes a local folder or file", input);
+  const base = values.base === undefined ? undefined : readFolderUrl("--base", values.base);
   const days = readDays(values["grant-days"], values.key);
   const keys = values.key === undefined ? undefined : await readKey(values.key);
   const published = await publish({
@@ -116,7 +117,7 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 function swarmUrl({ presentation, written: [json, , playlist] }: Published, base: string | undefined): string {
   const { swarm, files, trackers } = presentation;
   const { id, hash, addressing, chunkCount } = swarm;
-  const at = (name: string): string => new URL(name, base!.endsWith("/") ? base : `${base}/`).href;
+  const at = (name: string): string => new URL(name, base).href;
   const [only] = files;
   const places =
     base === undefined

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ChunkAddressing, type HashCode } from "../../core/codec/messages.ts";
 import { ContentError } from "../../core/content/error.ts";
@@ -71,6 +71,8 @@ export async function publish(options: PublishOptions): Promise<Published> {
     throw new CommandError(`${asset.files.length} files, more than ${MAX_FILES}`, input);
   if (asset.renditions.length > MAX_RENDITIONS) throw new CommandError(`more than ${MAX_RENDITIONS} renditions`, input);
   const folder = out === undefined ? asset.folder : resolve(out);
+  const info = await stat(folder).catch(() => undefined);
+  if (info !== undefined && !info.isDirectory()) throw new CommandError("is a file: --out wants a folder", out);
   const previous = await readPrevious(folder, asset);
   const source = folder === asset.folder ? undefined : await readSource(asset);
   const signed = [previous, source].filter((one) => one?.grant !== undefined);
@@ -163,5 +165,6 @@ async function readPrevious(folder: string, asset: Asset): Promise<Presentation 
     throw new CommandError(`${problem}: delete this file to publish anew`, shown(path));
   }
   if (sharesFiles(previous, asset)) return previous;
-  throw new CommandError("publishes other files: use --out, or delete it to give that up", shown(path));
+  const elsewhere = folder === asset.folder ? "--out" : "another --out";
+  throw new CommandError(`publishes other files: use ${elsewhere}, or delete it to give that up`, shown(path));
 }
