@@ -1,3 +1,5 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
@@ -6,7 +8,7 @@ import { describe, expect, it, vi } from "vitest";
 import { seedCommand } from "../../src/node/seed/command.ts";
 import { capture, expectRefusal } from "../node/command.ts";
 import { folder } from "../node/hls.ts";
-import { content, holds, startSeeder } from "./peers.ts";
+import { content, fetch, holds, startSeeder } from "./peers.ts";
 
 /** Runs `ppsp seed` of these bytes; resolves with what it prints. */
 async function runSeed(
@@ -120,6 +122,56 @@ describe("ppsp get", () => {
       stderr: `ppsp get: ${peer}: refuses: it has another swarm or other options\nppsp get: the time is up\n`,
     });
     clearInterval(collecting);
+  });
+
+  it("ends with exit code 1 when every named peer refuses", async () => {
+    const { swarm, socket } = await startSeeder(content(7000));
+    const peer = `127.0.0.1:${socket.address.port}`;
+    for (const other of [
+      ["--chunk-size", "2048"],
+      ["--addressing", "chunk64"],
+    ]) {
+      const args = ["get", swarm, "--peer", peer, "--out", join(folder(), "out"), "--timeout", "9", ...other];
+      expect(await capture(args)).toEqual({
+        code: 1,
+        stdout: "",
+        stderr: `ppsp get: ${peer}: refuses: it has another swarm or other options\nppsp get: no peer is left\n`,
+      });
+    }
+  });
+
+  it("waits for a named peer that is silent beside one that refuses, and says that nobody answers", async () => {
+    const { swarm, socket } = await startSeeder(content(7000));
+    const silent = createSocket("udp4");
+    silent.bind(0, "127.0.0.1");
+    await once(silent, "listening");
+    const lines: string[] = [];
+    const ended = new AbortController();
+    setTimeout(() => ended.abort(), 2000);
+    const outcome = await fetch(
+      swarm,
+      [socket.address, { host: "127.0.0.1", port: silent.address().port }],
+      join(folder(), "out"),
+      {
+        metadata: { chunkSize: 2048 },
+        patienceMs: 200,
+        signal: ended.signal,
+        warn: (line) => lines.push(line),
+      },
+    );
+    silent.close();
+    expect(outcome).toEqual({ complete: false, reason: "the time is up" });
+    expect(lines).toEqual([
+      expect.stringContaining("refuses: it has another swarm or other options"),
+      "no peer answers yet: check address and port, or set --timeout S",
+    ]);
+    // Nothing of the kind where one does.
+    const bytes = content(7000);
+    const out = join(folder(), "out");
+    const told: string[] = [];
+    const good = await fetch(swarm, [socket.address], out, { warn: (line) => told.push(line), patienceMs: 300 });
+    expect({ good, told }).toEqual({ good: { complete: true, length: 7000 }, told: [] });
+    expect(holds(out, bytes)).toBe(true);
   });
 
   it("refuses wrong arguments in one line, with exit code 2", async () => {

@@ -15,7 +15,7 @@ import type { Progress } from "../publish/progress.ts";
 import { FileStore } from "../store/file-store.ts";
 import { fileLength, hashFile, Leftover } from "../store/leftover.ts";
 import type { UdpAddress } from "../udp/address.ts";
-import { UdpHost } from "../udp/host.ts";
+import { UDP_SETTINGS, UdpHost } from "../udp/host.ts";
 import { UdpSocket } from "../udp/socket.ts";
 import { type TrackerChoice, UdpTrackers } from "../udp/trackers.ts";
 
@@ -36,6 +36,8 @@ export interface GetJob {
   readonly progress: Progress;
   /** One line about trouble that may pass. */
   readonly warn: (line: string) => void;
+  /** Where no channel opens for so long, one line says so. @defaultValue 10 s */
+  readonly patienceMs?: number;
 }
 
 /** How it ended; `length` in bytes. */
@@ -44,6 +46,8 @@ export type Outcome =
 
 /** With fewer peers trackers are asked for more: one of each kind, and one that is slow. */
 const FEW_PEERS = 3;
+/** As long as a peer is tried before it counts as dead. */
+const PATIENCE_MS = UDP_SETTINGS.deadMs;
 
 /** Fetches content into a file. @throws CommandError if file or address cannot be had */
 export async function get(job: GetJob): Promise<Outcome> {
@@ -96,6 +100,8 @@ class Fetch {
   #trackers: UdpTrackers | undefined;
   /** Whether a tracker may yet name a peer. */
   #hopeful = false;
+  /** Ends in a word about silence. */
+  #patience: NodeJS.Timeout | undefined;
   readonly #moved = { uploaded: 0, downloaded: 0 };
   readonly #meter = new UploadMeter();
 
@@ -124,7 +130,10 @@ class Fetch {
     const swarm = this.host.swarm.key;
     this.host.step({ type: "want", swarm, chunks: { start: 0, end: MAX_CHUNKS - 1 }, deadline: Infinity });
     for (const peer of this.#job.peers) this.host.connect(peer);
-    const { trackers } = this.#job;
+    const { trackers, peers, patienceMs = PATIENCE_MS } = this.#job;
+    const advice = peers.length > 0 ? "check address and port" : "wait for one to register";
+    const silence = `no peer answers yet: ${advice}, or set --timeout S`;
+    this.#patience = setTimeout(() => this.#job.warn(silence), patienceMs);
     if (trackers === undefined || trackers.tiers.length === 0) return;
     this.#hopeful = true;
     this.#trackers = new UdpTrackers({
@@ -145,6 +154,7 @@ class Fetch {
 
   /** Says goodbye to peers and trackers, and frees the port. */
   async close(): Promise<void> {
+    clearTimeout(this.#patience);
     await Promise.all([this.#trackers?.leave(), this.host.close()]);
   }
 
@@ -166,6 +176,8 @@ class Fetch {
         this.#moved.uploaded += news.bytes;
         return;
       case "opened":
+        clearTimeout(this.#patience);
+        return;
       case "peer":
       case "peerhas":
         return;

@@ -23,6 +23,8 @@ export interface UdpHostOptions {
 
 /** Wait before a channel to a named peer that ended is opened again, ms. */
 const REOPEN_MS = 500;
+/** A named peer that refused so often in a row has another swarm or other options; once may be that it was just leaving. */
+const REFUSALS = 3;
 
 /**
  * Of the defaults, what differs over UDP: nobody tells us that a peer is gone, so one that is silent while we speak is
@@ -52,6 +54,8 @@ export class UdpHost {
   readonly #options: UdpHostOptions;
   /** Peers that the user named, by the ID of their link: opened again whenever they end. */
   readonly #named = new Map<string, UdpAddress>();
+  /** How often they refused in a row. */
+  readonly #refusals = new Map<string, number>();
   /** Peers that others told us of. */
   readonly #introductions = new Introductions();
   /** Peers that trackers told us of. */
@@ -74,10 +78,12 @@ export class UdpHost {
     socket.onStranger = (link, datagram) => this.#stranger(link, datagram);
   }
 
-  /** Whether there is a peer to hope for: one that the user named and that has not misbehaved, or one with a channel. */
+  /** Whether there is a peer to hope for: one that the user named and that neither refuses nor misbehaved, or one with a channel. */
   get hasPeers(): boolean {
-    for (const _ of this.swarm.connections) return true;
-    return this.#named.size > 0;
+    const hopeful = (link: string): boolean => (this.#refusals.get(link) ?? 0) < REFUSALS;
+    for (const { link } of this.swarm.connections) if (hopeful(link)) return true;
+    for (const link of this.#named.keys()) if (hopeful(link)) return true;
+    return false;
   }
 
   /** Opens a channel to a peer, and again whenever it ends. @throws CommandError if the socket cannot reach it */
@@ -122,6 +128,9 @@ export class UdpHost {
   #news(news: News): void {
     if (this.#closed) return;
     if (news.type === "rejected" && news.reason !== "incompatible") this.#named.delete(news.link);
+    if (news.type === "opened") this.#refusals.delete(news.link);
+    const refused = news.type === "closed" ? news.reason === "refused" : news.type === "rejected";
+    if (refused && this.#named.has(news.link)) this.#refusals.set(news.link, (this.#refusals.get(news.link) ?? 0) + 1);
     if (news.type === "closed" && this.#named.has(news.link)) this.#reopen(news.link);
     if (news.type === "closed") {
       this.#introductions.ended(news.link, nodeClock.now());
