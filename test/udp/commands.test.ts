@@ -215,6 +215,22 @@ describe("ppsp get", () => {
 });
 
 describe("ppsp seed", () => {
+  it.each([
+    ["0.0.0.0:0", [], /^ppsp seed: the URL names no peer: add --peer YOUR-ADDRESS:\d+ to ppsp get, or .*\n$/],
+    ["127.0.0.1:0", [], /^$/],
+    ["0.0.0.0:0", ["--tracker", "http://127.0.0.1:1/"], /^(?!.*names no peer)/s],
+  ])("at %s with %j says what the URL lacks", async (udp, options, expected) => {
+    let stderr = "";
+    const spy = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+      stderr += String(text);
+      return true;
+    });
+    const { stop } = await runSeed(content(7000), [...options, "--udp", udp]);
+    await stop();
+    spy.mockRestore();
+    expect(stderr).toMatch(expected);
+  });
+
   it("says where it serves what, until it is stopped", async () => {
     const file = join(folder({ it: content(7000) }), "it");
     const stopped = new AbortController();

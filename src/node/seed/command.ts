@@ -23,7 +23,8 @@ import { type TrackerChoice, UdpTrackers, type UdpTrackersOptions } from "../udp
 const HELP = `ppsp seed FILE [options]
 
 Serves a file to PPSPP peers over UDP until Ctrl-C, or until it is written to. Prints: ready swarm=HEX udp=HOST:PORT
-and then a ppsp: URL, which is all that ppsp get needs. Registers with trackers, which then send peers here.
+and then a ppsp: URL, which is all that ppsp get needs once --udp names an address or --tracker a tracker.
+Registers with trackers, which then send peers here.
 
   --udp HOST:PORT    where to listen, port 0 for a free one (default 0.0.0.0:0)
   --choker NAME      whom to serve when many ask: open (in turn) or reciprocal (who passes chunks on; default open)
@@ -85,6 +86,10 @@ export async function seedCommand(args: string[], signal: AbortSignal): Promise<
   const peers = /^(?:0\.0\.0\.0|::)$/.test(address.host) ? [] : [formatAddress(address)];
   process.stdout.write(`ready swarm=${seeder.swarm} udp=${formatAddress(address)}\n`);
   process.stdout.write(`${formatSwarmUrl({ ...seeder.metadata, trackers: choice.tiers.flat(), peers })}\n`);
+  if (peers.length === 0 && choice.tiers.length === 0)
+    warn(
+      `the URL names no peer: add --peer YOUR-ADDRESS:${address.port} to ppsp get, or give --udp YOUR-ADDRESS:PORT here`,
+    );
   const interrupted = signal.aborted ? undefined : once(signal, "abort").then(() => undefined);
   const error = await Promise.race([interrupted, seeder.changed]);
   await seeder.close();
