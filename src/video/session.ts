@@ -109,8 +109,8 @@ export class Session {
   }
 
   #playFile(): void {
-    const { presentation, src } = this.#options;
-    if (presentation !== undefined) {
+    const { presentation, trackers, src } = this.#options;
+    if (presentation !== undefined || trackers.length > 0) {
       this.#warn("A single media file plays over HTTP only here: publish it as HLS, or use the Service Worker.");
     }
     this.#video.src = src;

@@ -247,7 +247,11 @@ describe("ppsp publish", () => {
     const { stdout } = await capture(["publish", join(input, "a film.m3u8")]);
     expect(stdout).toMatch(/^next .*: npx ppsp check URL\/a%20film\.m3u8$/m);
     const mp4 = join(folder({ "a.mp4": Buffer.from("0000ftypisom") }), "a.mp4");
-    expect((await capture(["publish", mp4])).stdout).toMatch(/^next .*: npx ppsp check URL$/m);
+    const single = await capture(["publish", mp4]);
+    expect(single.stdout).toMatch(/^next .*: npx ppsp check URL$/m);
+    // The element does not share such a file.
+    expect(single.stdout).toMatch(/^note .* plays a single file over HTTP only/m);
+    expect(stdout).not.toMatch(/^note/m);
   });
 });
 

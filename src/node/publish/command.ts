@@ -23,7 +23,7 @@ INPUT is an HLS folder, an HLS master or media playlist, or an MP4 or WebM file.
   --tracker URL     a PPSP tracker; repeat it for more, best first
                     (default: those of the ppsp.json that is replaced)
   --base URL        the http or https folder that will serve it: then the ppsp: URL that is printed
-                    is all that <ppsp-player> needs
+                    is all that <ppsp-player> needs (a single file it plays over HTTP only)
   --key FILE        sign the swarm with this private key (PEM): trackers that list its public text
                     serve the video without naming its swarm (default: the grant of the same swarm stays)
   --grant-days N    that signature holds for N days (default: for good)
@@ -169,6 +169,9 @@ function describe(
     `content  ${parts.join(", ")}`,
     `url      ${url}`,
     ...signedLines(signature, publisher),
+    ...(renditions.length > 0
+      ? []
+      : ["note     <ppsp-player> plays a single file over HTTP only; Service Worker and engine share it"]),
     `written  ${written.map((path) => relative(".", path)).join(", ")}`,
     `next     serve the folder over HTTP, then run: npx ppsp check URL${playlist === undefined ? "" : `/${playlist}`}`,
     "",
