@@ -2,7 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { readArguments, refuse } from "./arguments.ts";
 
 /** One measured figure; `least` and `most` where it is the median of several runs. */
 export interface Figure {
@@ -88,7 +88,7 @@ export async function writeSection(command: string, body: string): Promise<void>
 
 /** Runs what `--only` names, or everything; prints a table, or with `--json` one line for each row; `--write` keeps it. */
 export async function runBenchmark(scenario: string, rows: Rows): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = readArguments("bench", {
     allowPositionals: true,
     options: {
       json: { type: "boolean", default: false },
@@ -96,10 +96,8 @@ export async function runBenchmark(scenario: string, rows: Rows): Promise<void> 
       only: { type: "string" },
     },
   });
-  if (values.only !== undefined && rows[values.only] === undefined) {
-    console.error(`There is no row "${values.only}": ${Object.keys(rows).join(", ")}`);
-    process.exit(2);
-  }
+  if (values.only !== undefined && rows[values.only] === undefined)
+    refuse("bench", `there is no row "${values.only}": ${Object.keys(rows).join(", ")}`);
   if (!values.json) console.log(`${machine}\n`);
   const measured: (Figure | Gap)[] = [];
   for (const [name, measure] of Object.entries(rows)) {

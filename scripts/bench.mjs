@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME [options]`: builds what is missing and runs a benchmark of bench/. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
 import { ensureBrowsers } from "./browsers.mjs";
 import { installMissing, root } from "./install.mjs";
 
@@ -21,7 +22,18 @@ const [first = "--"] = process.argv.slice(2);
 const name = first.startsWith("--") ? "ppspp" : first;
 const file = SCENARIOS.includes(name) ? "browser/main" : name;
 if (!/^[a-z/]+$/.test(file) || !existsSync(`${root}bench/${file}.ts`)) {
-  console.error(`There is no benchmark "${name}": see bench/README.md.`);
+  console.error(`npm run bench: there is no benchmark "${name}": see bench/README.md`);
+  process.exit(2);
+}
+// What bench/browser/main.ts and bench/report.ts take: a mistake is not to cost an installation and a build.
+const [string, boolean] = [{ type: "string" }, { type: "boolean" }];
+const options = SCENARIOS.includes(name)
+  ? { pages: string, stagger: string, link: string, uplink: string, systems: string, runs: string, keep: string }
+  : { only: string };
+try {
+  parseArgs({ allowPositionals: true, options: { ...options, json: boolean, write: boolean } });
+} catch (error) {
+  console.error(`npm run bench: ${error.message.split(/\. |\n/)[0]}`);
   process.exit(2);
 }
 installMissing();

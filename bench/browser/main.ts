@@ -4,7 +4,7 @@
  */
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { readArguments, refuse } from "../arguments.ts";
 import { figureTable, machine, writeSection } from "../report.ts";
 import { abr } from "./abr.ts";
 import { chart } from "./chart.ts";
@@ -28,7 +28,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   switch: switching,
 };
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = readArguments("bench", {
   allowPositionals: true,
   options: {
     pages: { type: "string" },
@@ -43,9 +43,8 @@ const { values, positionals } = parseArgs({
   },
 });
 
-function fail(message: string): never {
-  console.error(message);
-  process.exit(2);
+function fail(problem: string): never {
+  return refuse("bench", problem);
 }
 
 /** A whole number from the command line, or `otherwise`. */
@@ -57,7 +56,7 @@ function count(option: "pages" | "stagger" | "runs" | "uplink", otherwise: numbe
 }
 
 const [name = ""] = positionals;
-const scenario = SCENARIOS[name] ?? fail(`There is no scenario "${name}": ${Object.keys(SCENARIOS).join(", ")}`);
+const scenario = SCENARIOS[name] ?? fail(`there is no scenario "${name}": ${Object.keys(SCENARIOS).join(", ")}`);
 const { defaults } = scenario;
 const link = values.link ?? defaults.link;
 if (link !== "home" && link !== "free") fail("--link wants home or free");

@@ -1,5 +1,5 @@
 /** `npm run fuzz [-- --seed S] [--count N]`: mutated datagrams against a live endpoint; exits 1 with seed and octets where it fails. */
-import { parseArgs } from "node:util";
+import { readArguments, wholeNumber } from "../../bench/arguments.ts";
 import { runInNewContext } from "node:vm";
 import { setFlagsFromString } from "node:v8";
 import { FuzzFailure, Fuzzer } from "./fuzzer.ts";
@@ -8,15 +8,11 @@ const MIB = 2 ** 20;
 /** Growth of the process's memory, after garbage collection, between the first tenth and the end that counts as noise. */
 const NOISE = 8 * MIB;
 
-const { values } = parseArgs({
+const { values } = readArguments("fuzz", {
   options: { seed: { type: "string", default: "1" }, count: { type: "string", default: "1000000" } },
 });
-const seed = Number(values.seed);
-const count = Number(values.count);
-if (!Number.isInteger(seed) || !Number.isInteger(count) || count < 10) {
-  console.error("npm run fuzz -- [--seed S] [--count N, at least 10]");
-  process.exit(2);
-}
+const seed = wholeNumber("fuzz", "--seed", values.seed);
+const count = wholeNumber("fuzz", "--count", values.count, 10);
 
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;

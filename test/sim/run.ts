@@ -1,12 +1,12 @@
 /** `npm run sim -- SCENARIO [--peers N] [--seed S] [--json]`: plays a scenario on virtual time and says what came of it. */
 import { writeSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { readArguments, refuse, wholeNumber } from "../../bench/arguments.ts";
 import { play, SCENARIOS } from "./scenarios.ts";
 import type { Viewer } from "./viewer.ts";
 
 const SAY_MS = 10_000;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = readArguments("sim", {
   allowPositionals: true,
   options: {
     peers: { type: "string", default: "1000" },
@@ -15,13 +15,16 @@ const { values, positionals } = parseArgs({
   },
 });
 const [scenario = "", ...rest] = positionals;
-const [peers, seed] = [Number(values.peers), Number(values.seed)];
-const known = SCENARIOS[scenario] !== undefined && rest.length === 0;
-if (!known || !Number.isInteger(peers) || peers < 1 || !Number.isInteger(seed)) {
+const peers = wholeNumber("sim", "--peers", values.peers, 1);
+const seed = wholeNumber("sim", "--seed", values.seed);
+if (scenario === "") {
   console.error("npm run sim -- SCENARIO [--peers N] [--seed S] [--json]\n");
   for (const [name, { about }] of Object.entries(SCENARIOS)) console.error(`  ${name.padEnd(14)} ${about}`);
   process.exit(2);
 }
+if (SCENARIOS[scenario] === undefined)
+  refuse("sim", `there is no scenario "${scenario}": ${Object.keys(SCENARIOS).join(", ")}`);
+if (rest.length > 0) refuse("sim", `one scenario at a time, not ${rest.join(" ")} too`);
 let saidAt = performance.now();
 /** Thousands of viewers take many minutes: a line now and then says how far they are. */
 function say(viewers: readonly Viewer[], now: number): void {
