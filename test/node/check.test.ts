@@ -174,6 +174,10 @@ describe("ppsp check of a folder", () => {
     ]);
     writeFileSync(path, good.replace('URI="ppsp.json"', 'URI="other.json"'));
     expect(await bad()).toEqual(["FAIL master.m3u8: names other.json instead of ppsp.json"]);
+    writeFileSync(path, "\n<!doctype html>");
+    const page = "is a page instead of a playlist";
+    expect(await bad()).toEqual([expect.stringContaining(`warn master.m3u8: ${page}: the master playlist is not`)]);
+    expect(await bad(path)).toEqual([`FAIL master.m3u8: ${page}`]);
     renameSync(path, join(input, "film.m3u8"));
     expect(await bad()).toEqual([
       "warn master.m3u8: does not exist: the master playlist is not checked, name it instead of its folder",
@@ -252,6 +256,11 @@ describe("ppsp check of a URL", () => {
       "missing files",
       { status: (path) => (path === "seg2.ts" ? 404 : undefined) },
       [/^FAIL seg2\.ts: answers 404 instead of 200$/],
+    ],
+    [
+      "no master playlist where most have theirs",
+      { status: (path) => (path === "master.m3u8" ? 404 : undefined) },
+      [/^warn master\.m3u8: answers 404 instead of 200: the master playlist is not checked, name it/],
     ],
     [
       "no CORS headers",

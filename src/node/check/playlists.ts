@@ -40,11 +40,16 @@ export async function readMaster(
   name: string | undefined,
   findings: Findings,
 ): Promise<Master | undefined> {
-  const text = await readText(source, name ?? MASTER_NAME, (problem) => {
+  const notFound = (problem: string): void => {
     if (name !== undefined) findings.fail(name, problem);
     else findings.warn(MASTER_NAME, `${problem}: the master playlist is not checked, name it instead of its folder`);
-  });
-  return text === undefined ? undefined : { name: name ?? MASTER_NAME, text };
+  };
+  const text = await readText(source, name ?? MASTER_NAME, notFound);
+  if (text === undefined) return undefined;
+  if (!/^\s*</.test(text)) return { name: name ?? MASTER_NAME, text };
+  // What some servers say instead of 404.
+  notFound("is a page instead of a playlist");
+  return undefined;
 }
 
 /** The name of ppsp.json in a master playlist, which must be beside it, and `wanted`; else a failed finding. */
