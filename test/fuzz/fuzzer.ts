@@ -1,3 +1,4 @@
+import { peerExchange } from "../../src/core/swarm/pex.ts";
 import type { Output } from "../../src/core/connection/outputs.ts";
 import {
   CHANNEL_SETTINGS,
@@ -358,7 +359,7 @@ export class Fuzzer {
   }
 
   #target(content: Content, serves: boolean): Target {
-    const target = makeTarget(this.#endpoint.add(content.options), content);
+    const target = makeTarget(this.#endpoint.add({ pex: peerExchange, ...content.options }), content);
     const { swarm, store } = target;
     const { chunks, tree } = content;
     const all = { start: 0, end: chunks.length - 1 };

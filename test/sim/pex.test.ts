@@ -216,7 +216,7 @@ describe("answers to PEX_REQ", () => {
   });
 
   test("RFC 7574 §3.10.1 MUST: PEX_RESv4 and PEX_RESv6 can be kept to benign environments, by switching PEX off", () => {
-    const stage = seeder({ pex: false });
+    const stage = seeder({ pex: undefined });
     const asker = new Puppet(stage, "asker", 5, 65_536, at("192.0.2.1"));
     const answer = asker.begin();
     expect((answer!.messages[0] as Handshake).options.supportedMessages).not.toContain(MessageType.PEX_REQ);
@@ -247,7 +247,7 @@ describe("the messages that we say we support (RFC 7574 §7.10)", () => {
     const pexOf = (list: readonly number[]): number[] => PEX_TYPES.filter((type) => list.includes(type));
     expect(pexOf(supportedBy(seeder(), at("192.0.2.1")))).toEqual(PEX_TYPES);
     expect(pexOf(supportedBy(seeder()))).toEqual([]);
-    expect(pexOf(supportedBy(seeder({ pex: false }), at("192.0.2.1")))).toEqual([]);
+    expect(pexOf(supportedBy(seeder({ pex: undefined }), at("192.0.2.1")))).toEqual([]);
   });
 
   test("over a link without an address PEX has no effect", () => {

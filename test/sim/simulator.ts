@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Output } from "../../src/core/connection/outputs.ts";
+import { peerExchange } from "../../src/core/swarm/pex.ts";
 import type { PeerAddress } from "../../src/core/connection/peer-address.ts";
 import { Endpoint, type Input } from "../../src/core/swarm/endpoint.ts";
 import type { Swarm, SwarmOptions } from "../../src/core/swarm/swarm.ts";
@@ -75,7 +76,7 @@ export class SimPeer {
       random32: () => Math.floor(net.random() * 2 ** 32),
       epochMicros: 1_700_000_000_000_000n,
     });
-    this.swarm = this.endpoint.add(options);
+    this.swarm = this.endpoint.add({ pex: peerExchange, ...options });
   }
 
   /** Starts with the whole content. */

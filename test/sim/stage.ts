@@ -1,3 +1,4 @@
+import { peerExchange } from "../../src/core/swarm/pex.ts";
 import { decodeDatagram, encodeDatagram } from "../../src/core/codec/datagram.ts";
 import {
   VARIABLE_CHUNK_SIZE,
@@ -47,7 +48,7 @@ export class Stage {
     this.content = content;
     const random = seeded(1);
     this.endpoint = new Endpoint({ random32: () => Math.floor(random() * 2 ** 32), epochMicros: EPOCH });
-    this.swarm = this.endpoint.add({ ...content.options, ...options });
+    this.swarm = this.endpoint.add({ pex: peerExchange, ...content.options, ...options });
   }
 
   /** Holds these chunks from the start; all of them without an argument. */

@@ -195,7 +195,7 @@ describe("the command line", () => {
   it("takes a picker, a choker and its slots by name", async () => {
     const bytes = content(30_000);
     const { swarm, socket } = await startSeeder(bytes, {
-      policies: { choker: readChoker("reciprocal", "3"), pex: true },
+      policies: { choker: readChoker("reciprocal", "3") },
     });
     const out = join(folder(), "out");
     const args = ["get", swarm, "--peer", formatAddress(socket.address), "--out", out, "--picker", "rarest"];

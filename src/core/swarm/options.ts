@@ -4,6 +4,7 @@ import type { ChannelSettings } from "../connection/settings.ts";
 import type { HashFunction } from "../integrity/hashes.ts";
 import type { MerkleTree } from "../integrity/tree.ts";
 import type { Choker } from "./choker.ts";
+import type { ExchangeHost, PeerExchange } from "./pex.ts";
 import type { Picker } from "./picker.ts";
 
 /** What a swarm is made of. */
@@ -26,8 +27,8 @@ export interface SwarmOptions {
   readonly picker?: Picker;
   /** Whose REQUESTs are answered. @defaultValue openSlots(), which chokes nobody in a small swarm */
   readonly choker?: Choker;
-  /** Exchange addresses over links that have one (RFC 7574 §3.10). @defaultValue true; false for injectors (§13.2.3) */
-  readonly pex?: boolean;
+  /** Exchanges addresses over links that have one (RFC 7574 §3.10). @defaultValue none: a page's links have none, and injectors must not (§13.2.3) */
+  readonly pex?: ((host: ExchangeHost) => PeerExchange) | undefined;
   /** The metadata's hash function, where the host has a faster one. */
   readonly hash?: HashFunction;
   /** Makes the tree that proven hashes go to, where the host shares memory between swarms with the same content. */

@@ -147,3 +147,6 @@ export class PeerExchange {
     return false;
   }
 }
+
+/** PEX for a swarm whose links have addresses. */
+export const peerExchange = (host: ExchangeHost): PeerExchange => new PeerExchange(host);

@@ -14,7 +14,7 @@ import { Arrivals, type Arrival, type ArrivalsHost } from "./arrivals.ts";
 import { openSlots } from "./choker.ts";
 import { Choking } from "./choking.ts";
 import type { SwarmOptions } from "./options.ts";
-import { PeerExchange } from "./pex.ts";
+import type { PeerExchange } from "./pex.ts";
 import { deadlineThenRarest, without, type Picker, type PickerView, type Want } from "./picker.ts";
 
 export type { SwarmOptions };
@@ -46,7 +46,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   readonly #picker: Picker;
   readonly #choking: Choking;
   readonly exchanging: boolean;
-  readonly #exchange = new PeerExchange(this);
+  readonly #exchange: PeerExchange | undefined;
   readonly #chunkLength: ((chunk: number) => number) | undefined;
   readonly #announceMs: number;
   /** New chunks that are not announced yet. */
@@ -81,7 +81,8 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.micros = micros;
     this.#picker = options.picker ?? deadlineThenRarest;
     this.#choking = new Choking(this, options.choker ?? openSlots());
-    this.exchanging = options.pex ?? true;
+    this.#exchange = options.pex?.(this);
+    this.exchanging = this.#exchange !== undefined;
     this.#chunkLength = options.chunkLength;
     this.#announceMs = options.announceMs ?? 200;
     // Long enough for a lost chunk to be asked for again, since its datagram may have held the hashes that others lack.
@@ -148,10 +149,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     const links = new Set<string>();
     const held = ranges.flatMap((range) => this.have.present(range));
     if (held.length === 0) return links;
-    for (const chunks of held) {
-      this.wants = without(this.wants, chunks, this.have);
-      this.#lose(chunks);
-    }
+    for (const chunks of held) this.#lose(chunks);
     for (const connection of this.#channels) {
       if (connection.state === "opening") continue;
       links.add(connection.link);
@@ -262,7 +260,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     if (earlier !== connection && earlier?.state !== "answering") earlier?.close("replaced", now);
     this.out.push({ type: "opened", swarm: this.key, link });
     this.#choking.opened(connection, now);
-    if (this.exchanging) this.#exchange.opened(connection, now);
+    this.#exchange?.opened(connection, now);
   }
 
   closed(connection: Connection, reason: CloseReason): void {
@@ -274,7 +272,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       for (const other of this.#channels) if (other.link === link) this.#byLink.set(link, other);
     }
     this.#choking.closed(connection);
-    this.#exchange.closed(connection);
+    this.#exchange?.closed(connection);
     this.#arrivals.closed(connection);
     for (const [token, { to }] of this.#reading) if (to === connection) this.#reading.delete(token);
     this.out.push({ type: "closed", swarm: this.key, link, reason });
@@ -293,7 +291,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   /** Asks, answers and sends on every channel where something changed. */
   settle(now: Millis): void {
     if (now >= this.#choking.wakeAt) this.#choking.review(now);
-    this.#exchange.ask(now);
+    this.#exchange?.ask(now);
     if (now >= this.#announceAt) this.#announce(now);
     const all = this.#allChanged;
     this.#allChanged = false;
@@ -316,7 +314,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   }
 
   take(from: Connection, message: Message, now: Millis): void {
-    this.#exchange.take(from, message, now);
+    this.#exchange?.take(from, message, now);
   }
 
   /** When `timeout` must be called next, at the latest. */
@@ -326,7 +324,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
       this.#announceAt,
       this.#arrivals.timeoutAt,
       this.#choking.wakeAt,
-      this.#exchange.wakeAt,
+      this.#exchange?.wakeAt ?? Infinity,
       this.uplink.wakeAt,
     );
   }
@@ -353,6 +351,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   }
 
   #lose(chunks: ChunkRange): void {
+    this.wants = without(this.wants, chunks, this.have);
     this.have.delete(chunks);
     this.busy.delete(chunks);
     this.#fresh.delete(chunks);

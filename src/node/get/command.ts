@@ -69,7 +69,7 @@ export async function getCommand(args: string[], signal: AbortSignal): Promise<n
   );
   const anyAddress = { host: peers.some(({ host }) => host.includes(":")) ? "::" : "0.0.0.0", port: 0 };
   const local = udp === undefined ? anyAddress : await resolveAddress(parseAddress(udp, "--udp"));
-  const policies = { picker: readPicker(values.picker), pex: !values["no-pex"] };
+  const policies = { picker: readPicker(values.picker), ...(values["no-pex"] && { pex: undefined }) };
   const progress = new Progress();
   const tell = (line: string): void => {
     progress.clear();

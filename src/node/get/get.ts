@@ -118,7 +118,11 @@ class Fetch {
     this.outcome = new Promise((resolve) => (end = resolve));
     this.end = (outcome) => end(this.#flushed() ?? outcome);
     this.host = new UdpHost({
-      swarm: { metadata: job.metadata, ...job.policies, ...(job.compat === undefined ? {} : { compat: job.compat }) },
+      swarm: {
+        metadata: job.metadata,
+        ...job.policies,
+        ...(job.compat === undefined ? {} : { compat: job.compat }),
+      },
       socket,
       store,
       news: (news) => this.#news(news),

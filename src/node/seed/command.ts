@@ -77,7 +77,10 @@ export async function seedCommand(args: string[], signal: AbortSignal): Promise<
   const [file, ...rest] = positionals;
   if (file === undefined || rest.length > 0) throw new CommandError("seed wants one FILE: see ppsp seed --help");
   const udp = await resolveAddress(parseAddress(values.udp ?? "0.0.0.0:0", "--udp"));
-  const policies = { choker: readChoker(values.choker, values.slots), pex: !values["no-pex"] };
+  const policies = {
+    choker: readChoker(values.choker, values.slots),
+    ...(values["no-pex"] && { pex: undefined }),
+  };
   const choice = readTrackerChoice(values);
   const warn = (line: string): void => void process.stderr.write(`ppsp seed: ${line}\n`);
   const seeder = await seed({ file, udp, signal, policies, trackers: choice, warn, ...readSwarmArguments(values) });

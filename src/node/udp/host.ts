@@ -1,5 +1,6 @@
 import type { ChannelSettings } from "../../core/connection/settings.ts";
 import type { Input } from "../../core/swarm/endpoint.ts";
+import { peerExchange } from "../../core/swarm/pex.ts";
 import type { Swarm, SwarmOptions } from "../../core/swarm/swarm.ts";
 import { Host, type News } from "../../engine/host.ts";
 import type { ChunkStore, Clock, Link } from "../../engine/ports.ts";
@@ -67,7 +68,12 @@ export class UdpHost {
     this.#options = options;
     const { swarm, socket, store } = options;
     this.#host = new Host({
-      swarm: { ...swarm, hash: nodeHash(swarm.metadata.hash), settings: { ...UDP_SETTINGS, ...swarm.settings } },
+      swarm: {
+        pex: peerExchange,
+        ...swarm,
+        hash: nodeHash(swarm.metadata.hash),
+        settings: { ...UDP_SETTINGS, ...swarm.settings },
+      },
       store: { get: (chunk) => store.get(chunk), put: (chunk, data) => this.#keep(chunk, data) },
       clock: nodeClock,
       digest: chunkHash,
