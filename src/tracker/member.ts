@@ -48,7 +48,10 @@ export type ListedMember = Pick<
   | "superNode"
 >;
 
-/** The member with what it has reported at `seen`; what it left out is as before. */
+/**
+ * The member with what it has reported at `seen`; what it left out is as before. Of its content maps, which are all of
+ * this swarm, one is kept: more are never read, and would be what a member can fill the swarm's memory with.
+ */
 export function reported(
   member: Member,
   stat: StreamStatistics | undefined,
@@ -57,7 +60,11 @@ export function reported(
 ): Member {
   const changed: { -readonly [Name in keyof Member]: Member[Name] } = { ...member, seen };
   if (stat !== undefined) changed.stat = stat;
-  if (properties !== undefined) changed.properties = { ...member.properties, ...properties };
+  if (properties !== undefined) {
+    const { contentMap } = properties;
+    const one = contentMap !== undefined && contentMap.length > 1 && { contentMap: contentMap.slice(0, 1) };
+    changed.properties = { ...member.properties, ...properties, ...one };
+  }
   return changed;
 }
 
