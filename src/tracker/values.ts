@@ -7,6 +7,12 @@ import type { ContentMap, PeerAddress } from "./messages.ts";
 
 const VISIBLE = /^[\x21-\x7e]+$/u;
 
+/** Characters from which on V8 makes a part of a text a view of the whole. */
+const VIEW = 13;
+
+/** The same text, which does not keep alive what it is a part of: a name of 20 characters would hold its body of 64 KiB. */
+const detached = (text: string): string => (text.length < VIEW ? text : ` ${text}`.slice(1));
+
 /** `value` if it is one of `allowed`, compared with case. @throws TrackerError "malformed". */
 export function oneOf<const T extends string>(value: unknown, allowed: readonly T[], what: string): T {
   const found = allowed.find((candidate) => candidate === value);
@@ -17,7 +23,7 @@ export function oneOf<const T extends string>(value: unknown, allowed: readonly 
 /** An identifier: visible ASCII characters, bounded. @throws TrackerError "malformed". */
 export function identifier(value: unknown, what: string, limit: number = MAX_ID): string {
   if (typeof value !== "string" || value.length > limit || !VISIBLE.test(value)) throw malformed(`Bad ${what}`);
-  return value;
+  return detached(value);
 }
 
 /** A SwarmID. @throws TrackerError "malformed". */
@@ -40,8 +46,11 @@ export function integerValue(value: unknown, what: string, limit: number = Numbe
 export function address(family: unknown, ip: unknown): Pick<PeerAddress, "addrType" | "ip"> {
   const addrType = oneOf(family, ["ipv4", "ipv6"], "addrType");
   if (typeof ip !== "string" || addressType(ip) !== addrType) throw malformed("Bad ip");
-  return { addrType, ip };
+  return { addrType, ip: detached(ip) };
 }
+
+/** What an address says in words of its own, as far as it is kept. */
+export const addressText = (text: string): string => detached(text.trim().slice(0, 64));
 
 /** Chunk ranges of a content map: bounded in number, ascending, disjoint. @throws TrackerError "malformed". */
 export function contentMap(swarmId: string, ranges: readonly (readonly [number, number])[]): ContentMap {

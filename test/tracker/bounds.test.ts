@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { MAX_RANGES } from "../../src/tracker/limits.ts";
 import type { StatReport, TrackerResponse } from "../../src/tracker/messages.ts";
@@ -7,6 +9,9 @@ import { CODECS, JOIN, JSON_TYPE, REPORT, send, XML } from "./post.ts";
 /** What one peer can make the tracker keep. */
 
 const SWARM = "1111";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
 
 /** As many content maps of one swarm as a request may have, each as long as it may be. */
 const properties: StatReport["properties"] = {
@@ -29,5 +34,34 @@ describe("what a swarm keeps of a member", () => {
       expect(member?.properties?.contentMap).toEqual(properties.contentMap?.slice(0, 1));
       expect(JSON.stringify(member).length).toBeLessThan(4096);
     }
+  });
+});
+
+/** A message of 60 KB that says no more than a short one: blanks around it, in an element, or behind 64 characters of an attribute. */
+const padded: Record<string, (text: string) => string> = {
+  "around it": (text) => text + BLANKS,
+  "around a name": (text) => text.replace("<PeerID>", `<PeerID>${BLANKS}`),
+  "in an address": (text) => text.replace("long name", `long name${BLANKS}.`),
+};
+const BLANKS = " ".repeat(60_000);
+
+describe.each([XML, JSON_TYPE])("a request in %s whose body is mostly blanks", (type) => {
+  test.each(Object.entries(padded))("does not keep it in memory: %s", (_, pad) => {
+    const codec = CODECS[type as keyof typeof CODECS];
+    const decode = (index: number): unknown => {
+      const request = codec.encodeRequest({
+        ...JOIN,
+        peerId: `peer-with-a-long-name-${index}`,
+        addresses: [{ addrType: "ipv4", ip: "192.0.2.101", port: 1, connection: "an access with a long name" }],
+      });
+      return codec.decodeRequest(Buffer.from(pad(request)).toString("utf8"));
+    };
+    const kept = [decode(-1)];
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (let index = 0; index < 300; index += 1) kept.push(decode(index));
+    collectGarbage();
+    expect((process.memoryUsage().heapUsed - before) / 300).toBeLessThan(10_000);
+    expect(kept).toHaveLength(301);
   });
 });

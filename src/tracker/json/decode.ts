@@ -10,7 +10,16 @@ import {
   type TrackerRequest,
   type TrackerResponse,
 } from "../messages.ts";
-import { address, defined, grantText, identifier, integerValue, oneOf, swarmIdentifier } from "../values.ts";
+import {
+  address,
+  addressText,
+  defined,
+  grantText,
+  identifier,
+  integerValue,
+  oneOf,
+  swarmIdentifier,
+} from "../values.ts";
 import { readIceServers, readSwarmSizes } from "./lists.ts";
 import { array, type JsonObject, member, object, objects, optional, parseObject, required } from "./read.ts";
 import { readStatistics } from "./statistics.ts";
@@ -125,7 +134,7 @@ function readAddress(value: unknown): PeerAddress {
   const text = (name: string): string | undefined =>
     optional(of, name, (found) => {
       if (typeof found !== "string") throw malformed(`Bad ${name}`);
-      return found.trim().slice(0, 64);
+      return addressText(found);
     });
   return {
     ...address(required(ip, "address_type"), required(ip, "address")),

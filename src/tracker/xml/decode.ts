@@ -11,7 +11,7 @@ import {
   type TrackerRequest,
   type TrackerResponse,
 } from "../messages.ts";
-import { address, defined, grantText, identifier, oneOf, swarmIdentifier } from "../values.ts";
+import { address, addressText, defined, grantText, identifier, oneOf, swarmIdentifier } from "../values.ts";
 import { type Element, GRANT_NAMESPACE, LISTS_NAMESPACE, parseDocument, REGISTRATION_NAMESPACE } from "./element.ts";
 import { readIceServers, readSwarmSizes } from "./lists.ts";
 import { attribute, child, children, childText, extensionChild, extensionChildren, integer } from "./read.ts";
@@ -131,7 +131,10 @@ function readPeerInfo(element: Element): PeerInfo {
 
 function readAddress(element: Element, index: number): PeerAddress {
   if (index >= MAX_ADDRESSES) throw malformed("Too many PeerAddress");
-  const optional = (name: string): string | undefined => element.attributes.get(name)?.trim().slice(0, 64);
+  const optional = (name: string): string | undefined => {
+    const value = element.attributes.get(name);
+    return value === undefined ? undefined : addressText(value);
+  };
   const priority = optional("priority");
   const type = optional("type");
   return {
