@@ -13,13 +13,18 @@ import { after, type Soon } from "./soon.ts";
 export function readBody(inquiry: Inquiry, timeout = BODY_TIMEOUT, limit = MAX_BODY): Soon<string> {
   const encoding = inquiry.header("content-encoding")?.trim().toLowerCase();
   if (encoding !== undefined && encoding !== "gzip") throw malformed("Content-Encoding is not gzip");
-  const length = inquiry.header("content-length");
+  const length = bodyLength(inquiry.header("content-length"), limit);
+  return after(inquiry.body(length, timeout), (received) =>
+    encoding === undefined ? utf8(received) : after(gunzip(received, limit), utf8),
+  );
+}
+
+/** What Content-Length says, unless the body is not to be read at all. @throws TrackerError "malformed" or "length". */
+export function bodyLength(length: string | undefined, limit: number): number {
   if (length === undefined || !/^\d{1,10}$/u.test(length)) throw new TrackerError("length", "Missing Content-Length");
   if (Number(length) > limit) throw malformed("Message body too large");
   if (Number(length) === 0) throw malformed("Missing message body");
-  return after(inquiry.body(Number(length), timeout), (received) =>
-    encoding === undefined ? utf8(received) : after(gunzip(received, limit), utf8),
-  );
+  return Number(length);
 }
 
 function utf8(bytes: Uint8Array<ArrayBuffer>): string {

@@ -1,9 +1,11 @@
 import { Authority } from "./auth/authority.ts";
 import { enrol } from "./auth/enrol.ts";
 import { NOT_SERVED, Publishers } from "./auth/publishers.ts";
+import { type RefusalCode, STATUS, TrackerError } from "./errors.ts";
 import { type Answer, type Inquiry, refusalAnswer, refuse, toResponse } from "./exchange.ts";
 import { answerTracker, inquiryOf, type RequestTraits } from "./handler.ts";
 import { withIceServers } from "./ice.ts";
+import { pollLength } from "./mailbox.ts";
 import { answerManagement } from "./manage/api.ts";
 import type { DeskPort } from "./manage/desk.ts";
 import { METRICS_TYPE, metricsText } from "./manage/metrics.ts";
@@ -174,6 +176,8 @@ export class TrackerFront {
     try {
       return await this.#operate(request, new URL(request.url), asker);
     } catch (error) {
+      if (error instanceof TrackerError && error.code in STATUS)
+        return refuse(error.code as RefusalCode, error.message);
       console.error("tracker: unexpected condition", error);
       return refuse("internal", "Unexpected condition");
     }
@@ -188,7 +192,10 @@ export class TrackerFront {
         if (request.method === "OPTIONS") return json({});
         const upgrade = url.pathname === POLL_PATH ? "websocket" : request.headers.get("Upgrade");
         const refused = this.signalRefusal(upgrade, swarmId);
-        return refused === undefined ? host.signal(request, swarmId) : toResponse(refused);
+        if (refused !== undefined) return toResponse(refused);
+        // Nothing of a body without bound goes to an object, which would have to take it before it could refuse it.
+        if (url.pathname === POLL_PATH) pollLength(request, host.parameters.limits.body);
+        return host.signal(request, swarmId);
       }
       case "/healthz":
         return json({ status: "ok" });

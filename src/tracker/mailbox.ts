@@ -1,7 +1,8 @@
+import { bodyLength, receive } from "./body.ts";
 import { pollCodec } from "./encodings.ts";
-import { malformed, TrackerError } from "./errors.ts";
+import { malformed, type RefusalCode, STATUS, TrackerError } from "./errors.ts";
 import { refuse } from "./exchange.ts";
-import type { Limits } from "./limits.ts";
+import { BODY_TIMEOUT, type Limits } from "./limits.ts";
 import { type Signal, SignalAllowance, type SignalCodec, type SignalMessage } from "./signal.ts";
 
 /** A mailbox that nobody has asked for one poll and so long is closed, ms: a slow way back. */
@@ -109,8 +110,7 @@ export class Mailboxes {
         console.error("tracker: poll not answered", error);
         return refuse("internal", "Unexpected condition");
       }
-      if (error.code === "unavailable") return refuse("unavailable", error.message);
-      return refuse("malformed", error.message);
+      return refuse(error.code in STATUS ? (error.code as RefusalCode) : "malformed", error.message);
     }
   }
 
@@ -189,12 +189,14 @@ function reply(codec: SignalCodec, session: string, messages: readonly SignalMes
   });
 }
 
-/** @throws TrackerError "malformed". */
-async function readText(request: Request, limit: number): Promise<string> {
+/** Bytes of the body of a poll, before anything of it is read. @throws TrackerError "malformed" or "length". */
+export function pollLength(request: Request, limit: number): number {
   if (request.method !== "POST") throw malformed("Method is not POST");
-  const length = Number(request.headers.get("Content-Length") ?? "0");
-  if (!(length <= limit)) throw malformed("Message body too large");
-  const text = await request.text().catch(() => "");
-  if (text.length > limit) throw malformed("Message body too large");
-  return text;
+  return bodyLength(request.headers.get("Content-Length") ?? undefined, limit);
+}
+
+/** @throws TrackerError "malformed", "length" or "timeout". */
+async function readText(request: Request, limit: number): Promise<string> {
+  const bytes = await receive(request, pollLength(request, limit), BODY_TIMEOUT, false);
+  return new TextDecoder().decode(bytes);
 }

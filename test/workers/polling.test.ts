@@ -205,6 +205,32 @@ describe("signalling without WebSockets", () => {
     expect((await poll("bb99", unique("peer"), body)).status).toBe(400);
   });
 
+  test.each([undefined, 100])(
+    "a body without end is refused and not read, whatever length it states: %s",
+    async (length) => {
+      let pulled = 0;
+      const endless = new ReadableStream<Uint8Array>({
+        pull: async (controller) => {
+          pulled += 1;
+          controller.enqueue(new Uint8Array(64 * 1024).fill(0x20));
+          if (pulled === 256) controller.close();
+        },
+      });
+      const a = await poller("bb99");
+      const url = `https://tracker.example/signal/poll?swarm=${a.swarmId}&peer=${a.peerId}`;
+      const headers = {
+        "Content-Type": "text/plain",
+        ...(length !== undefined && { "Content-Length": String(length) }),
+      };
+      const response = await exports.default.fetch(new Request(url, { method: "POST", body: endless, headers }));
+      expect([response.status, response.headers.get("PPSP-Reason")]).toEqual([
+        411,
+        length === undefined ? "Missing Content-Length" : "Content-Length does not match",
+      ]);
+      expect(pulled).toBeLessThan(32);
+    },
+  );
+
   test("signals are bounded in size and number, and so is what waits", async () => {
     const [a, b] = [await poller("bb99"), await poller("bb99")];
     await a.listen();
