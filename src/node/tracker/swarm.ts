@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
 import type { CheckAddress } from "../../tracker/further.ts";
-import { jsonSignals } from "../../tracker/json/signal.ts";
 import { type DeskStorage, SwarmDesk } from "../../tracker/manage/desk.ts";
 import type { SwarmPort } from "../../tracker/objects.ts";
 import type { Parameters } from "../../tracker/parameters.ts";
@@ -19,12 +18,34 @@ export interface LocalSwarmOptions {
   readonly emptied: () => void;
 }
 
-/** One open signalling socket of a member. */
-interface Connection {
-  readonly peerId: string;
+/** One open signalling socket of a member, which is cut off when too much waits in it. */
+class Connection implements SignalSocket {
   readonly socket: WebSocket;
+  readonly codec: SignalCodec;
   /** Milliseconds since 1970. */
-  heard: number;
+  heard = Date.now();
+  /** Bytes that may wait in the socket: a member that reads nothing does not fill the tracker's memory. */
+  readonly #queue: number;
+
+  constructor(socket: WebSocket, codec: SignalCodec, queue: number) {
+    this.socket = socket;
+    this.codec = codec;
+    this.#queue = queue;
+  }
+
+  get open(): boolean {
+    return this.socket.readyState === 1;
+  }
+
+  /** Whoever has something sent: the member itself may never say anything again. */
+  send(text: string): void {
+    this.socket.send(text);
+    if (this.socket.bufferedAmount > this.#queue) this.socket.terminate();
+  }
+
+  close(code: number, reason: string): void {
+    this.socket.close(code, reason);
+  }
 }
 
 /** One swarm under Node: memory, one timer and sockets for a {@link SwarmDesk}. */
@@ -35,10 +56,9 @@ export class LocalSwarm {
   readonly #emptied: () => void;
   /** Milliseconds. */
   readonly #retryWindow: number;
-  /** Bytes that may wait in a socket: a member that reads nothing does not fill the tracker's memory. */
+  /** Bytes that may wait in a socket. */
   readonly #queue: number;
   readonly #connections = new Map<string, Connection>();
-  readonly #encodings = new WeakMap<SignalSocket, SignalCodec>();
   /** It had members: a repeated request about their end is to be answered as the first was. */
   #used = false;
   #timer: NodeJS.Timeout | undefined;
@@ -62,11 +82,11 @@ export class LocalSwarm {
       newToken: () => randomBytes(16).toString("hex"),
       heard: (peerId) => this.#connections.get(peerId)?.heard ?? 0,
       sockets: (peerId) => {
-        if (peerId === undefined) return [...this.#connections.values()].map(({ socket }) => socket);
+        if (peerId === undefined) return [...this.#connections.values()];
         const connection = this.#connections.get(peerId);
-        return connection?.socket.readyState === 1 ? [connection.socket] : [];
+        return connection?.open ? [connection] : [];
       },
-      encoding: (socket) => this.#encodings.get(socket) ?? jsonSignals,
+      encoding: (socket) => (socket as Connection).codec,
     });
     this.port = this.#port();
     this.settle();
@@ -114,17 +134,15 @@ export class LocalSwarm {
 
   /** Takes a member's signalling socket, instead of an older one. */
   accept(peerId: string, socket: WebSocket, codec: SignalCodec): void {
-    this.#encodings.set(socket, codec);
-    this.#connections.get(peerId)?.socket.close(CLOSE.replaced, "replaced by a newer socket");
-    const connection: Connection = { peerId, socket, heard: Date.now() };
+    this.#connections.get(peerId)?.close(CLOSE.replaced, "replaced by a newer socket");
+    const connection = new Connection(socket, codec, this.#queue);
     this.#connections.set(peerId, connection);
     socket.on("message", (data: Buffer, binary: boolean) => {
-      if (socket.readyState !== 1) return;
+      if (!connection.open) return;
       connection.heard = Date.now();
       const text = binary ? undefined : data.toString("utf8");
-      if (text === PING) socket.send(PONG);
-      else this.desk.signals.receive(socket, peerId, text);
-      if (socket.bufferedAmount > this.#queue) socket.terminate();
+      if (text === PING) connection.send(PONG);
+      else this.desk.signals.receive(connection, peerId, text);
     });
     // What ws finds wrong (too big, bad UTF-8) it answers with the right close code itself.
     socket.on("error", () => undefined);
@@ -133,7 +151,7 @@ export class LocalSwarm {
       this.#connections.delete(peerId);
       this.desk.signals.closed(peerId);
     });
-    socket.send(this.desk.signals.opened(peerId, codec));
+    connection.send(this.desk.signals.opened(peerId, codec));
   }
 
   /** Ends timer and sockets; members stay. */
