@@ -31,8 +31,8 @@ export interface Asker {
   readonly country?: string;
   /** Whom its access token is for; absent where none is needed. */
   readonly subject?: string;
-  /** It has authenticated as a super-node. */
-  readonly superNode?: true;
+  /** Swarms in which it has authenticated as a super-node, of those that it asks about. */
+  readonly superNodeOf?: readonly string[];
   /** Swarms that are served only by the word of a publisher: that word as the request shows it, or why it does not. */
   readonly vouched?: ReadonlyMap<string, Voucher | string>;
 }

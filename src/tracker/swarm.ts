@@ -150,7 +150,7 @@ export class SwarmTracker {
     const wish = wishOf(peerMode, request, this.#limits);
     const shown: Mutable<Shown> = { peerMode, token, address, transactionId, wish, seen: now };
     if (request.registration?.relayOnly) shown.relayOnly = true;
-    this.#store(this.#entry(peerId, asker, shown, member));
+    this.#store(this.#entry(swarmId, peerId, asker, shown, member));
     this.#check(swarmId, peerId, furtherAddresses(request.addresses, address));
     const peers = [self, ...this.#list(swarmId, peerId, wish)];
     const registration = { token, trackTimer: Math.ceil(this.#host.trackTimer / 1000) };
@@ -192,7 +192,7 @@ export class SwarmTracker {
     if (member === undefined && this.#full) return "unavailable";
     const now = this.#host.now();
     const { peerId, peerMode, address, further = [], asker } = entry;
-    this.#store(this.#entry(peerId, asker, { peerMode, address, wish, seen: now }, member));
+    this.#store(this.#entry(swarmId, peerId, asker, { peerMode, address, wish, seen: now }, member));
     this.#check(swarmId, peerId, further);
     return { peers: this.#list(swarmId, peerId, wish), size: this.total };
   }
@@ -291,7 +291,8 @@ export class SwarmTracker {
   }
 
   /** The entry of a peer that registers (again): what it shows now, and of before what it has reported. */
-  #entry(peerId: string, { source, asn, country, superNode }: Asker, shown: Shown, before: Member | undefined): Member {
+  #entry(swarmId: string, peerId: string, asker: Asker, shown: Shown, before: Member | undefined): Member {
+    const { source, asn, country, superNodeOf } = asker;
     const { seen } = shown;
     // Properties one by one: this is done for every CONNECT, and spread objects cost more than all else about it.
     // The text that is a key already, not one more of the same.
@@ -301,7 +302,7 @@ export class SwarmTracker {
     if (country !== undefined) edge.country = country;
     const place = this.#topology.placeOf(source, edge);
     if (Object.keys(place).length > 0) entry.place = place;
-    if (superNode !== undefined) entry.superNode = superNode;
+    if (superNodeOf?.includes(swarmId)) entry.superNode = true;
     if (before?.further !== undefined) entry.further = before.further;
     if (before?.checked !== undefined) entry.checked = before.checked;
     if (before?.stat !== undefined) entry.stat = before.stat;

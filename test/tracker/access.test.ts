@@ -3,6 +3,8 @@ import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import { type AccessToken, authorizedFetch } from "../../src/link/access-token.ts";
+import type { TrackerResponse } from "../../src/tracker/messages.ts";
+import { xmlCodec } from "../../src/tracker/xml/codec.ts";
 import { client, opened, register, tracker } from "./service.ts";
 import { eventually } from "./world.ts";
 
@@ -46,6 +48,25 @@ describe("access tokens", () => {
     expect(await ask("d", "seed:abcdef", "abcdef", "SEED")).toBe(200);
     expect(await ask("e", "super-node", "abcdef", "SEED")).toBe(200);
     expect(await ask("f", "", "abcdef")).toBe(403);
+  });
+
+  test("a super-node of one swarm is none in another that it joins with the same request", async () => {
+    const { url } = await tracker({ parameters: { AUTH_SECRET: SECRET } });
+    const ask = async (peerId: string, scope: string, swarmIds: readonly string[]): Promise<TrackerResponse> => {
+      const actions = swarmIds.map((swarmId) => {
+        return { swarmId, action: "JOIN", peerMode: "LEECH", transactionId: swarmId } as const;
+      });
+      const body = xmlCodec.encodeRequest({ method: "CONNECT", transactionId: "1", peerId, addresses: [], actions });
+      const authorization = `Bearer ${await sign({ scope, sub: peerId })}`;
+      const headers = { "Content-Type": "application/xml", Authorization: authorization };
+      return xmlCodec.decodeResponse(await (await fetch(url, { method: "POST", body, headers })).text());
+    };
+    await ask("super", "super-node:abcdef watch:123456", ["abcdef", "123456"]);
+    const { peers = [] } = await ask("viewer", "watch", ["abcdef", "123456"]);
+    expect(peers.slice(1).map(({ swarmId, superNode }) => [swarmId, superNode])).toEqual([
+      ["abcdef", true],
+      ["123456", undefined],
+    ]);
   });
 
   test("a Peer-ID belongs to the subject that registered it, and a token may name the only Peer-ID that it is for", async () => {

@@ -209,7 +209,7 @@ describe("who may ask", () => {
       ...ANYONE,
       authorize: async (authorization, _, asker) => {
         seen.push(authorization);
-        return authorization === "Bearer good" ? { ok: true, asker: { ...asker, superNode: true } } : refusal;
+        return authorization === "Bearer good" ? { ok: true, asker: { ...asker, superNodeOf: ["1111"] } } : refusal;
       },
     };
     const refused = await send(JOIN, { objects, policy, headers: { Authorization: "Bearer bad" } });

@@ -123,9 +123,9 @@ describe("peer lists", () => {
 
   test("super-nodes that have authenticated are offered to everybody, and named as such", async () => {
     const world = new World();
-    await world.connect("far", { superNode: true, country: "FR" });
+    await world.connect("far", { superNodeOf: [SWARM], country: "FR" });
     for (let i = 0; i < 300; i += 1) await world.connect(`p${i}`);
-    await world.connect("near", { superNode: true, country: "DE" });
+    await world.connect("near", { superNodeOf: [SWARM], country: "DE" });
     await world.connect("pretender");
     for (let round = 0; round < 20; round += 1) {
       const list = await world.list(6, { country: "DE" });

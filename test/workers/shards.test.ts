@@ -161,7 +161,7 @@ test("the only SEED is offered to all, and so is a super-node, whatever their sh
   const superNode = unique("super");
   const name = shardName("cc03", shardOf(superNode, SHARDS), SHARDS);
   await runInDurableObject(env.SWARM.getByName(name), async (instance) => {
-    const asker = { source: "192.0.2.9", superNode: true } as const;
+    const asker = { source: "192.0.2.9", superNodeOf: ["cc03"] };
     const action = { swarmId: "cc03", action: "JOIN", peerMode: "LEECH", transactionId: "1" } as const;
     const request = { method: "CONNECT", transactionId: "s", peerId: superNode, addresses: [] } as const;
     const outcome = await (instance as Swarm).onConnect({ ...request, actions: [action], registration: {} }, asker);

@@ -101,8 +101,8 @@ export class Authority {
         return { ok: false, code: "forbidden", reason: `Access token lacks scope ${needed}` };
       }
     }
-    const superNode = needs(request).some(([swarmId]) => allows(scopes, swarmId, "super-node"));
-    return { ok: true, asker: { ...asker, subject: String(sub), ...(superNode && { superNode: true }) } };
+    const superNodeOf = needs(request).flatMap(([swarmId]) => (allows(scopes, swarmId, "super-node") ? [swarmId] : []));
+    return { ok: true, asker: { ...asker, subject: String(sub), ...(superNodeOf.length > 0 && { superNodeOf }) } };
   }
 
   /** The claims of a good token, else what is wrong with it. */
