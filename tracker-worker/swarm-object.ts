@@ -34,10 +34,12 @@ export class Swarm extends DurableObject<Environment> implements SwarmObjectPort
   readonly #members: SqlMembers;
   /** Milliseconds between two summaries for the registry. */
   readonly #interval: number;
-  /** When the alarm is due; unknown after an eviction. */
+  /** When the alarm is due; after an eviction, storage knows. */
   #alarm: number | undefined;
   /** When the next summary is due; unknown before the first member and after an eviction. */
   #summary: number | undefined;
+  /** The registry has answered to all that it was told. */
+  #told: Promise<void> = Promise.resolve();
 
   constructor(state: DurableObjectState, environment: Environment) {
     super(state, environment);
@@ -203,7 +205,8 @@ export class Swarm extends DurableObject<Environment> implements SwarmObjectPort
     this.#alarm = undefined;
     if (this.#part.isRoot && (this.#summary === undefined || this.#summary <= Date.now())) {
       this.#summary = undefined;
-      this.#tell(await this.#part.describe());
+      // That it has ended is told below.
+      if (!this.#part.desk.idle) this.#tell(await this.#part.describe());
     }
     await this.#part.handOver();
     await this.#tidied(this.#timed(Promise.resolve()));
@@ -215,7 +218,8 @@ export class Swarm extends DurableObject<Environment> implements SwarmObjectPort
     await this.#part.end();
     const { desk, isRoot } = this.#part;
     if (!isRoot || !desk.idle) return result;
-    if (this.#alarm !== undefined || this.#summary !== undefined) this.#tell(desk.describe());
+    // Whether the registry knows the swarm is forgotten with an eviction, and an end of which it does not hear stays in it for ever.
+    this.#tell(desk.describe());
     await this.#clear();
     return result;
   }
@@ -228,11 +232,11 @@ export class Swarm extends DurableObject<Environment> implements SwarmObjectPort
 
   /** Tells the registry, in nobody's way; what it misses comes with the next summary. */
   #tell(summary: SwarmSummary): void {
-    this.ctx.waitUntil(
-      registryOf(this.env)
-        .report(summary)
-        .catch((error: unknown) => console.error("tracker: the registry does not answer", error)),
-    );
+    // One after the other: a swarm that has ended would begin again with a summary from before.
+    this.#told = this.#told
+      .then(() => registryOf(this.env).report(summary))
+      .catch((error: unknown) => console.error("tracker: the registry does not answer", error));
+    this.ctx.waitUntil(this.#told);
   }
 
   /** Lets silent members go, and sets the one alarm of this object to when the next may have to, or a summary is due. */
@@ -240,7 +244,10 @@ export class Swarm extends DurableObject<Environment> implements SwarmObjectPort
     const result = await answer;
     const expiry = this.#part.expire() ?? Infinity;
     if (!this.#part.populated) return result;
-    if (this.#part.isRoot) this.#summary ??= Date.now() + this.#interval;
+    this.#alarm ??= (await this.ctx.storage.getAlarm()) ?? undefined;
+    // An alarm from before an eviction was set for the last summary at the latest: requests that come just after one eviction and
+    // before the next would put both off for ever.
+    if (this.#part.isRoot) this.#summary ??= Math.min(Date.now() + this.#interval, this.#alarm ?? Infinity);
     const due = Math.min(expiry, this.#summary ?? Infinity);
     if (due < (this.#alarm ?? Infinity)) {
       this.#alarm = due;

@@ -1,6 +1,6 @@
 import { env, exports } from "cloudflare:workers";
-import { abortAllDurableObjects, runDurableObjectAlarm } from "cloudflare:test";
-import { describe, expect, test } from "vitest";
+import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { signGrant } from "../../src/tracker/auth/grant.ts";
 import { KEYS, PUBLISHERS } from "../tracker/publishers.ts";
 import { connect, enrol, openSocket, report, unique } from "./tracker.ts";
@@ -21,7 +21,15 @@ async function manage(path: string, method = "GET", body?: object): Promise<[num
 
 const worker = (request: Request): Promise<Response> => exports.default.fetch(request);
 
+/** The swarms that the registry knows. */
+async function known(): Promise<readonly string[]> {
+  const [, { swarms }] = await manage("/swarms?limit=1000");
+  return (swarms as { swarmId: string }[]).map(({ swarmId }) => swarmId);
+}
+
 describe("operation in workerd", () => {
+  afterEach(() => void vi.useRealTimers());
+
   test("a swarm's alarm tells the registry, which adds up; nothing of it is on a request's path", async () => {
     const [first, second] = [unique("peer"), unique("peer")];
     const token = await enrol(first, "bb91", "SEED");
@@ -68,6 +76,55 @@ describe("operation in workerd", () => {
     expect((await connect(unique("base"), [`JOIN LEECH ${swarmId}`])).status).toBe(200);
     expect(typeof (await openSocket(swarmId, peer, registration.token))).toBe("object");
     expect((await manage(`/swarms/${swarmId}`))[1]).toMatchObject({ members: 2, publisher: PUBLISHERS[0] });
+  });
+
+  test("the alarm that is to tell the registry is not put off by requests that each come after an eviction", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const peer = unique("peer");
+    const registration = { token: await enrol(peer, "cc11") };
+    const alarm = (): Promise<number | null> =>
+      runInDurableObject(env.SWARM.getByName("cc11"), (_, { storage }) => storage.getAlarm());
+    const first = await alarm();
+    for (let round = 0; round < 3; round += 1) {
+      await abortAllDurableObjects();
+      vi.setSystemTime(Date.now() + 30_000);
+      await report(peer, { stats: [{ swarmId: "cc11" }], registration });
+    }
+    expect(await alarm()).toBe(first);
+    vi.setSystemTime(first ?? 0);
+    expect(await runDurableObjectAlarm(env.SWARM.getByName("cc11"))).toBe(true);
+    await vi.waitFor(async () => expect(await known()).toContain("cc11"));
+  });
+
+  const ends: Record<string, (peerId: string, swarmId: string) => Promise<unknown>> = {
+    "its last member has left": (peerId, swarmId) => connect(peerId, [`LEAVE LEECH ${swarmId}`]),
+    "an operator has closed it": (_, swarmId) => manage(`/swarms/${swarmId}`, "DELETE"),
+    "its last member was silent": async (peerId) => {
+      vi.setSystemTime(Date.now() + 130_000);
+      await runDurableObjectAlarm(env.PEER.getByName(peerId));
+    },
+  };
+  test.each(Object.entries(ends).map(([how, end], at) => [how, end, `cc1${at + 2}`] as const))(
+    "the registry forgets a swarm when %s, after an eviction too",
+    async (_, end, swarmId) => {
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+      const peer = unique("peer");
+      await connect(peer, [`JOIN LEECH ${swarmId}`]);
+      await manage(`/swarms/${swarmId}`);
+      expect(await known()).toContain(swarmId);
+      await abortAllDurableObjects();
+      await end(peer, swarmId);
+      await vi.waitFor(async () => expect(await known()).not.toContain(swarmId));
+    },
+  );
+
+  test("the registry forgets a swarm whose last member is found silent when a summary is due", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    await enrol(unique("peer"), "cc15");
+    await manage("/swarms/cc15");
+    vi.setSystemTime(Date.now() + 3_600_000);
+    await runDurableObjectAlarm(env.SWARM.getByName("cc15"));
+    await vi.waitFor(async () => expect(await known()).not.toContain("cc15"));
   });
 
   test("without the token there is nothing to see", async () => {
