@@ -54,9 +54,9 @@ export const MIN_GZIP = 2048;
 export const DEFAULT_PEERS = 20;
 /** Members of one swarm object: about 1 KiB each, and a Durable Object has 128 MiB (a hot swarm is several objects). */
 export const MAX_MEMBERS = 50_000;
-/** Signals that one socket may send at once: offers and candidates for a whole peer list. */
+/** Signals that one member may send at once: offers and candidates for a whole peer list. */
 export const SIGNAL_BURST = 300;
-/** Signals per second that one socket may send in the long run. */
+/** Signals per second that one member may send in the long run. */
 export const SIGNAL_RATE = 20;
 /** Longest time that a poll is held open, s: proxies end requests that are silent for 30 s. */
 export const MAX_POLL_WAIT = 25;

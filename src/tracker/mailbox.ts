@@ -3,7 +3,7 @@ import { pollCodec } from "./encodings.ts";
 import { malformed, type RefusalCode, STATUS, TrackerError } from "./errors.ts";
 import { refuse } from "./exchange.ts";
 import { BODY_TIMEOUT, type Limits } from "./limits.ts";
-import { type Signal, SignalAllowance, type SignalCodec, type SignalMessage } from "./signal.ts";
+import type { Signal, SignalCodec, SignalMessage } from "./signal.ts";
 
 /** A mailbox that nobody has asked for one poll and so long is closed, ms: a slow way back. */
 const LAPSE_MS = 15_000;
@@ -21,6 +21,8 @@ export interface MailboxHost {
   opened(peerId: string): readonly string[];
   /** A member has not asked for so long that it can no longer be reached this way. */
   lapsed(peerId: string): void;
+  /** Takes one signal of what a member may send; false when there is none left. */
+  maySend(from: string): boolean;
   /** Hands what a member says to another one of the swarm; calls `gone`, now or later, when it cannot be. */
   send(from: string, signal: Signal, gone: () => void): void;
   /** Milliseconds since 1970. */
@@ -31,7 +33,6 @@ export interface MailboxHost {
 
 interface Mailbox {
   readonly session: string;
-  readonly allowance: SignalAllowance;
   /** Messages that the member has not said to have received, oldest first. */
   readonly messages: SignalMessage[];
   /** Messages that it has received. */
@@ -100,7 +101,7 @@ export class Mailboxes {
       if (!this.#host.admits(peerId, poll.token)) return refuse("forbidden", "Peer not registered");
       const box = this.#open(peerId, poll.session);
       if (box === undefined) return refuse("forbidden", "No such session");
-      for (const signal of poll.signals) this.#relay(peerId, box, signal);
+      for (const signal of poll.signals) this.#relay(peerId, signal);
       if (poll.wait === 0) return reply(codec, box.session, []);
       this.#drop(box, poll.received);
       if (box.messages.length === 0) await held(box, Math.min(poll.wait, limits.pollWait) * 1000);
@@ -123,7 +124,6 @@ export class Mailboxes {
       this.delete(peerId);
       box = {
         session: this.#host.newSession(),
-        allowance: new SignalAllowance(now, this.#host.limits),
         messages: [],
         received: 0,
         size: 0,
@@ -141,8 +141,8 @@ export class Mailboxes {
     return box;
   }
 
-  #relay(from: string, box: Mailbox, signal: Signal): void {
-    if (!box.allowance.take(this.#host.now())) throw new TrackerError("unavailable", "Too many signals");
+  #relay(from: string, signal: Signal): void {
+    if (!this.#host.maySend(from)) throw new TrackerError("unavailable", "Too many signals");
     this.#host.send(from, signal, () => this.put(from, { gone: signal.to }));
   }
 

@@ -136,7 +136,7 @@ export function receiveSignal(codec: SignalCodec, message: unknown): Signal | Cl
   }
 }
 
-/** How many signals one socket may still send: a bucket that fills at a steady rate. */
+/** How many signals one member may still send: a bucket that fills at a steady rate. */
 export class SignalAllowance {
   readonly #limits: Limits;
   #left: number;

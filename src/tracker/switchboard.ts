@@ -42,7 +42,8 @@ export class Switchboard {
   readonly #limits: Limits;
   readonly #roster: () => Roster;
   readonly #mailboxes: Mailboxes;
-  readonly #allowances = new WeakMap<SignalSocket, SignalAllowance>();
+  /** Of members that have signalled: a new socket or session is no new allowance. */
+  readonly #allowances = new Map<string, SignalAllowance>();
   #delivered = 0;
 
   /** @param roster - asked for with each message, because it is made with this */
@@ -60,6 +61,7 @@ export class Switchboard {
       lapsed: (peerId) => {
         if (host.sockets(peerId).length === 0) roster().closed(peerId);
       },
+      maySend: (from) => this.#maySend(from),
       send: (from, signal, gone) => this.#send(from, signal, gone),
       now: () => host.now(),
       newSession: () => host.newToken(),
@@ -84,10 +86,7 @@ export class Switchboard {
 
   /** A message from a member's socket that is open. */
   receive(socket: SignalSocket, from: string, message: unknown): void {
-    const now = this.#host.now();
-    const allowance = this.#allowances.get(socket) ?? new SignalAllowance(now, this.#limits);
-    this.#allowances.set(socket, allowance);
-    if (!allowance.take(now)) {
+    if (!this.#maySend(from)) {
       socket.close(CLOSE.tooMany, "too many signals");
       return;
     }
@@ -112,6 +111,7 @@ export class Switchboard {
   /** A member's registration has ended, or is at another object from now on. */
   ended(peerId: string, moved?: true): void {
     this.#mailboxes.delete(peerId);
+    this.#allowances.delete(peerId);
     if (moved) this.#closeAll(peerId, CLOSE.moved, "swarm has grown");
     else this.#closeAll(peerId, CLOSE.ended, "registration ended");
   }
@@ -131,6 +131,14 @@ export class Switchboard {
     const count = this.#delivered;
     this.#delivered = 0;
     return count;
+  }
+
+  /** Takes one signal of what a member may send. */
+  #maySend(from: string): boolean {
+    const now = this.#host.now();
+    const allowance = this.#allowances.get(from) ?? new SignalAllowance(now, this.#limits);
+    this.#allowances.set(from, allowance);
+    return allowance.take(now);
   }
 
   /** Hands a signal to a member of the swarm, wherever it is; calls `gone`, now or later, when it cannot or may not be. */
