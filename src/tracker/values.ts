@@ -11,7 +11,7 @@ const VISIBLE = /^[\x21-\x7e]+$/u;
 const VIEW = 13;
 
 /** The same text, which does not keep alive what it is a part of: a name of 20 characters would hold its body of 64 KiB. */
-const detached = (text: string): string => (text.length < VIEW ? text : ` ${text}`.slice(1));
+export const detached = (text: string): string => (text.length < VIEW ? text : ` ${text}`.slice(1));
 
 /** `value` if it is one of `allowed`, compared with case. @throws TrackerError "malformed". */
 export function oneOf<const T extends string>(value: unknown, allowed: readonly T[], what: string): T {

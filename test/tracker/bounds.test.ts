@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { MAX_RANGES } from "../../src/tracker/limits.ts";
 import type { StatReport, TrackerResponse } from "../../src/tracker/messages.ts";
 import { LocalObjects } from "./objects.ts";
+import { register, tracker } from "./service.ts";
 import { CODECS, JOIN, JSON_TYPE, REPORT, send, XML } from "./post.ts";
 
 /** What one peer can make the tracker keep. */
@@ -44,6 +45,20 @@ const padded: Record<string, (text: string) => string> = {
   "in an address": (text) => text.replace("long name", `long name${BLANKS}.`),
 };
 const BLANKS = " ".repeat(60_000);
+
+test("the address that a proxy names does not keep what a peer has written before it", async () => {
+  const { url } = await tracker({ parameters: { SOURCE_HEADER: "X-Source", REQUEST_RATE: "0" } });
+  const join = (index: number): ReturnType<typeof register> =>
+    register(url, `peer-${index}`, { source: `${"x".repeat(14_000)}, 198.51.100.${100 + (index % 100)}` });
+  // The first requests make what is made once.
+  for (let index = 0; index < 50; index += 1) await join(index);
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  for (let index = 50; index < 350; index += 1) await join(index);
+  collectGarbage();
+  const each = (process.memoryUsage().heapUsed - before) / 300;
+  expect(each).toBeLessThan(10_000);
+});
 
 describe.each([XML, JSON_TYPE])("a request in %s whose body is mostly blanks", (type) => {
   test.each(Object.entries(padded))("does not keep it in memory: %s", (_, pad) => {

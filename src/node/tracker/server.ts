@@ -10,6 +10,7 @@ import { type Answer, REASON_HEADER } from "../../tracker/exchange.ts";
 import { MAX_SIGNAL, MAX_URI } from "../../tracker/limits.ts";
 import type { Parameters } from "../../tracker/parameters.ts";
 import { after, attempt, type Soon } from "../../tracker/soon.ts";
+import { detached } from "../../tracker/values.ts";
 import { CommandError } from "../publish/command-error.ts";
 import { toInquiry, toRequest } from "./request.ts";
 import type { LocalSwarm } from "./swarm.ts";
@@ -154,7 +155,8 @@ function sourceOf({ headers, socket }: IncomingMessage, header: string): string 
   // A proxy appends what it saw: only the last entry of a list is its own.
   const told = typeof stated === "string" ? stated.split(",").at(-1)?.trim() : undefined;
   const source = told ?? socket.remoteAddress ?? "0.0.0.0";
-  return source.startsWith("::ffff:") ? source.replace(/^::ffff:(?=\d+\.)/u, "") : source;
+  // Members are kept with it, and the rest of a list is whatever a peer has written into the field.
+  return detached(source.startsWith("::ffff:") ? source.replace(/^::ffff:(?=\d+\.)/u, "") : source);
 }
 
 /** A request that is too slow or not HTTP: 408 or 400 with an empty body (Appendix B.4 knows no 431). */
