@@ -51,6 +51,8 @@ const SPARE_SHARE = 2;
 const BUSY_SHARE = 5 / 8;
 /** Offers answered in any such time, since each costs a connection object whatever becomes of it: 16 in 10 s. */
 const OFFERS_MAX = 16;
+/** Of them, what one member may have; who looks for us after a failure offers every 5 s at most. */
+const OFFERS_EACH = 4;
 const OFFERS_MS = 10_000;
 const PEER_ID_MAX = 128;
 
@@ -97,7 +99,7 @@ export class Neighbourhood {
   #online = false;
   #closed = false;
   /** Offers answered since `offersFrom`, ms. */
-  #offers = 0;
+  readonly #offers = new Map<string, number>();
   #offersFrom = -Infinity;
 
   constructor(options: NeighbourhoodOptions) {
@@ -193,7 +195,7 @@ export class Neighbourhood {
     // Glare: the lower Peer-ID's offer stands, and its owner waits for our answer.
     if (current?.initiator && current.openedAt === undefined && this.#options.self < from) return;
     // Otherwise whoever offers has no link any more, or never had one: this offer takes the place of what we have.
-    const room = (current !== undefined || this.#mayAccept()) && this.#mayAnswer();
+    const room = (current !== undefined || this.#mayAccept()) && this.#mayAnswer(from);
     const member = room ? this.#member(from) : undefined;
     if (!member) {
       this.#options.relay(from, { type: "refuse", attempt: offer.attempt });
@@ -302,13 +304,18 @@ export class Neighbourhood {
   }
 
   /** Counts an offer; false if there were too many lately. */
-  #mayAnswer(): boolean {
+  #mayAnswer(from: string): boolean {
     const now = performance.now();
     if (now - this.#offersFrom > OFFERS_MS) {
       this.#offersFrom = now;
-      this.#offers = 0;
+      this.#offers.clear();
     }
-    return ++this.#offers <= OFFERS_MAX;
+    const own = this.#offers.get(from) ?? 0;
+    let all = 0;
+    for (const count of this.#offers.values()) all += count;
+    if (own >= OFFERS_EACH || all >= OFFERS_MAX) return false;
+    this.#offers.set(from, own + 1);
+    return true;
   }
 
   /** The member of this name, new if need be. */

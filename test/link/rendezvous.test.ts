@@ -309,8 +309,7 @@ describe("rendezvous", () => {
     town.relist();
     for (let i = 0; i < 200; i++) town.say("b", "a", offer(i.toString(16).padStart(8, "0")));
     await pass(100);
-    expect(town.relayed.filter(({ payload }) => payload.type === "answer")).toHaveLength(16);
-    await pass(10_000);
+    expect(town.relayed.filter(({ payload }) => payload.type === "answer")).toHaveLength(4);
     const c = town.join("c", { maxNeighbours: 2 });
     town.say("c", "a", offer("00000000"));
     await pass(100);
