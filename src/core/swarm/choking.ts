@@ -17,6 +17,8 @@ export interface ChokingHost {
 const COMPARED_RANGES = 64;
 /** What was exchanged longer ago than this counts little, ms. */
 const MEMORY_MS = 20_000;
+/** Links whose account is kept after their channel has closed, the latest: who opens another one does not begin anew. */
+const CLOSED_KEPT = 256;
 
 /** Bytes and how many of late: what is old fades. */
 class Flow {
@@ -48,6 +50,8 @@ export class Choking {
   readonly #host: ChokingHost;
   readonly #choker: Choker;
   readonly #accounts = new Map<Connection, Account>();
+  /** What was exchanged on closed channels, by link. */
+  readonly #kept = new Map<string, Pick<Account, "up" | "down">>();
   #reviewAt: Millis = Infinity;
   #rewards: true | undefined;
 
@@ -58,12 +62,20 @@ export class Choking {
 
   /** A channel is open. */
   opened(connection: Connection, now: Millis): void {
-    this.#accounts.set(connection, { since: now, activeAt: now, up: new Flow(), down: new Flow() });
+    const { up, down } = this.#kept.get(connection.link) ?? { up: new Flow(), down: new Flow() };
+    this.#accounts.set(connection, { since: now, activeAt: now, up, down });
     this.review(now, connection);
   }
 
   closed(connection: Connection): void {
-    if (this.#accounts.delete(connection) && !connection.choking) this.#reviewAt = Math.min(this.#reviewAt, 0);
+    const account = this.#accounts.get(connection);
+    if (account === undefined) return;
+    this.#accounts.delete(connection);
+    if (!connection.choking) this.#reviewAt = Math.min(this.#reviewAt, 0);
+    this.#kept.delete(connection.link);
+    this.#kept.set(connection.link, account);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > CLOSED_KEPT) this.#kept.delete(oldest!);
   }
 
   /** Content bytes went out to a peer. */
