@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { encodeDatagram } from "../../src/core/codec/datagram.ts";
 import { Endpoint, type Input } from "../../src/core/swarm/endpoint.ts";
 import { digest, join, makeContent, seeded } from "./simulator.ts";
-import { Stage } from "./stage.ts";
+import { Puppet, Stage } from "./stage.ts";
 
 test("two swarms share one link, each on a channel of its own (RFC 7574 §3.11)", () => {
   const contents = [1, 2].map((seed) => makeContent(50_000, 1_024, seeded(seed)));
@@ -70,4 +70,22 @@ test("a peer that is sent to itself does not talk to itself", () => {
   expect(reflected).toBe(4);
   expect(stage.told("opened")).toEqual([]);
   expect(stage.told("closed")).toMatchObject([{ reason: "no-answer" }]);
+});
+
+test.each([
+  ["over few links", 9, 31],
+  ["over many links", 400, 1],
+])("RFC 7574 §13.6.1 HS.1: whoever opens channels without end, %s, keeps no newcomer out", (_, links, each) => {
+  const stage = new Stage(makeContent(5_000, 1_024, seeded(1))).hold();
+  const first = new Puppet(stage, "first").open();
+  for (let link = 0; link < links; link++) {
+    const bad = new Puppet(stage, `bad${link}`);
+    for (bad.channel = 1; bad.channel <= each; bad.channel++) bad.begin();
+  }
+  const newcomer = new Puppet(stage, "newcomer").open();
+  for (const puppet of [first, newcomer]) {
+    puppet.ask(0);
+    expect(puppet.received().map(({ type }) => type)).toContain("DATA");
+  }
+  expect([...stage.swarm.connections].length).toBeLessThanOrEqual(258);
 });

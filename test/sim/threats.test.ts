@@ -36,7 +36,7 @@ describe("RFC 7574 §13.6", () => {
       const net = new Simulator(seed, WEATHER);
       const [good, victim] = [net.join("good", content.options), net.join("victim", content.options)];
       good.seed(content);
-      const attackers = Array.from({ length: 40 }, (_, i) =>
+      const attackers = Array.from({ length: 80 }, (_, i) =>
         net.join(`bad${i}`, content.options, { uplink: Infinity }),
       );
       const options = handshakeOptions(content.options.metadata, true, false);

@@ -59,8 +59,9 @@ export interface EndpointOptions {
 
 /** Channels that a link may have at a time: no neighbour needs more swarms with us at once. */
 const MAX_CHANNELS_PER_LINK = 32;
-/** Channels in all links whose handshake is not complete. */
+/** Of the latest channels that were opened to us so many may be half open, and so many of a link and swarm; the oldest gives way to a newcomer. */
 const MAX_HALF_OPEN = 256;
+const MAX_HALF_OPEN_PER_LINK = 4;
 /** Closed channels of a link that are remembered, so that a peer which missed the closing is told. */
 const CLOSED_KEPT = 4;
 
@@ -80,6 +81,8 @@ export class Endpoint {
   readonly #swarms = new Map<string, Swarm>();
   readonly #links = new Map<string, LinkState>();
   readonly #micros: (now: Millis) => bigint;
+  /** The latest channels that were opened to us, oldest first; most are open by now. */
+  readonly #answered = new Set<Connection>();
   #out: Output[] = [];
   #wakeAt: Millis = Infinity;
 
@@ -257,11 +260,13 @@ export class Endpoint {
       if (mine.channel <= handshake.channel) return;
       mine.close("replaced", now);
     }
-    if (!this.#hasRoom(link)) return;
+    if (!this.#makeRoom(link, swarm, now)) return;
     const haves = others.filter(({ type }) => type === "HAVE");
     const rest = swarm.bytes?.fromWire(haves) ?? haves;
     // A channel that is in use stays so until the third datagram: a stray HANDSHAKE must not end it (RFC 7574 §13.1.3).
-    this.#open(link, swarm, false, now).greet(handshake, rest, now);
+    const connection = this.#open(link, swarm, false, now);
+    this.#answered.add(connection);
+    connection.greet(handshake, rest, now);
   }
 
   #refuse(link: LinkState, handshake: Handshake): void {
@@ -277,17 +282,23 @@ export class Endpoint {
     for (const { connection } of state.channels.values()) connection.close("misbehaving", now);
   }
 
-  #hasRoom(link: LinkState): boolean {
+  /** Room for one more channel that somebody opens; there is none where a link has too many that are open. */
+  #makeRoom(link: LinkState, swarm: Swarm, now: Millis): boolean {
+    const ofLink = [...link.channels.values()]
+      .filter((entry) => entry.swarm === swarm)
+      .map(({ connection }) => connection);
+    const halfOpen = ofLink.filter(({ state }) => state === "answering");
+    if (halfOpen.length >= MAX_HALF_OPEN_PER_LINK) this.#giveWay(halfOpen[0]!, now);
     forgetClosed(link);
-    return link.channels.size < MAX_CHANNELS_PER_LINK && this.#halfOpen() < MAX_HALF_OPEN;
+    if (link.channels.size >= MAX_CHANNELS_PER_LINK) return false;
+    const [oldest] = this.#answered;
+    if (this.#answered.size >= MAX_HALF_OPEN) this.#giveWay(oldest!, now);
+    return true;
   }
 
-  #halfOpen(): number {
-    let count = 0;
-    for (const swarm of this.#swarms.values()) {
-      for (const connection of swarm.connections) if (connection.state === "answering") count++;
-    }
-    return count;
+  #giveWay(connection: Connection, now: Millis): void {
+    this.#answered.delete(connection);
+    if (connection.state === "answering") connection.close("replaced", now);
   }
 
   #wake(): void {

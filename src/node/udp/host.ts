@@ -1,3 +1,4 @@
+import type { CloseReason } from "../../core/connection/outputs.ts";
 import type { ChannelSettings } from "../../core/connection/settings.ts";
 import type { Input } from "../../core/swarm/endpoint.ts";
 import { peerExchange } from "../../core/swarm/pex.ts";
@@ -44,6 +45,9 @@ export const UDP_SETTINGS = {
  * can lie all the same, so they are few, and an address is not tried again at once.
  */
 const LISTED = { few: MAX_INTRODUCED, forgetMs: 60_000 };
+
+/** Why a channel ends that never was open: its link keeps no address from others. */
+const NEVER_THERE: ReadonlySet<CloseReason> = new Set(["no-answer", "replaced"]);
 
 /** The system's clock; what the socket has received already comes before `soon`. */
 const nodeClock: Clock = { ...systemClock, soon: (work) => void setImmediate(work) };
@@ -138,6 +142,8 @@ export class UdpHost {
     const refused = news.type === "closed" ? news.reason === "refused" : news.type === "rejected";
     if (refused && this.#named.has(news.link)) this.#refusals.set(news.link, (this.#refusals.get(news.link) ?? 0) + 1);
     if (news.type === "closed" && this.#named.has(news.link)) this.#reopen(news.link);
+    else if (news.type === "closed" && NEVER_THERE.has(news.reason) && this.swarm.connection(news.link) === undefined)
+      this.#host.drop(news.link);
     if (news.type === "closed") {
       this.#introductions.ended(news.link, nodeClock.now());
       this.#listed.ended(news.link, nodeClock.now());

@@ -2,6 +2,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { isIPv4, isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
+import { normalised } from "../../core/connection/peer-address.ts";
 import type { Link } from "../../engine/ports.ts";
 import { CommandError } from "../publish/command-error.ts";
 import { formatAddress, type UdpAddress } from "./address.ts";
@@ -11,6 +12,8 @@ import { octetsOf } from "./octets.ts";
 const MAX_DATAGRAM = 65_507;
 /** Remote addresses that have a link at a time; strangers beyond it are not heard. */
 export const MAX_ADDRESSES = 1_024;
+/** … and of them so many of one host, or of one IPv6 network, whose hosts have addresses without end. */
+export const MAX_ADDRESSES_PER_HOST = 32;
 /** What the system keeps for us while we are busy, bytes, as far as it allows: windows of several peers. */
 const BUFFER_BYTES = 4 * 2 ** 20;
 /** What may wait in the process for the system to take it, bytes; beyond it datagrams are lost. */
@@ -26,6 +29,8 @@ export class UdpSocket {
   readonly traffic = { sent: 0, received: 0 };
   readonly #socket: Socket;
   readonly #links = new Map<string, Link>();
+  /** How many of the links lead to each host. */
+  readonly #perHost = new Map<string, number>();
   readonly #v6: boolean;
 
   private constructor(socket: Socket) {
@@ -91,6 +96,7 @@ export class UdpSocket {
   }
 
   #add(id: string, address: string, port: number): Link {
+    const host = hostKey(address);
     const link: Link = {
       id,
       maxDatagram: MAX_DATAGRAM,
@@ -100,13 +106,21 @@ export class UdpSocket {
       close: () => {
         if (this.#links.get(id) !== link) return;
         this.#links.delete(id);
+        this.#count(host, -1);
         link.onClose?.();
       },
       onDatagram: undefined,
       onClose: undefined,
     };
     this.#links.set(id, link);
+    this.#count(host, 1);
     return link;
+  }
+
+  #count(host: string, change: number): void {
+    const count = (this.#perHost.get(host) ?? 0) + change;
+    if (count === 0) this.#perHost.delete(host);
+    else this.#perHost.set(host, count);
   }
 
   #send(head: Uint8Array, payload: Uint8Array | undefined, address: string, port: number): void {
@@ -121,6 +135,17 @@ export class UdpSocket {
     const id = formatAddress({ host, port });
     const link = this.#links.get(id);
     if (link !== undefined) link.onDatagram?.(datagram);
-    else if (this.#links.size < MAX_ADDRESSES && this.onStranger) this.onStranger(this.#add(id, host, port), datagram);
+    else if (this.onStranger && this.#hasRoom(host)) this.onStranger(this.#add(id, host, port), datagram);
   }
+
+  #hasRoom(host: string): boolean {
+    if (this.#links.size >= MAX_ADDRESSES) return false;
+    return (this.#perHost.get(hostKey(host)) ?? 0) < MAX_ADDRESSES_PER_HOST;
+  }
+}
+
+/** What all addresses of one host have in common: an IPv4 address, also behind "::ffff:", or the first half of an IPv6 one. */
+export function hostKey(host: string): string {
+  const { address } = normalised({ address: octetsOf(host), port: 0 });
+  return (address.length === 4 ? address : address.subarray(0, 8)).join();
 }
