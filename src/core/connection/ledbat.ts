@@ -7,6 +7,8 @@ const GAIN = 1;
 /** Minima of the one-way delay are kept for this many minutes, so that a new route or a drifting clock is noticed (RFC 6817 §2.4.2). */
 const BASE_HISTORY = 10;
 const MINUTE_MS = 60_000;
+/** After so many impossible samples in a row it is the base that is wrong, as after a clock was set. */
+const REFUSALS = 8;
 /** Latest samples, none older than a round trip, of which the least counts: one late wake-up of the peer is no queue. */
 const CURRENT_FILTER = 4;
 /** The window never falls below this many segments … (RFC 6817 §2.5, MIN_CWND) */
@@ -25,6 +27,8 @@ export class Ledbat {
   /** Least one-way delay of each of the last minutes, ms, newest last; its zero point is anywhere, since clocks differ. */
   readonly #base: number[] = [];
   #minute = -Infinity;
+  /** The latest samples, as far as they were left out. */
+  readonly #refused: number[] = [];
   readonly #current: { readonly delay: number; readonly at: Millis }[] = [];
   #window: number;
   /** Below it the window doubles with each round trip: slow start (RFC 5681 §3.1). */
@@ -84,15 +88,22 @@ export class Ledbat {
 
   /** Returns whether the sample counts. */
   #sample(delay: number, elapsed: Millis, now: Millis): boolean {
-    const least = this.#base.length === 0 ? delay : Math.min(...this.#base);
-    if (delay - least > elapsed) return false;
     const minute = Math.floor(now / MINUTE_MS);
+    if (minute - this.#minute >= BASE_HISTORY) this.#base.length = 0;
+    const least = this.#base.length === 0 ? delay : Math.min(...this.#base);
+    if (delay - least > elapsed) {
+      if (this.#refused.push(delay) < REFUSALS) return false;
+      this.#base.length = this.#current.length = 0;
+      this.#minute = -Infinity;
+    }
+    const lowest = Math.min(delay, ...this.#refused);
+    this.#refused.length = 0;
     if (minute === this.#minute) {
       const last = this.#base.length - 1;
       this.#base[last] = Math.min(this.#base[last]!, delay);
     } else {
       this.#minute = minute;
-      this.#base.push(delay);
+      this.#base.push(lowest);
       if (this.#base.length > BASE_HISTORY) this.#base.shift();
     }
     this.#current.push({ delay, at: now });
