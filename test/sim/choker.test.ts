@@ -9,6 +9,7 @@ import {
   type Choker,
   type ChokerPeer,
 } from "../../src/core/swarm/choker.ts";
+import type { Message } from "../../src/core/codec/messages.ts";
 import { makeContent, seeded, Simulator, type SimPeer, type Weather } from "./simulator.ts";
 import { chunksOf, only, Puppet, Stage } from "./stage.ts";
 
@@ -168,6 +169,27 @@ describe("openSlots", () => {
     stage.reading = true;
     first.ask(20);
     expect(chunksOf(first.received(), "DATA")).toEqual([20]);
+  });
+
+  test("UNCHOKE is repeated until the peer asks, since it may be lost, also while other things go to it", () => {
+    const stage = new Stage(content, { choker: openSlots(1), settings: { keepAliveMs: 3_000 } }).hold();
+    const first = new Puppet(stage, "first").open();
+    const second = new Puppet(stage, "second").open();
+    first.send({ type: "HANDSHAKE", channel: 0, options: {} });
+    expect(words(second)).toEqual(["UNCHOKE"]);
+    /** With an answer to something each second. */
+    const busy = (): Message[] => {
+      for (let i = 0; i < 10; i++) {
+        stage.swarm.connection("second")!.announce({ start: i, end: i });
+        stage.swarm.touch(stage.swarm.connection("second")!);
+        stage.step({ type: "settle" });
+        stage.pass(1_000);
+      }
+      return second.received();
+    };
+    expect(only(busy(), "UNCHOKE")).toHaveLength(3);
+    second.ask(0);
+    expect(only(busy(), "UNCHOKE")).toEqual([]);
   });
 
   test("a peer that serves nobody chokes all, and unchokes those who have a slot when it serves again", () => {

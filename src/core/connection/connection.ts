@@ -45,6 +45,8 @@ export class Connection implements Sender {
   /** It holds more that we do not hold than when the host was last told. */
   #learned = false;
   #hasChoked = false;
+  /** When the peer is told again that it may ask, whatever else goes out: it has not asked since, so that may be lost. */
+  #restateAt: Millis = Infinity;
   #rejected = false;
   /** Where the next repetition of our HAVEs begins. */
   #repeatFrom = 0;
@@ -86,7 +88,7 @@ export class Connection implements Sender {
       // A repeat: our answer was lost. Anything but a repeat is ignored (RFC 7574 §8.2).
       if (message.channel !== outbox.channel) return;
       if (this.state === "answering") this.#shake(now);
-      else if (this.#initiator) this.#restate();
+      else if (this.#initiator) this.#restate(now);
       return;
     }
     outbox.channel = message.channel;
@@ -164,10 +166,11 @@ export class Connection implements Sender {
   }
 
   /** Lets the peer ask, or not. */
-  setChoking(choking: boolean): void {
+  setChoking(choking: boolean, now: Millis): void {
     if (choking === this.choking || this.state !== "established") return;
     this.choking = choking;
     this.#hasChoked = true;
+    this.#restateAt = choking ? Infinity : now + this.#host.settings.keepAliveMs;
     this.upload.clear();
     this.#outbox.push({ type: choking ? "CHOKE" : "UNCHOKE" });
   }
@@ -219,6 +222,7 @@ export class Connection implements Sender {
           this.upload.timeoutAt,
           this.#outbox.dueAt,
           this.#outbox.lastSent + settings.keepAliveMs,
+          this.#restateAt,
           this.#deadAt,
         );
       case "closed":
@@ -243,7 +247,7 @@ export class Connection implements Sender {
     const expired = this.download.expire(now);
     for (const range of toRanges(expired)) this.#outbox.pushChunks("CANCEL", range);
     if (expired.length > 0) this.#host.released(expired);
-    if (now >= this.#outbox.lastSent + settings.keepAliveMs) this.#restate();
+    if (now >= Math.min(this.#outbox.lastSent + settings.keepAliveMs, this.#restateAt)) this.#restate(now);
     return true;
   }
 
@@ -328,6 +332,7 @@ export class Connection implements Sender {
       this.#outbox.push({ type: "CHOKE" });
       return;
     }
+    this.#restateAt = Infinity;
     const last = (this.#host.verifier.chunkCount ?? 0) - 1;
     if (chunks.start <= last) this.upload.request({ start: chunks.start, end: Math.min(chunks.end, last) }, now);
   }
@@ -360,8 +365,9 @@ export class Connection implements Sender {
    * Sends a keep-alive, or better what may have been lost and nobody acknowledges: the HAVEs that the peer has a use for,
    * and whether we choke it. Also the answer to a peer that missed our third datagram.
    */
-  #restate(): void {
+  #restate(now: Millis): void {
     const outbox = this.#outbox;
+    if (this.#restateAt < Infinity) this.#restateAt = now + this.#host.settings.keepAliveMs;
     if (this.#hasChoked) outbox.push({ type: this.choking ? "CHOKE" : "UNCHOKE" });
     let room = MAX_REPEATED_HAVES;
     for (const range of this.#host.have) {

@@ -128,7 +128,7 @@ export class Choking {
       const choking = !choice.served.has(peer);
       if (choking !== peer.choked) this.#accounts.get(connection)!.since = now;
       if (choking === connection.choking) continue;
-      connection.setChoking(choking);
+      connection.setChoking(choking, now);
       this.#host.touch(connection);
     }
   }
