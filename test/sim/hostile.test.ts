@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Message } from "../../src/core/codec/messages.ts";
 import { MAX_HAVE_RANGES, MAX_PENDING_HASHES, MAX_REQUEST_RANGES } from "../../src/core/connection/settings.ts";
+import { attack } from "./siege.ts";
 import { join, makeContent, seeded, Simulator, type Content, type SimPeer, type Weather } from "./simulator.ts";
 import { chunksOf, only, Puppet, Stage } from "./stage.ts";
 
@@ -29,6 +30,12 @@ function siege(seed: number, spoil: (bad: SimPeer, net: Simulator, viewer: SimPe
 const rejected = (peer: SimPeer): string[] =>
   peer.outputs.flatMap((output) => (output.type === "rejected" ? [output.link] : []));
 
+/** A content of which peers know no more than the root. */
+function rootOnly(of: Content): Content {
+  const { chunkCount: _, ...metadata } = of.options.metadata;
+  return { ...of, options: { ...of.options, metadata } };
+}
+
 /** How long something takes, ms of this machine. */
 function timed(run: () => void): number {
   const started = performance.now();
@@ -48,6 +55,54 @@ describe("a peer that sends what is wrong", () => {
     });
     expect(rejected(viewer)).toEqual(["bad"]);
     expect(viewer.swarm.connection("bad")).toBeUndefined();
+  });
+
+  test.each([1, 2, 3])(
+    "another number of chunks, where nobody knows it: honest peers are not dropped (seed %i)",
+    (seed) => {
+      const { viewer } = siege(
+        seed,
+        (bad, net, victim) => {
+          bad.tamper = (head, payload) => (payload === undefined ? head : undefined);
+          const chunks = { start: 0, end: [0, 1, 511][seed - 1]! };
+          attack({ net, bad, victim }, 1, () => [{ type: "INTEGRITY", chunks, hash: content.options.metadata.id }]);
+        },
+        rootOnly(content),
+      );
+      expect(rejected(viewer)).toEqual([]);
+      expect(viewer.swarm.connection("good")?.state).toBe("established");
+    },
+  );
+
+  test.each([
+    [1, 0, [1, 5], []],
+    [2, 1, [4, 6], [1]],
+  ])("nodes of the tree as a chunk, as if there were only %i: they are no content", (count, chunk, nodes, uncles) => {
+    const four = rootOnly(makeContent(4 * 1_024, 1_024, seeded(2)));
+    const stage = new Stage(four);
+    const hash = (bin: number): Uint8Array => four.tree.get(bin)!;
+    const integrity = (start: number, end: number, bin: number): Message => ({
+      type: "INTEGRITY",
+      chunks: { start, end },
+      hash: hash(bin),
+    });
+    const liar = new Puppet(stage, "liar").open();
+    liar.have(chunk, chunk);
+    stage.want(0, 3);
+    expect(chunksOf(liar.received(), "REQUEST")).toEqual([chunk]);
+    liar.send(integrity(0, count - 1, 3), ...uncles.map((bin) => integrity(0, 0, bin)), {
+      ...liar.data(chunk),
+      data: Buffer.concat(nodes.map(hash)),
+    } as Message);
+    expect(stage.told("verified")).toEqual([]);
+    const honest = new Puppet(stage, "honest").open();
+    honest.have(0, 3);
+    for (let i = 0; i < 10; i++) {
+      for (const asked of chunksOf(honest.received(), "REQUEST")) honest.deliver(asked);
+      stage.pass(500);
+    }
+    expect(stage.swarm.complete).toBe(true);
+    four.chunks.forEach((each, i) => expect(Buffer.compare(each, stage.store.get(i)!)).toBe(0));
   });
 
   test("chunks: it is not heard again, whatever it opens", () => {

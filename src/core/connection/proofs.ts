@@ -1,8 +1,8 @@
 import { binLevel, binParent, binRange, binSibling, leafBin, peakBins, rangeBin, type Bin } from "../address/bin.ts";
 import type { ChunkRange } from "../address/range.ts";
 import type { Integrity } from "../codec/messages.ts";
-import type { MerkleTree } from "../integrity/tree.ts";
-import type { Verifier } from "../integrity/verifier.ts";
+import type { MerkleTree, TreeNode } from "../integrity/tree.ts";
+import type { Verdict, Verifier } from "../integrity/verifier.ts";
 import { MAX_PENDING_HASHES } from "./settings.ts";
 
 /** Hashes that are kept without looking whether they are proven: a few datagrams' worth, since each neighbour has as many. */
@@ -16,6 +16,8 @@ export class Proofs {
   readonly #hashes = new Map<Bin, Uint8Array>();
   /** The latest INTEGRITY messages that could be the peaks: contiguous from chunk 0, ever smaller. */
   #run: { bin: Bin; hash: Uint8Array }[] = [];
+  /** Peaks that give the root, as this peer says, where nobody else has said how many chunks there are. */
+  #claim: { readonly peaks: readonly TreeNode[]; readonly chunkCount: number; has(bin: Bin): boolean } | undefined;
   /** How many hashes make it worth while to look for those that are proven by now. */
   #sweepAt = FIRST_SWEEP;
   /** Whether the run has changed since it was tried: each try costs hashing. */
@@ -45,7 +47,7 @@ export class Proofs {
    * Whether the hashes at hand lead from a chunk to a proven node, so that checking it decides. Asked before anything is
    * hashed: a peer that leaves out one hash would otherwise make us compute all others again and again.
    */
-  decide(tree: MerkleTree, chunk: number): boolean {
+  #decide(tree: Pick<MerkleTree, "has" | "chunkCount">, chunk: number): boolean {
     if (chunk >= tree.chunkCount) return true;
     for (let bin = leafBin(chunk); !tree.has(bin); bin = binParent(bin)) {
       const sibling = binSibling(bin);
@@ -54,12 +56,30 @@ export class Proofs {
     return true;
   }
 
-  /** Tries what came so far as the peaks of the content (RFC 7574 §5.6.2). */
-  tryPeaks(verifier: Verifier): boolean {
-    if (verifier.tree !== undefined) return true;
-    if (!this.#untried) return false;
+  /**
+   * Tries what came so far as the peaks of the content (RFC 7574 §5.6.2). Where the chunk count is not known, they are this
+   * peer's claim only, until a chunk is proven under them: others' chunks must not be measured by a liar's.
+   */
+  tryPeaks(verifier: Verifier): void {
+    if (verifier.tree !== undefined || !this.#untried) return;
     this.#untried = false;
-    return verifier.verifyPeaks(this.#run);
+    const peaks = [...this.#run];
+    const chunkCount = verifier.countUnder(peaks);
+    if (chunkCount === undefined) return;
+    if (verifier.expectedCount !== undefined) verifier.verifyPeaks(peaks);
+    else this.#claim = { peaks, chunkCount, has: (bin) => peaks.some((peak) => peak.bin === bin) };
+  }
+
+  /** Checks a chunk of `length` bytes by its hash and what came from this peer. */
+  prove(verifier: Verifier, chunk: number, leaf: Uint8Array, length: number): Verdict {
+    this.tryPeaks(verifier);
+    const { tree } = verifier;
+    const known = tree ?? this.#claim;
+    if (known === undefined || !this.#decide(known, chunk)) return "missing";
+    if (chunk >= known.chunkCount) return "mismatch";
+    return tree === undefined
+      ? verifier.settle(this.#claim!.peaks, chunk, leaf, this.#hashes, length)
+      : verifier.verify(chunk, leaf, this.#hashes);
   }
 
   /** Forgets what is in the tree; amortised over the hashes that were added since the last time. */

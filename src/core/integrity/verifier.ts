@@ -36,12 +36,14 @@ const MAX_PEAKS = Math.log2(MAX_CHUNKS) + 1;
  * unproven is ever stored. No method throws on what a peer may send.
  *
  * With an unknown chunk count a lone peak may claim any level, since the root hash does not say how high the tree is
- * (the RFC's scheme does not separate leaves from inner nodes): give the count wherever the metadata has it.
+ * (the RFC's scheme does not separate leaves from inner nodes): `settle` asks for a chunk under it. Give the count wherever
+ * the metadata has it.
  */
 export class Verifier {
   readonly #root: Uint8Array;
   readonly #hash: HashFunction;
-  readonly #expectedCount: number | undefined;
+  /** How many chunks the content has, if that was given. */
+  readonly expectedCount: number | undefined;
   readonly #makeTree: (chunkCount: number) => MerkleTree;
   #tree: MerkleTree | undefined;
 
@@ -50,7 +52,7 @@ export class Verifier {
     if (root.length !== hash.size) throw new RangeError(`a root of ${root.length} bytes instead of ${hash.size}`);
     this.#root = root;
     this.#hash = hash;
-    this.#expectedCount = chunkCount;
+    this.expectedCount = chunkCount;
     this.#makeTree = tree;
     if (chunkCount === undefined) return;
     if (!isChunkCount(chunkCount)) throw new RangeError(`content of ${chunkCount} chunks`);
@@ -70,17 +72,42 @@ export class Verifier {
 
   /** Takes the content's peaks, left to right, if they are well-formed and give the root (RFC 7574 §5.6.1, §5.6.2). */
   verifyPeaks(peaks: readonly TreeNode[]): boolean {
-    if (peaks.length === 0 || peaks.length > MAX_PEAKS) return false;
-    const count = contiguousCount(peaks);
-    if (count === undefined || !isChunkCount(count) || (this.#expectedCount ?? count) !== count) return false;
-    if (peaks.some(({ hash }) => hash.length !== this.#hash.size)) return false;
-    if (this.#tree !== undefined && this.#tree.chunkCount !== count) return false;
-    if (!sameHash(rootOfPeaks(this.#hash, peaks), this.#root)) return false;
+    const count = this.countUnder(peaks);
+    if (count === undefined) return false;
     if (this.#tree === undefined) {
       this.#tree = this.#makeTree(count);
       for (const { bin, hash } of peaks) this.#tree.set(bin, hash);
     }
     return true;
+  }
+
+  /** How many chunks there are under such peaks; undefined if they cannot be the content's. */
+  countUnder(peaks: readonly TreeNode[]): number | undefined {
+    if (peaks.length === 0 || peaks.length > MAX_PEAKS) return undefined;
+    const count = contiguousCount(peaks);
+    if (count === undefined || !isChunkCount(count) || (this.expectedCount ?? count) !== count) return undefined;
+    if (peaks.some(({ hash }) => hash.length !== this.#hash.size)) return undefined;
+    if (this.#tree !== undefined && this.#tree.chunkCount !== count) return undefined;
+    return sameHash(rootOfPeaks(this.#hash, peaks), this.#root) ? count : undefined;
+  }
+
+  /**
+   * Like `verify`, under peaks that give the root but may claim another chunk count than the content has: they are taken as
+   * soon as they lead to a chunk. Only one as long as two hashes could as well be a node of the tree, and is no such proof.
+   */
+  settle(
+    peaks: readonly TreeNode[],
+    chunk: number,
+    leafHash: Uint8Array,
+    hashes: ReadonlyMap<Bin, Uint8Array>,
+    length: number,
+  ): Verdict {
+    if (length === 2 * this.#hash.size) return "missing";
+    const proven = new Map(peaks.map(({ bin, hash }) => [bin, hash]));
+    const verdict = this.#climb(proven, leafBin(chunk), leafHash, hashes, false);
+    if (verdict !== "verified") return verdict;
+    this.verifyPeaks(peaks);
+    return this.verify(chunk, leafHash, hashes);
   }
 
   /**
@@ -140,7 +167,7 @@ export class Verifier {
   }
 
   #climb(
-    tree: MerkleTree,
+    tree: Pick<MerkleTree, "get" | "set">,
     from: Bin,
     fromHash: Uint8Array,
     hashes: ReadonlyMap<Bin, Uint8Array>,

@@ -101,13 +101,12 @@ export class Arrivals {
 
   /** Returns whether the chunk is proven now. */
   #decide(arrival: Arrival, now: Millis): boolean {
-    const { from, chunk, leaf } = arrival;
-    const { verifier } = this.#host;
+    const { from, chunk, leaf, data } = arrival;
     if (leaf === undefined) return false;
-    from.proofs.tryPeaks(verifier);
-    if (verifier.tree === undefined || !from.proofs.decide(verifier.tree, chunk)) return false;
+    const verdict = from.proofs.prove(this.#host.verifier, chunk, leaf, data.length);
+    if (verdict === "missing") return false;
     this.#remove(arrival);
-    const proven = verifier.verify(chunk, leaf, from.proofs.hashes) === "verified";
+    const proven = verdict === "verified";
     if (proven) this.#host.proven(arrival, now);
     else this.#host.refused(arrival);
     return proven;
