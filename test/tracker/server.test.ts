@@ -65,7 +65,10 @@ describe("ppsp tracker", () => {
 
   test("says in one line what is wrong with its arguments, and exits with 2", async () => {
     const { port } = tracker;
-    expect(await command("--port", String(port), "--open")).toEqual([2, `ppsp tracker: port ${port} is in use: choose another one with --port\n`]);
+    expect(await command("--port", String(port), "--open")).toEqual([
+      2,
+      `ppsp tracker: port ${port} is in use: choose another one with --port\n`,
+    ]);
     expect(await command("--port", "99999")).toEqual([2, "ppsp tracker: no such port: 99999\n"]);
     expect(await command("--swarm", "not-hex")).toEqual([2, "ppsp tracker: a swarm id is hexadecimal, not not-hex\n"]);
     expect(await command("--sworm", "aa")).toEqual([2, expect.stringMatching(/^ppsp tracker: .*--sworm.*\n$/u)]);
