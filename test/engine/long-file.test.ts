@@ -5,8 +5,8 @@ import { Village } from "./village.ts";
 const MIB = 2 ** 20;
 
 test("of a long file no more is loaded than the player takes, but for some MiB", async () => {
-  const village = await Village.film(64 * MIB);
-  const engine = village.viewer("a", { memoryLimit: 16 * MIB });
+  const village = await Village.film(28 * MIB);
+  const engine = village.viewer("a", { memoryLimit: 8 * MIB });
   const pieces = engine.fetch(0, { deadline: () => engine.now() });
   for (let taken = 0; taken < 4; taken++) await pieces.next();
   // Until nothing more comes for a while.
@@ -16,22 +16,22 @@ test("of a long file no more is loaded than the player takes, but for some MiB",
   // It goes on where the player goes on, to the end.
   let bytes = 4 * 16_384;
   for await (const piece of pieces) bytes += piece.bytes.length;
-  expect(bytes).toBe(64 * MIB);
-  expect(engine.stats.httpBytes).toBeLessThan(65 * MIB);
+  expect(bytes).toBe(28 * MIB);
+  expect(engine.stats.httpBytes).toBeLessThan(29 * MIB);
 }, 60_000);
 
 test("of a file that is longer than memory each chunk comes once from a neighbour, and all of it is played", async () => {
-  const village = await Village.film(48 * MIB);
+  const village = await Village.film(32 * MIB);
   const a = village.viewer("a");
   for await (const piece of a.fetch(0, { deadline: () => a.now() })) void piece;
-  await vi.waitFor(() => expect(a.stats.verifiedChunks).toBe((48 * MIB) / 16_384));
-  const b = village.viewer("b", { memoryLimit: 16 * MIB });
+  await vi.waitFor(() => expect(a.stats.verifiedChunks).toBe((32 * MIB) / 16_384));
+  const b = village.viewer("b", { memoryLimit: 8 * MIB });
   b.join();
   await vi.waitFor(() => expect(b.stats.neighbours).toBe(1));
   const deadline = b.now() + 600_000;
   let bytes = 0;
   for await (const piece of b.fetch(0, { deadline: () => deadline })) bytes += piece.bytes.length;
-  expect(bytes).toBe(48 * MIB);
-  expect(b.stats.peerBytes).toBe(48 * MIB);
-  expect(a.stats.uploadedBytes).toBeLessThan(56 * MIB);
+  expect(bytes).toBe(32 * MIB);
+  expect(b.stats.peerBytes).toBe(32 * MIB);
+  expect(a.stats.uploadedBytes).toBeLessThan(40 * MIB);
 }, 60_000);
