@@ -3,6 +3,7 @@ import { expect, test, vi } from "vitest";
 import { Village } from "./village.ts";
 
 const MIB = 2 ** 20;
+const PATIENCE = { timeout: 10_000 };
 
 test("of a long file no more is loaded than the player takes, but for some MiB", async () => {
   const village = await Village.film(28 * MIB);
@@ -24,10 +25,10 @@ test("of a file that is longer than memory each chunk comes once from a neighbou
   const village = await Village.film(32 * MIB);
   const a = village.viewer("a");
   for await (const piece of a.fetch(0, { deadline: () => a.now() })) void piece;
-  await vi.waitFor(() => expect(a.stats.verifiedChunks).toBe((32 * MIB) / 16_384));
+  await vi.waitFor(() => expect(a.stats.verifiedChunks).toBe((32 * MIB) / 16_384), PATIENCE);
   const b = village.viewer("b", { memoryLimit: 8 * MIB });
   b.join();
-  await vi.waitFor(() => expect(b.stats.neighbours).toBe(1));
+  await vi.waitFor(() => expect(b.stats.neighbours).toBe(1), PATIENCE);
   const deadline = b.now() + 600_000;
   let bytes = 0;
   for await (const piece of b.fetch(0, { deadline: () => deadline })) bytes += piece.bytes.length;

@@ -61,7 +61,7 @@ test("where URLs are signed, what is fetched ahead is not asked for without, but
     pathname.endsWith(".m4s") && search === "" ? 403 : undefined,
   );
   const [a, b] = [village.viewer("a", { fetch }), village.viewer("b", { fetch })];
-  await vi.waitFor(() => expect([a.stats.neighbours, b.stats.neighbours]).toEqual([1, 1]));
+  await vi.waitFor(() => expect([a.stats.neighbours, b.stats.neighbours]).toEqual([1, 1]), { timeout: 10_000 });
   for (const file of FILES.slice(1)) {
     const url = `${village.origin.url}${file - 1}.m4s?signature=1`;
     expect((await play(a, file, 0, url)).equals(village.published(file))).toBe(true);
