@@ -1,10 +1,10 @@
 /** What is wrong with the origin, told once. */
 export class Complaints {
-  readonly #warn: (text: string) => void;
+  readonly #warn: (text: string) => unknown;
   #mismatch = false;
   #unprovable = false;
 
-  constructor(warn: (text: string) => void) {
+  constructor(warn: (text: string) => unknown) {
     this.#warn = warn;
   }
 

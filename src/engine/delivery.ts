@@ -143,9 +143,8 @@ export class Delivery {
       this.#look();
       while (this.#next <= this.#place.chunks.end) {
         yield await this.#await(this.#next);
-        const { end } = this.needed;
-        this.#next++;
-        if (this.needed.end > end) this.#plan(0);
+        const end = this.#schedule.end(this.#next++);
+        if (this.#schedule.end(this.#next) > end) this.#plan(0);
       }
     } finally {
       signal?.removeEventListener("abort", wake);

@@ -5,7 +5,7 @@ import type { Presentation } from "../core/content/presentation.ts";
 import { metadataOf } from "../core/connection/metadata.ts";
 import { sameHash } from "../core/integrity/hashes.ts";
 import { covered, established, peerRate } from "../core/swarm/supply.ts";
-import { ChunkSet } from "../core/address/chunk-set.ts";
+import type { ChunkSet } from "../core/address/chunk-set.ts";
 import { Ahead } from "./ahead.ts";
 import { Complaints } from "./complaints.ts";
 import { Delivery, type DeliveryContext, type FetchRequest, type Piece } from "./delivery.ts";
@@ -57,7 +57,7 @@ export class Engine implements DeliveryContext {
   /** How far the file of the playhead has been handed out, where nobody says how far it is played, 0 to 1. */
   #progress = 0;
   #statsPending = false;
-  readonly #complaints = new Complaints((text) => this.#emitter.emit("warning", text));
+  readonly #complaints = new Complaints((text) => this.#ended.signal.aborted || this.#emitter.emit("warning", text));
   #downloadedBytes = 0;
   readonly #uploadMeter = new UploadMeter();
   readonly #playback = { chunksInTime: 0, chunksLate: 0 };
@@ -249,7 +249,7 @@ export class Engine implements DeliveryContext {
   async fromOrigin(chunk: number, bytes: Uint8Array): Promise<boolean> {
     const { digest, strict, store } = this.#options;
     const range = { start: chunk, end: chunk };
-    const proof = this.#hashes.prove(chunk).catch((error: unknown) => this.#cannotProve(error));
+    const proof = this.#hashes.prove(chunk).catch((error: unknown) => this.#complaints.unprovable(error));
     const [hash] = await Promise.all([digest(this.presentation.swarm.hash, bytes), proof]);
     const proven = this.#host.swarm.verifier.tree?.get(leafBin(chunk));
     if (this.#ended.signal.aborted || store.get(chunk) !== undefined) return true;
@@ -316,8 +316,13 @@ export class Engine implements DeliveryContext {
     delivery.close();
   }
 
-  #report(): SwarmReport {
+  get #position(): Required<Playhead> {
     const { file, progress = this.#progress } = this.#playhead;
+    return { file, progress };
+  }
+
+  #report(): SwarmReport {
+    const { file, progress } = this.#position;
     const { start, end } = this.layout.fileChunks(file);
     const position = Math.min(end, start + Math.floor(progress * (end - start + 1)));
     return {
@@ -374,8 +379,7 @@ export class Engine implements DeliveryContext {
   }
 
   #stored(): void {
-    const needed = (): ChunkSet => new ChunkSet([...this.#deliveries].map((delivery) => delivery.needed));
-    const chunks = this.#holdings.evict({ progress: this.#progress, ...this.#playhead }, needed);
+    const chunks = this.#holdings.evict(this.#position, this.#deliveries);
     if (chunks.length > 0) this.#host.step({ type: "forget", swarm: this.#host.swarm.key, chunks });
     this.#wakeDeliveries();
     this.#statsChanged();
@@ -383,10 +387,6 @@ export class Engine implements DeliveryContext {
 
   #wakeDeliveries(): void {
     for (const delivery of this.#deliveries) delivery.changed();
-  }
-
-  #cannotProve(error: unknown): void {
-    if (!this.#ended.signal.aborted) this.#complaints.unprovable(error);
   }
 
   #statsChanged(): void {

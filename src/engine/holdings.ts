@@ -57,11 +57,11 @@ export class Holdings {
     this.#handed.add(range);
   }
 
-  /** Drops what is least useful if there is too much, but nothing of what is `needed`; returns what has gone. */
-  evict(playhead: Playhead, needed: () => ChunkSet): ChunkRange[] {
+  /** Drops what is least useful if there is too much, but nothing that a delivery needs; returns what has gone. */
+  evict(playhead: Playhead, deliveries: Iterable<{ readonly needed: ChunkRange }>): ChunkRange[] {
     const { store, memoryLimit, eviction, presentation } = this.#options;
     if (store.size <= memoryLimit) return [];
-    const kept = needed();
+    const kept = new ChunkSet(Array.from(deliveries, ({ needed }) => needed));
     const held = presentation.files.map((_, file) => {
       const ranges = this.#have.present(this.#layout.fileChunks(file));
       return [file, ranges.flatMap((range) => kept.missing(range))] as const;

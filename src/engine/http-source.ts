@@ -26,6 +26,8 @@ export interface EarlyResponse extends Response {
 
 /** No byte for this long ends an attempt, ms. */
 const SILENCE_MS = 8_000;
+/** Statuses below 500 that may pass by themselves (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4). */
+const PASSING = new Set([408, 425, 429]);
 /** Pauses after failed attempts, ms. */
 const FIRST_PAUSE_MS = 1_000;
 const LAST_PAUSE_MS = 8_000;
@@ -40,8 +42,6 @@ const FIRST_LINE_RATE = 1_000;
 const HALF_LIFE_MS = 1_000;
 /** … but all of it together at least as much as this, ms, however long ago it was: less tells nothing. */
 const LEAST_MS = 50;
-/** Statuses below 500 that may pass by themselves (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4). */
-const PASSING = new Set([408, 425, 429]);
 /** Fewer bytes are no measure at all. */
 const LEAST_BYTES = 16_384;
 
@@ -94,19 +94,19 @@ export class HttpSource {
     const began = this.#clock.now();
     let got = 0;
     let begun = false;
-    /** The origin is there, and gives an answer that stays the same. */
-    let final = aside ?? false;
+    /** That it fails does not mean that the origin is away. */
+    let excused = aside ?? false;
     try {
       const headers: Record<string, string> = whole ? {} : { Range: `bytes=${offset}-${offset + length - 1}` };
       const response = await this.#fetch(url, { headers, signal: abort.signal });
       if (!response.ok || response.body === null) {
-        final ||= response.status < 500 && !PASSING.has(response.status);
+        excused ||= response.status < 500 && !PASSING.has(response.status);
         throw new PlaybackError("http", `${url} answered ${response.status} ${response.statusText}`.trimEnd());
       }
       this.#delay += (this.#clock.now() - began - this.#delay) * WEIGHT;
       const { askedAt = began, answeredAt } = response as Partial<EarlyResponse>;
       if (size !== undefined && !fits(response, size)) {
-        final = true;
+        excused = true;
         throw new PlaybackError("mismatch", `${url} has not the ${size} bytes that were published`);
       }
       // A server without Range support answers 200 and begins at byte 0.
@@ -116,7 +116,7 @@ export class HttpSource {
         const { done, value: part } = await reader.read();
         if (done) {
           // What is cut off ends with an error: this is all that there is.
-          final = true;
+          excused = true;
           throw new PlaybackError("mismatch", `${url} ended after ${got} of ${length} bytes`);
         }
         stopWatch();
@@ -133,7 +133,7 @@ export class HttpSource {
       this.#downUntil = 0;
     } catch (error) {
       if (signal.aborted) throw new PlaybackError("aborted", `${url} is not needed any more`);
-      if (!final) this.#failed();
+      if (!excused) this.#failed();
       if (error instanceof PlaybackError) throw error;
       throw new PlaybackError("network", `${url} could not be read`, { cause: error });
     } finally {

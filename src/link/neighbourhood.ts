@@ -98,7 +98,7 @@ export class Neighbourhood {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #online = false;
   #closed = false;
-  /** Offers answered since `offersFrom`, ms. */
+  /** How many offers of whom were answered since `offersFrom`, ms: of few members, since all together are bounded. */
   readonly #offers = new Map<string, number>();
   #offersFrom = -Infinity;
 
@@ -303,7 +303,7 @@ export class Neighbourhood {
     return mayAccept(maxNeighbours, attempts.length, accepted, hasSpare?.());
   }
 
-  /** Counts an offer; false if there were too many lately. */
+  /** Counts an offer that is to be answered; false if there were too many lately, of this member or of all. */
   #mayAnswer(from: string): boolean {
     const now = performance.now();
     if (now - this.#offersFrom > OFFERS_MS) {

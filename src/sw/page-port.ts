@@ -3,7 +3,7 @@ import type { Presentation } from "../core/content/presentation.ts";
 import type { Playhead } from "../engine/ports.ts";
 import { Pacer } from "./pacer.ts";
 import { locate } from "./range.ts";
-import { BYPASS, resourceUrl, type Answer, type Ask, type ToPage, type ToWorker } from "./protocol.ts";
+import { resourceUrl, type Answer, type Ask, type ToPage, type ToWorker } from "./protocol.ts";
 
 /** Ping the worker this often while it streams, ms; Firefox gives it 30 s. */
 const KEEP_ALIVE_MS = 10_000;
@@ -91,7 +91,7 @@ export class PagePort {
     }
     const total = entry.offset === undefined ? entry.length : undefined;
     outlet.say({ type: "head", first: (entry.offset ?? 0) + part.offset, length: part.length, total });
-    void this.#stream(file, { ...part, url: url + BYPASS }, this.#pacer(client), outlet);
+    void this.#stream(file, { ...part, url }, this.#pacer(client), outlet);
   }
 
   #pacer(client: string): Pacer {

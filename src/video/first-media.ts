@@ -1,6 +1,5 @@
 import type Hls from "hls.js";
 import { firstSegment } from "../core/content/presentation.ts";
-import { BYPASS } from "../sw/protocol.ts";
 import type { RemoteEngine } from "../worker/remote-engine.ts";
 import type { LoaderHost } from "./hls-loader.ts";
 import type { HlsClass } from "./load-hls.ts";
@@ -24,7 +23,7 @@ export function askFirstMedia(
     const open = await engine();
     if (open === undefined || !segments.has(type)) return;
     const files = firstOf(open, url);
-    for (const file of files) early.ask(file + BYPASS);
+    for (const file of files) early.ask(file);
     segments.set(type, files.at(-1));
   };
   hls.once(Events.LEVEL_LOADING, (_event, { url }) => void playlist("main", url));
@@ -33,7 +32,7 @@ export function askFirstMedia(
     if (frag.sn === "initSegment") return;
     const segment = segments.get(frag.type);
     segments.delete(frag.type);
-    if (segment !== undefined && segment !== frag.url) early.drop(segment + BYPASS);
+    if (segment !== undefined && segment !== frag.url) early.drop(segment);
   });
 }
 

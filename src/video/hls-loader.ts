@@ -7,7 +7,6 @@ import type {
   LoaderConfiguration,
   LoaderStats,
 } from "hls.js";
-import { BYPASS } from "../sw/protocol.ts";
 import { locate } from "../sw/range.ts";
 import type { EarlyAnswer } from "../worker/protocol.ts";
 import type { RemoteEngine } from "../worker/remote-engine.ts";
@@ -131,7 +130,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     if (callbacks === undefined) return undefined;
     this.#callbacks = undefined;
     if (!this.#plainRuns) {
-      if (this.context !== null) this.#host.early.drop(this.context.url + BYPASS);
+      if (this.context !== null) this.#host.early.drop(this.context.url);
       this.stats.aborted = true;
       this.#abort.abort();
     }
@@ -140,7 +139,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
 
   async #load(context: FragmentLoaderContext, config: LoaderConfiguration): Promise<void> {
     const { early } = this.#host;
-    const url = context.url + BYPASS;
+    const url = context.url;
     const opening = this.#host.engine();
     if (opening instanceof Promise && !context.rangeEnd) early.ask(url);
     const shown = early.answer(url)?.then((answer) => this.#show(answer, context));
@@ -179,7 +178,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
   #loadPlain(context: FragmentLoaderContext, config: LoaderConfiguration): void {
     const callbacks = this.#callbacks;
     if (callbacks === undefined) return;
-    this.#host.early.drop(context.url + BYPASS);
+    this.#host.early.drop(context.url);
     this.#plainRuns = true;
     this.#plain.load(context, config, {
       ...callbacks,
@@ -203,7 +202,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
     const slack = (): number => slackMs(host.playhead, start);
     let filled = 0;
     const hashMs = engine.hashMs();
-    const askedAt = host.early.askedAt(context.url + BYPASS);
+    const askedAt = host.early.askedAt(context.url);
     const clock = new LoadClock({
       now: () => performance.now(),
       began: askedAt,
@@ -234,8 +233,8 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
         length,
         deadline: () => performance.now() + slack(),
         signal: this.#abort.signal,
-        // With its signed query; a Service Worker of ours must let it pass.
-        url: context.url + BYPASS,
+        // With its signed query.
+        url: context.url,
       };
       for await (const piece of engine.fetch(file, request)) {
         // The engine is only to share it.

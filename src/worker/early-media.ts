@@ -31,7 +31,7 @@ export class EarlyMedia {
     if (this.#answers.has(url)) return;
     const abort = new AbortController();
     const askedAt = performance.now();
-    const response = fetch(url, { signal: abort.signal }).then((answer) => {
+    const response = fetch(url + BYPASS, { signal: abort.signal }).then((answer) => {
       if (answer.ok && this.shows) this.#show(url, answer.clone(), askedAt).catch(() => undefined);
       return Object.assign(answer, { askedAt, answeredAt: performance.now() });
     });
@@ -42,13 +42,12 @@ export class EarlyMedia {
 
   /** As the global one, but for what has been asked for already, and past a Service Worker of ours, which would ask us. */
   readonly fetch: typeof fetch = (input, init) => {
-    const answer = typeof input === "string" ? this.#answers.get(input) : undefined;
-    if (answer === undefined)
-      return fetch(typeof input === "string" && !input.includes("#") ? input + BYPASS : input, init);
-    this.#answers.delete(input as string);
-    if (new Headers(init?.headers).has("Range")) {
-      answer.abort.abort();
-      return fetch(input, init);
+    if (typeof input !== "string") return fetch(input, init);
+    const answer = this.#answers.get(input);
+    this.#answers.delete(input);
+    if (answer === undefined || new Headers(init?.headers).has("Range")) {
+      answer?.abort.abort();
+      return fetch(input + BYPASS, init);
     }
     init?.signal?.addEventListener("abort", () => answer.abort.abort());
     // What lay here as a whole came no slower for that.

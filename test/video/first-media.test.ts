@@ -1,7 +1,6 @@
 import { EventEmitter } from "node:events";
 import Hls, { type HlsConfig } from "hls.js";
 import { beforeEach, describe, expect, test } from "vitest";
-import { BYPASS } from "../../src/sw/protocol.ts";
 import { askFirstMedia } from "../../src/video/first-media.ts";
 import type { RemoteEngine } from "../../src/worker/remote-engine.ts";
 
@@ -33,7 +32,7 @@ describe("first media", () => {
 
   function begin(config: Partial<HlsConfig> = {}, open: RemoteEngine | Promise<RemoteEngine | undefined> = engine) {
     hls = Object.assign(new EventEmitter(), { config: { startPosition: -1, ...config } });
-    const name = (url: string): string => url.replace(BASE, "").replace(BYPASS, "");
+    const name = (url: string): string => url.replace(BASE, "");
     askFirstMedia(Hls, hls as unknown as Hls, {
       engine: () => open,
       early: {

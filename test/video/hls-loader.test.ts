@@ -7,7 +7,6 @@ import Hls, {
   type LoaderStats,
 } from "hls.js";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { BYPASS } from "../../src/sw/protocol.ts";
 import type { EarlyAnswer } from "../../src/worker/protocol.ts";
 import { fragmentLoader, type LoaderHost } from "../../src/video/hls-loader.ts";
 
@@ -228,7 +227,7 @@ describe("fragmentLoader", () => {
 
     const { timeOrigin } = performance;
     const answer: EarlyAnswer = {
-      url: `http://o/0.m4s${BYPASS}`,
+      url: "http://o/0.m4s",
       bytes: new Uint8Array([1, 2, 3, 4, 5, 6]).buffer,
       askedAt: timeOrigin + 10,
       firstByteAt: timeOrigin + 30,
@@ -376,7 +375,7 @@ describe("fragmentLoader", () => {
     expect(setUp(engine, "0.m4s").asked).toEqual([]);
     expect(setUp(new Promise(() => {}), "all.mp4", 100, 103).asked).toEqual([]);
     const { loader, asked } = setUp(new Promise(() => {}), "0.m4s");
-    expect(asked).toEqual([`http://o/0.m4s${BYPASS}`]);
+    expect(asked).toEqual(["http://o/0.m4s"]);
     loader.abort();
   });
 

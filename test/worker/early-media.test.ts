@@ -50,7 +50,7 @@ describe("EarlyMedia", () => {
     await ended(0);
   });
 
-  test("what nobody has asked for passes a Service Worker of ours, which would ask this very engine", async () => {
+  test("every request passes a Service Worker of ours, which would ask this very engine", async () => {
     const urls: string[] = [];
     const global = vi.spyOn(globalThis, "fetch").mockImplementation(async (input) => {
       urls.push(input as string);
@@ -58,9 +58,10 @@ describe("EarlyMedia", () => {
     });
     const early = new EarlyMedia((answer) => came.push(answer));
     await early.fetch(url);
-    await early.fetch(`${url}#ppsp`);
+    early.ask(url);
+    await early.fetch(url, { headers: { Range: "bytes=0-0" } });
     global.mockRestore();
-    expect(urls).toEqual([`${url}#ppsp`, `${url}#ppsp`]);
+    expect(urls).toEqual([`${url}#ppsp`, `${url}#ppsp`, `${url}#ppsp`]);
   });
 
   test("where the engine wants less, it ends", async () => {

@@ -81,7 +81,7 @@ export class Endpoint {
   readonly #swarms = new Map<string, Swarm>();
   readonly #links = new Map<string, LinkState>();
   readonly #micros: (now: Millis) => bigint;
-  /** The latest channels that were opened to us, oldest first; most are open by now. */
+  /** The latest channels that were opened to us, oldest first, from the first one on that is still half open. */
   readonly #answered = new Set<Connection>();
   #out: Output[] = [];
   #wakeAt: Millis = Infinity;
@@ -291,8 +291,10 @@ export class Endpoint {
     if (halfOpen.length >= MAX_HALF_OPEN_PER_LINK) this.#giveWay(halfOpen[0]!, now);
     forgetClosed(link);
     if (link.channels.size >= MAX_CHANNELS_PER_LINK) return false;
-    const [oldest] = this.#answered;
-    if (this.#answered.size >= MAX_HALF_OPEN) this.#giveWay(oldest!, now);
+    for (const oldest of this.#answered) {
+      if (oldest.state === "answering" && this.#answered.size < MAX_HALF_OPEN) break;
+      this.#giveWay(oldest, now);
+    }
     return true;
   }
 

@@ -87,7 +87,8 @@ export async function publish(options: PublishOptions): Promise<Published> {
     const made = await options.grant?.(id);
     const kept = signed.find((one) => sameHash(one!.swarm.id, id))?.grant;
     const grant = made ?? kept;
-    const signature = made !== undefined ? "new" : kept !== undefined ? "kept" : "dropped";
+    const before = signed.length === 0 ? undefined : kept === undefined ? "dropped" : "kept";
+    const signature = made === undefined ? before : "new";
     const presentation: Presentation = {
       version: 1,
       swarm: { id, chunkSize, addressing, hash, chunkCount },
@@ -112,8 +113,7 @@ export async function publish(options: PublishOptions): Promise<Published> {
     }
     signal.throwIfAborted();
     await output.commit();
-    const everSigned = grant !== undefined || signed.length > 0;
-    return { presentation, bytes, written, ...(everSigned && { signature }) };
+    return { presentation, bytes, written, ...(signature && { signature }) };
   } catch (error) {
     await output.discard();
     throw error;
