@@ -246,12 +246,14 @@ test("a tab that was too busy to answer is asked again (chromium)", async ({ swa
   const small = "/sample/180p/01.m4s";
   expect((await get(other, small)).status).toBe(200);
   let free = false;
+  const begun = viewer.page.waitForEvent("console", (message) => message.text() === "busy");
   const busy = viewer.page.evaluate(() => {
+    console.log("busy");
     const end = performance.now() + 3000;
     while (performance.now() < end);
   });
   const done = busy.then(() => (free = true));
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await begun;
   expect((await get(other, small)).status).toBe(200);
   expect(free, "the answer came before the tab was free").toBe(false);
   await done;

@@ -1,14 +1,15 @@
 import { expect, test } from "vitest";
 import { ChunkSet } from "../../src/core/address/chunk-set.ts";
 import { Delivery, type DeliveryContext } from "../../src/engine/delivery.ts";
+import { PlaybackError } from "../../src/engine/errors.ts";
 import type { HttpRequest } from "../../src/engine/http-source.ts";
 
 const CHUNK = 65_536;
 /** Two blocks of lots for each file. */
 const CHUNKS = 8;
 
-/** An origin that gives when it is told to, one neighbour that has nothing, and time in the test's hands. */
-function setUp() {
+/** An origin that gives when it is told to, or refuses, one neighbour that has nothing, and time in the test's hands. */
+function setUp(refuses: (url: string) => boolean = () => false) {
   let now = 0;
   const timers = new Map<() => void, number>();
   const reads: { readonly request: HttpRequest; readonly give: () => void }[] = [];
@@ -34,6 +35,7 @@ function setUp() {
     },
     async *read(request: HttpRequest) {
       await new Promise<void>((give) => reads.push({ request, give }));
+      if (refuses(request.url)) throw new PlaybackError("http", `${request.url} answered 403`);
       yield new Uint8Array(request.length);
     },
     covered: () => new ChunkSet(),
@@ -96,4 +98,26 @@ test("nobody waits for a player that asks for nothing", async () => {
   delivery(2).begin();
   await pass(1000);
   expect(asked()).toEqual(["1+0", "2+0"]);
+});
+
+test("where URLs are signed, what is fetched ahead is not asked for without, but for the once that tells", async () => {
+  const { delivery, pass, asked, reads } = setUp((url) => !url.includes("signature"));
+  const [front, ahead, later] = [delivery(0), delivery(1), delivery(2)];
+  ahead.begin();
+  await pass(1000);
+  reads[0]!.give();
+  await pass(100);
+  later.begin();
+  // Also when it is due.
+  await pass(20_000);
+  expect(asked()).toEqual(["1+0"]);
+  const played = (async () => {
+    let count = 0;
+    for await (const _ of front.pieces({ deadline: () => 0, url: "0?signature" })) count++;
+    return count;
+  })();
+  await pass(100);
+  reads[1]!.give();
+  expect(await Promise.all([played, pass(100)])).toEqual([CHUNKS, undefined]);
+  expect(asked()).toEqual(["1+0", "0?signature+0"]);
 });

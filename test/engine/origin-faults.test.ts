@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { play, Village } from "./village.ts";
 
 const FILES = [0, 1, 2, 3, 4, 5, 6];
@@ -53,22 +53,6 @@ test("hashes that cannot be had cost one warning, and no time", async () => {
   }
   expect(warnings).toEqual([expect.stringMatching(/cannot be checked and is not shared: .*404/u)]);
   expect(asked.filter(({ pathname }) => pathname.endsWith(".mhash")).length).toBeLessThanOrEqual(2);
-});
-
-test("where URLs are signed, what is fetched ahead is not asked for without, but for the once that tells", async () => {
-  const village = await Village.open();
-  const { fetch, asked } = refusing(({ pathname, search }) =>
-    pathname.endsWith(".m4s") && search === "" ? 403 : undefined,
-  );
-  const [a, b] = [village.viewer("a", { fetch }), village.viewer("b", { fetch })];
-  await vi.waitFor(() => expect([a.stats.neighbours, b.stats.neighbours]).toEqual([1, 1]), { timeout: 10_000 });
-  for (const file of FILES.slice(1)) {
-    const url = `${village.origin.url}${file - 1}.m4s?signature=1`;
-    expect((await play(a, file, 0, url)).equals(village.published(file))).toBe(true);
-    // Time for what is fetched ahead to ask, if it will.
-    await wait(300);
-  }
-  expect(asked.filter(({ pathname, search }) => pathname.endsWith(".m4s") && search === "").length).toBeLessThan(4);
 });
 
 test.each([

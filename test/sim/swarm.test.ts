@@ -33,7 +33,8 @@ function crowd(
 }
 
 describe("two peers", () => {
-  test("the second gets the content of the first, verified, and tells it so", () => {
+  /** The second has got the content of the first. */
+  function handedOver() {
     const content = makeContent(100_000, 1_024, seeded(1));
     const net = new Simulator(1, CALM);
     const a = net.join("a", content.options);
@@ -42,19 +43,17 @@ describe("two peers", () => {
     b.leech(content.chunks.length);
     net.connect(b, a);
     expect(net.run(() => complete(b, content), 60_000)).toBe(true);
+    return { content, net, a, b };
+  }
+
+  test("the second gets the content of the first, verified, and tells it so", () => {
+    const { content, net, a, b } = handedOver();
     expectEqualContent(b, content);
     expect(net.run(() => a.swarm.connection("b")?.peerHas.size === content.chunks.length, 60_000)).toBe(true);
   });
 
   test("what came and was dropped for want of room is not asked for again, unless it is wanted anew", () => {
-    const content = makeContent(100_000, 1_024, seeded(1));
-    const net = new Simulator(1, CALM);
-    const a = net.join("a", content.options);
-    const b = net.join("b", content.options);
-    a.seed(content);
-    b.leech(content.chunks.length);
-    net.connect(b, a);
-    expect(net.run(() => complete(b, content), 60_000)).toBe(true);
+    const { content, net, a, b } = handedOver();
     const dropped = { start: 10, end: 19 };
     for (let chunk = dropped.start; chunk <= dropped.end; chunk++) b.store.delete(chunk);
     b.step({ type: "forget", swarm: b.swarm.key, chunks: [dropped] });
