@@ -27,8 +27,10 @@ interface Attempt {
 
 /** The first fragment waits at most this long for ppsp.json, ms; it is one small fetch, and playback never waits for a peer. */
 const WAIT_MS = 1500;
-/** An engine that was lost so often will be lost again. */
+/** An engine that was lost so often, one soon after the other, will be lost again. */
 const MOST_LOST = 3;
+/** One that has lived for so long, ms, says nothing about the next. */
+const LIVED_MS = 60_000;
 
 /**
  * The way into the swarm of what is played: where its ppsp.json is, which is guessed until the page or the playlist names
@@ -40,6 +42,7 @@ export class SwarmEntry {
   #named = false;
   #attempt: Attempt | undefined;
   #hidden = false;
+  /** Engines that were lost soon after they had been opened. */
   #lost = 0;
 
   constructor(host: EntryHost) {
@@ -105,7 +108,8 @@ export class SwarmEntry {
       (engine) => {
         if (this.#attempt !== attempt) return undefined;
         attempt.engine = engine;
-        engine.on("close", () => this.#closed(engine, attempt));
+        const openedAt = performance.now();
+        engine.on("close", () => this.#closed(engine, attempt, performance.now() - openedAt));
         this.#host.opened(engine);
         return engine;
       },
@@ -129,9 +133,10 @@ export class SwarmEntry {
   }
 
   /** What runs goes on over HTTP by itself. */
-  #closed(engine: RemoteEngine, attempt: Attempt): void {
+  #closed(engine: RemoteEngine, attempt: Attempt, lived: number): void {
     if (this.#attempt !== attempt || !engine.lost || this.#place === undefined) return;
     this.#attempt = undefined;
+    if (lived > LIVED_MS) this.#lost = 0;
     const again = ++this.#lost < MOST_LOST;
     this.#host.warn(`The engine does not answer: ${again ? "another one is opened" : this.#otherwise}.`);
     if (again) this.#begin(this.#place);

@@ -166,6 +166,22 @@ describe("SwarmEntry", () => {
     expect(warnings.at(-1)).toMatch(/over HTTP only/);
   });
 
+  test("an engine that was lost after a long time does not count with those before it", async () => {
+    const now = vi.spyOn(performance, "now").mockReturnValue(0);
+    try {
+      entry.name(BESIDE);
+      for (let i = 0; i < 6; i++) {
+        const engine = await attempts[i]!.succeed();
+        now.mockReturnValue((i + 1) * 61_000);
+        engine.lose();
+      }
+      expect(attempts).toHaveLength(7);
+      expect(warnings.at(-1)).toMatch(/another one is opened/);
+    } finally {
+      now.mockRestore();
+    }
+  });
+
   test("an engine that the page has closed stays closed", async () => {
     entry.name(BESIDE);
     (await attempts[0]!.succeed()).close();
