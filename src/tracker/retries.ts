@@ -1,6 +1,9 @@
 import type { Limits } from "./limits.ts";
 import type { Outcome } from "./objects.ts";
 
+/** A longer request is none of a peer that leaves its swarms; 32 of them need less. Or strangers could fill the memory. */
+const LONGEST_KEPT = 8_192;
+
 /**
  * Answers that ended a registration, for peers that did not get them and repeat the request (§4.3): the registration
  * that would tell the request from a new one is gone. In memory only, bounded in number and time.
@@ -21,6 +24,7 @@ export class RecentAnswers {
 
   /** Keeps an answer; the oldest ones give way. */
   set(request: string, outcome: Outcome, now: number): Outcome {
+    if (request.length > LONGEST_KEPT) return outcome;
     this.#answers.delete(request);
     this.#answers.set(request, { outcome, until: now + this.#limits.retryWindowMs });
     for (const oldest of this.#answers.keys()) {

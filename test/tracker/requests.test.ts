@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { askTracker } from "../../src/link/tracker-http.ts";
+import { DEFAULT_LIMITS } from "../../src/tracker/limits.ts";
 import type { ConnectRequest } from "../../src/tracker/messages.ts";
 import { xmlCodec } from "../../src/tracker/xml/codec.ts";
 import { LocalObjects } from "./objects.ts";
@@ -141,6 +142,22 @@ describe("a request that is repeated because its answer was lost", () => {
     expect(objects.stored.get("1111")?.size).toBe(1);
     const deaf = () => Promise.reject(new TypeError("connection refused"));
     await expect(askTracker(deaf, "https://tracker.example/", xmlCodec, request)).rejects.toThrow("no answer");
+  });
+
+  test("the answer to a peer that leaves as many swarms as it may be in is kept, and that to a longer request is not", async () => {
+    const swarms = Array.from({ length: DEFAULT_LIMITS.swarms }, (_, index) => index.toString(16).padStart(64, "f"));
+    const all = (action: "JOIN" | "LEAVE", suffix: string): ConnectRequest["actions"] =>
+      swarms.map((swarmId, index) => ({ swarmId, action, peerMode: "LEECH", transactionId: `${index}${suffix}` }));
+    for (const [suffix, again] of [
+      ["", 200],
+      ["x".repeat(120), 403],
+    ] as const) {
+      const objects = new LocalObjects();
+      expect((await send({ ...JOIN, actions: all("JOIN", "") }, { objects })).status).toBe(200);
+      const request = { ...leave, actions: all("LEAVE", suffix) };
+      expect((await send(request, { objects })).status).toBe(200);
+      expect((await send(request, { objects })).status).toBe(again);
+    }
   });
 
   test("the answer is forgotten after a minute", async () => {
