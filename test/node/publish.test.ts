@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { PassThrough } from "node:stream";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ChunkAddressing, HashCode } from "../../src/core/codec/messages.ts";
 import { Layout } from "../../src/core/content/layout.ts";
 import { parsePresentation, type Presentation } from "../../src/core/content/presentation.ts";
@@ -283,6 +283,23 @@ describe("a signature", () => {
     expect(JSON.parse((await capture(["publish", input, "--json"])).stdout)).toMatchObject({ signature: "dropped" });
     // Once it is gone there is nothing to be said.
     expect(await signature(input)).toEqual({ text: undefined, json: undefined });
+  });
+
+  it("says until when it holds, and when that is over", async () => {
+    const input = folder(hls());
+    const key = join(folder(), "key.pem");
+    await capture(["publish", "--new-key", key]);
+    const text = async (...args: string[]) => (await signature(input, ...args)).text;
+    expect(await text("--key", key, "--grant-days", "2")).toMatch(/^by 0f[0-9a-f]{64}, until \d{4}-\d\d-\d\d$/);
+    expect(await text()).toMatch(/^as before, until \d{4}-\d\d-\d\d$/);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3 * 86_400_000 });
+    try {
+      expect(await text()).toMatch(/^as before, but only until \d{4}-\d\d-\d\d: publish again with --key FILE$/);
+      const { stdout } = await capture(["publish", input, "--json"]);
+      expect(Date.parse((JSON.parse(stdout) as { signedUntil: string }).signedUntil)).toBeLessThan(Date.now());
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("comes along to --out, and is missed there", async () => {

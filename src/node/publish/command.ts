@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { ChunkAddressing, HashCode } from "../../core/codec/messages.ts";
 import { MAX_CHUNK_SIZE, MAX_SERVERS, MIN_CHUNK_SIZE } from "../../core/content/presentation.ts";
 import { formatSwarmUrl } from "../../core/content/url.ts";
+import { readGrant } from "../../tracker/auth/grant.ts";
 import { isUrl, oneOf, readFolderUrl, readTrackers } from "./arguments.ts";
 import { CommandError } from "./command-error.ts";
 import { grantFor, newKey, readKey } from "./key.ts";
@@ -130,8 +131,10 @@ function swarmUrl({ presentation, written: [json, , playlist] }: Published, base
   return formatSwarmUrl({ id, chunkSize, hash, addressing, chunkCount, trackers: named, peers: [], ...places });
 }
 
-function summary({ presentation, bytes, written, signature }: Published, url: string): object {
+function summary(published: Published, url: string): object {
+  const { presentation, bytes, written, signature } = published;
   const { swarm, files } = presentation;
+  const until = signedUntil(published);
   const [json, hashes, playlist] = written;
   return {
     swarmId: hex(swarm.id),
@@ -143,22 +146,32 @@ function summary({ presentation, bytes, written, signature }: Published, url: st
     hashes,
     ...(playlist === undefined ? {} : { playlist }),
     ...(signature === undefined ? {} : { signature }),
+    ...(until === undefined ? {} : { signedUntil: until.toISOString() }),
   };
 }
 
-/** What became of the signature, for people. */
-function signedLines(signature: Published["signature"], publisher: string | undefined): string[] {
-  if (signature === undefined) return [];
-  if (signature === "new") return [`signed   by ${publisher}`];
-  if (signature === "kept") return ["signed   as before"];
-  return ["signed   no longer: the content, chunk size or hash has changed, publish again with --key FILE"];
+/** Until when the presentation's grant holds; undefined: for good, or there is none. */
+function signedUntil({ presentation: { grant } }: Published): Date | undefined {
+  const end = grant === undefined ? undefined : readGrant(grant)?.end;
+  return end === undefined ? undefined : new Date(end * 1000);
 }
 
-function describe(
-  { presentation, bytes, written, signature }: Published,
-  url: string,
-  publisher: string | undefined,
-): string {
+/** What became of the signature, for people. */
+function signedLines(published: Published, publisher: string | undefined): string[] {
+  const { signature } = published;
+  if (signature === undefined) return [];
+  if (signature === "dropped")
+    return ["signed   no longer: the content, chunk size or hash has changed, publish again with --key FILE"];
+  const end = signedUntil(published);
+  const day = end?.toISOString().slice(0, 10);
+  if (end !== undefined && end.getTime() <= Date.now())
+    return [`signed   as before, but only until ${day}: publish again with --key FILE`];
+  const until = day === undefined ? "" : `, until ${day}`;
+  return [signature === "new" ? `signed   by ${publisher}${until}` : `signed   as before${until}`];
+}
+
+function describe(published: Published, url: string, publisher: string | undefined): string {
+  const { presentation, bytes, written } = published;
   const { swarm, files, renditions } = presentation;
   const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
   const parts = [plural(files.length, "file"), formatBytes(bytes), plural(swarm.chunkCount, "chunk")];
@@ -168,7 +181,7 @@ function describe(
     `swarm    ${hex(swarm.id)}`,
     `content  ${parts.join(", ")}`,
     `url      ${url}`,
-    ...signedLines(signature, publisher),
+    ...signedLines(published, publisher),
     ...(renditions.length > 0
       ? []
       : ["note     <ppsp-player> plays a single file over HTTP only; Service Worker and engine share it"]),

@@ -77,12 +77,20 @@ export async function signGrant(
   return grant.sign(key);
 }
 
+/** What a grant says of itself. */
+export interface GrantClaims {
+  readonly publisher: string;
+  readonly swarmId: string;
+  /** Seconds since 1970; undefined: it does not expire. */
+  readonly end: number | undefined;
+}
+
 /** What a grant says of itself, unproven; undefined for what is none. */
-export function readGrant(grant: string): { readonly publisher: string; readonly swarmId: string } | undefined {
+export function readGrant(grant: string): GrantClaims | undefined {
   try {
     const { kid } = decodeProtectedHeader(grant);
-    const { sub } = decodeJwt(grant);
-    return typeof kid === "string" && typeof sub === "string" ? { publisher: kid, swarmId: sub } : undefined;
+    const { sub, exp } = decodeJwt(grant);
+    return typeof kid === "string" && typeof sub === "string" ? { publisher: kid, swarmId: sub, end: exp } : undefined;
   } catch {
     return undefined;
   }
