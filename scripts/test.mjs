@@ -14,11 +14,11 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 /** The longest step takes more than four minutes on two cores; a test that never yields is stopped by nothing else. */
 const stepLimitMs = 720_000;
 
-/** Ends the running step with all its processes; each step is a process group of its own. */
-let stop = () => {};
+/** What ends a running step with all its processes; each step is a process group of its own. */
+const running = new Set();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.on(signal, () => {
-    stop();
+    for (const stop of running) stop();
     process.exit(1);
   });
 }
@@ -31,13 +31,14 @@ async function run(script, args, env = {}) {
     detached: true,
     env: { ...process.env, ...env },
   });
-  stop = () => {
+  const stop = () => {
     try {
       process.kill(-Number(child.pid), "SIGKILL");
     } catch {
       // It has ended already.
     }
   };
+  running.add(stop);
   const limit = setTimeout(() => {
     console.error(`\n${script} is stopped: it took more than ${stepLimitMs / 1000} s.`);
     stop();
@@ -46,6 +47,7 @@ async function run(script, args, env = {}) {
   clearTimeout(limit);
   // Whatever a step leaves behind ends with it.
   stop();
+  running.delete(stop);
   return code ?? 1;
 }
 
@@ -123,8 +125,11 @@ async function main() {
   await vitest("tests");
   await vitest("tracker-under-node", "--config", "test/workers/node.config.mts");
   if (!fast) {
-    await vitest("workerd", "--config", "test/workers/vitest.config.mts");
-    await vitest("workerd-shards", "--config", "test/workers/shards.config.mts");
+    // Both wait for workerd most of the time.
+    await Promise.all([
+      vitest("workerd", "--config", "test/workers/vitest.config.mts"),
+      vitest("workerd-shards", "--config", "test/workers/shards.config.mts"),
+    ]);
     await playwright("pages");
     await playwright("swarms");
   }
