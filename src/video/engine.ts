@@ -32,11 +32,12 @@ export interface OpenOptions extends EngineConfig {
  * - `setPlayhead({ file })`: what is being played, so that memory keeps what is useful.
  * - `on(name, listener)`: events, see EngineEvents; returns a function that removes the listener.
  * - `stats`: counts so far.
+ * - `lost`: it is closed since its worker fell silent, as one that the browser has ended: fetches that ran have failed; open another engine.
  * - `close()`: leaves the swarm and frees all memory. Safe on `pagehide`, where it tells the neighbours at once.
  */
 export type SwarmEngine = Pick<
   RemoteEngine,
-  "presentation" | "baseUrl" | "fileAt" | "fetch" | "setPlayhead" | "on" | "stats" | "close"
+  "presentation" | "baseUrl" | "fileAt" | "fetch" | "setPlayhead" | "on" | "stats" | "lost" | "close"
 >;
 
 /**
