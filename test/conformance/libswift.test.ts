@@ -121,7 +121,8 @@ describe("RFC 7574 against libswift's datagrams: our leecher in the place of its
     skip(!isHere(name), ABSENT);
     const capture = readCapture(name).filter(({ client }) => client === 0);
     const { chunks, tree } = capturedSwarm(size, chunkSize);
-    const ours = leecher(capture, tree.root(), chunkSize);
+    // Without the last chunk only who knows how many there are can prove any.
+    const ours = leecher(capture, tree.root(), chunkSize, PARTIAL.includes(name) ? chunks.length : undefined);
     expect(hex(ours.sent[0]!), "datagram 1 is libswift's own").toBe(hex(capture[0]!.bytes));
     const delivered = new Set<number>();
     for (const line of capture) {
@@ -260,7 +261,13 @@ describe("RFC 7574 against libswift's datagrams: our seeder in the place of its 
       expect(chunksOf(puppet.received(), "REQUEST")).toEqual([0]);
       if (chunkCount === undefined) puppet.deliver(0);
       puppet.have(0, 99);
-      expect(chunksOf(puppet.received(), "REQUEST")).toEqual([1, 2, 3, 4, 5, 6]);
+      const rest = [1, 2, 3, 4, 5, 6];
+      if (chunkCount === undefined) {
+        // The last one, which tells how many there are, before all others.
+        expect(chunksOf(puppet.received(), "REQUEST")).toEqual([rest.pop()]);
+        puppet.deliver(6);
+      }
+      expect(chunksOf(puppet.received(), "REQUEST")).toEqual(rest);
     },
   );
 

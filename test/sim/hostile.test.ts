@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { Message } from "../../src/core/codec/messages.ts";
+import { HashCode, type Message } from "../../src/core/codec/messages.ts";
 import { MAX_HAVE_RANGES, MAX_PENDING_HASHES, MAX_REQUEST_RANGES } from "../../src/core/connection/settings.ts";
+import { hashFunction } from "../../src/core/integrity/hashes.ts";
 import { attack } from "./siege.ts";
 import { join, makeContent, seeded, Simulator, type Content, type SimPeer, type Weather } from "./simulator.ts";
 import { chunksOf, only, Puppet, Stage } from "./stage.ts";
@@ -103,6 +104,31 @@ describe("a peer that sends what is wrong", () => {
     }
     expect(stage.swarm.complete).toBe(true);
     four.chunks.forEach((each, i) => expect(Buffer.compare(each, stage.store.get(i)!)).toBe(0));
+  });
+
+  test("a padded tree as if there were more chunks: the content comes whole from the other", () => {
+    const three = rootOnly(makeContent(3 * 1_024, 1_024, seeded(2)));
+    const stage = new Stage(three);
+    const { size, ...sha256 } = hashFunction(HashCode.sha256);
+    const liar = new Puppet(stage, "liar").open();
+    liar.have(0, 0);
+    stage.want(0, 99);
+    expect(chunksOf(liar.received(), "REQUEST")).toEqual([0]);
+    liar.send(
+      { type: "INTEGRITY", chunks: { start: 0, end: 3 }, hash: three.options.metadata.id },
+      { type: "INTEGRITY", chunks: { start: 2, end: 3 }, hash: sha256.pair(three.tree.get(4)!, new Uint8Array(size)) },
+      { type: "INTEGRITY", chunks: { start: 1, end: 1 }, hash: three.tree.get(2)! },
+      liar.data(0),
+    );
+    expect(stage.swarm.verifier.chunkCount).toBeUndefined();
+    const honest = new Puppet(stage, "honest").open();
+    honest.have(0, 2);
+    for (let i = 0; i < 60; i++) {
+      for (const chunk of chunksOf(honest.received(), "REQUEST")) honest.deliver(chunk);
+      stage.pass(500);
+    }
+    expect(stage.swarm.complete).toBe(true);
+    expect(stage.told("rejected").filter(({ link }) => link === "honest")).toEqual([]);
   });
 
   test("chunks: it is not heard again, whatever it opens", () => {

@@ -116,9 +116,15 @@ export const everything: Picker = (view, { peerHas }) =>
   );
 
 /** Our leecher, in the place of the one in the capture. */
-export function leecher(capture: readonly CapturedDatagram[], id: Uint8Array, chunkSize: number): Ours {
+export function leecher(
+  capture: readonly CapturedDatagram[],
+  id: Uint8Array,
+  chunkSize: number,
+  chunkCount?: number,
+): Ours {
   const first = capture.find(({ dir }) => dir === "c2s")!;
-  const ours = new Ours({ metadata: metadataOf(id, chunkSize), picker: everything }, [sourceOf(first.bytes)]);
+  const metadata = { ...metadataOf(id, chunkSize), ...(chunkCount !== undefined && { chunkCount }) };
+  const ours = new Ours({ metadata, picker: everything }, [sourceOf(first.bytes)]);
   ours.step({ type: "want", swarm: ours.swarm.key, chunks: { start: 0, end: 2 ** 20 }, deadline: Infinity });
   ours.step({ type: "open", link: "peer", swarm: ours.swarm.key });
   return ours;

@@ -5,6 +5,18 @@ import type { MerkleTree, TreeNode } from "../integrity/tree.ts";
 import type { Verdict, Verifier } from "../integrity/verifier.ts";
 import { MAX_PENDING_HASHES } from "./settings.ts";
 
+/** Peaks that give the root, as one peer says, where nobody else has said how many chunks there are. */
+interface Claim {
+  readonly chunkCount: number;
+  readonly peaks: readonly TreeNode[];
+  /** The peaks, and what leads to them. */
+  readonly nodes: Map<Bin, Uint8Array>;
+  /** A chunk that is no node of the tree leads to them: there are no fewer layers. Only one as long as two hashes could be a node. */
+  grounded: boolean;
+  /** The last chunk leads to them: it is no padding, so there are no fewer chunks (RFC 7574 §5.6.2). */
+  ended: boolean;
+}
+
 /** Hashes that are kept without looking whether they are proven: a few datagrams' worth, since each neighbour has as many. */
 const FIRST_SWEEP = 16;
 
@@ -16,8 +28,7 @@ export class Proofs {
   readonly #hashes = new Map<Bin, Uint8Array>();
   /** The latest INTEGRITY messages that could be the peaks: contiguous from chunk 0, ever smaller. */
   #run: { bin: Bin; hash: Uint8Array }[] = [];
-  /** Peaks that give the root, as this peer says, where nobody else has said how many chunks there are. */
-  #claim: { readonly peaks: readonly TreeNode[]; readonly chunkCount: number; has(bin: Bin): boolean } | undefined;
+  #claim: Claim | undefined;
   /** How many hashes make it worth while to look for those that are proven by now. */
   #sweepAt = FIRST_SWEEP;
   /** Whether the run has changed since it was tried: each try costs hashing. */
@@ -47,8 +58,8 @@ export class Proofs {
    * Whether the hashes at hand lead from a chunk to a proven node, so that checking it decides. Asked before anything is
    * hashed: a peer that leaves out one hash would otherwise make us compute all others again and again.
    */
-  #decide(tree: Pick<MerkleTree, "has" | "chunkCount">, chunk: number): boolean {
-    if (chunk >= tree.chunkCount) return true;
+  #decides(tree: { has(bin: Bin): boolean }, chunkCount: number, chunk: number): boolean {
+    if (chunk >= chunkCount) return true;
     for (let bin = leafBin(chunk); !tree.has(bin); bin = binParent(bin)) {
       const sibling = binSibling(bin);
       if (!tree.has(sibling) && !this.#hashes.has(sibling)) return false;
@@ -58,7 +69,7 @@ export class Proofs {
 
   /**
    * Tries what came so far as the peaks of the content (RFC 7574 §5.6.2). Where the chunk count is not known, they are this
-   * peer's claim only, until a chunk is proven under them: others' chunks must not be measured by a liar's.
+   * peer's claim only, until chunks have settled it: others' chunks must not be measured by a liar's.
    */
   tryPeaks(verifier: Verifier): void {
     if (verifier.tree !== undefined || !this.#untried) return;
@@ -67,19 +78,37 @@ export class Proofs {
     const chunkCount = verifier.countUnder(peaks);
     if (chunkCount === undefined) return;
     if (verifier.expectedCount !== undefined) verifier.verifyPeaks(peaks);
-    else this.#claim = { peaks, chunkCount, has: (bin) => peaks.some((peak) => peak.bin === bin) };
+    if (verifier.tree !== undefined || chunkCount === this.#claim?.chunkCount) return;
+    const nodes = new Map(peaks.map(({ bin, hash }) => [bin, hash]));
+    this.#claim = { chunkCount, peaks, nodes, grounded: false, ended: false };
+  }
+
+  /** How many chunks there are, as this peer says. */
+  get claimedCount(): number | undefined {
+    return this.#claim?.chunkCount;
   }
 
   /** Checks a chunk of `length` bytes by its hash and what came from this peer. */
   prove(verifier: Verifier, chunk: number, leaf: Uint8Array, length: number): Verdict {
     this.tryPeaks(verifier);
-    const { tree } = verifier;
-    const known = tree ?? this.#claim;
-    if (known === undefined || !this.#decide(known, chunk)) return "missing";
-    if (chunk >= known.chunkCount) return "mismatch";
-    return tree === undefined
-      ? verifier.settle(this.#claim!.peaks, chunk, leaf, this.#hashes, length)
-      : verifier.verify(chunk, leaf, this.#hashes);
+    if (verifier.tree === undefined) return this.#underClaim(verifier, chunk, leaf, length);
+    return this.#decides(verifier.tree, verifier.tree.chunkCount, chunk)
+      ? verifier.verify(chunk, leaf, this.#hashes)
+      : "missing";
+  }
+
+  /** Nothing is proven under a claim before two chunks, which may be the same, have shown that neither more nor fewer are possible. */
+  #underClaim(verifier: Verifier, chunk: number, leaf: Uint8Array, length: number): Verdict {
+    const claim = this.#claim;
+    if (claim === undefined || !this.#decides(claim.nodes, claim.chunkCount, chunk)) return "missing";
+    if (chunk >= claim.chunkCount) return "mismatch";
+    const verdict = verifier.leadsTo(claim.nodes, chunk, leaf, this.#hashes);
+    if (verdict !== "verified") return verdict;
+    claim.grounded ||= length !== 2 * verifier.hashSize;
+    claim.ended ||= chunk === claim.chunkCount - 1;
+    if (!claim.grounded || !claim.ended) return "missing";
+    verifier.settle(claim.peaks, claim.nodes);
+    return "verified";
   }
 
   /** Forgets what is in the tree; amortised over the hashes that were added since the last time. */

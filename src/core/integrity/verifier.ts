@@ -35,9 +35,8 @@ const MAX_PEAKS = Math.log2(MAX_CHUNKS) + 1;
  * Checks chunks of static content against its root hash (RFC 7574 §5.2), and keeps the proven part of the tree. Nothing
  * unproven is ever stored. No method throws on what a peer may send.
  *
- * With an unknown chunk count a lone peak may claim any level, since the root hash does not say how high the tree is
- * (the RFC's scheme does not separate leaves from inner nodes): `settle` asks for a chunk under it. Give the count wherever
- * the metadata has it.
+ * With an unknown chunk count peaks may claim another one than the content has, since the root hash does not say how high the tree is
+ * (the RFC's scheme does not separate leaves from inner nodes), nor which of its nodes are padding: see Proofs. Give the count wherever the metadata has it.
  */
 export class Verifier {
   readonly #root: Uint8Array;
@@ -91,23 +90,24 @@ export class Verifier {
     return sameHash(rootOfPeaks(this.#hash, peaks), this.#root) ? count : undefined;
   }
 
-  /**
-   * Like `verify`, under peaks that give the root but may claim another chunk count than the content has: they are taken as
-   * soon as they lead to a chunk. Only one as long as two hashes could as well be a node of the tree, and is no such proof.
-   */
-  settle(
-    peaks: readonly TreeNode[],
+  /** Like `verify`, but to nodes that may be another content's: what leads to them is added to them. */
+  leadsTo(
+    nodes: Map<Bin, Uint8Array>,
     chunk: number,
     leafHash: Uint8Array,
     hashes: ReadonlyMap<Bin, Uint8Array>,
-    length: number,
   ): Verdict {
-    if (length === 2 * this.#hash.size) return "missing";
-    const proven = new Map(peaks.map(({ bin, hash }) => [bin, hash]));
-    const verdict = this.#climb(proven, leafBin(chunk), leafHash, hashes, false);
-    if (verdict !== "verified") return verdict;
-    this.verifyPeaks(peaks);
-    return this.verify(chunk, leafHash, hashes);
+    return this.#climb(nodes, leafBin(chunk), leafHash, hashes);
+  }
+
+  /** Takes peaks that are the content's, and what leads to them. */
+  settle(peaks: readonly TreeNode[], nodes: ReadonlyMap<Bin, Uint8Array>): void {
+    if (this.verifyPeaks(peaks)) for (const [bin, hash] of nodes) this.#tree!.set(bin, hash);
+  }
+
+  /** Octets of a hash. */
+  get hashSize(): number {
+    return this.#hash.size;
   }
 
   /**
@@ -167,7 +167,7 @@ export class Verifier {
   }
 
   #climb(
-    tree: Pick<MerkleTree, "get" | "set">,
+    tree: { get(bin: Bin): Uint8Array | undefined; set(bin: Bin, hash: Uint8Array): unknown },
     from: Bin,
     fromHash: Uint8Array,
     hashes: ReadonlyMap<Bin, Uint8Array>,

@@ -169,6 +169,16 @@ export function isLeftToOthers(others: readonly Connection[], connection: Connec
   return others.some(({ choked, peerHas, download }) => !choked && peerHas.has(chunk) && !download.isDoubted(chunk));
 }
 
+/** Whether a peer may be asked for a chunk, wanted or not: it has it, and it is neither busy nor left to others. */
+export function mayAsk({ busy, connections }: PickerView, connection: Connection, chunk: number): boolean {
+  if (!connection.peerHas.has(chunk) || busy.has(chunk)) return false;
+  return !isLeftToOthers(
+    [...connections].filter((other) => other !== connection),
+    connection,
+    chunk,
+  );
+}
+
 /** Whether chunks that would be here at `soonest` are too late for a want; whose deadline has passed already takes them whenever they come. */
 export const isTooLate = ({ deadline }: Want, soonest: Millis, now: Millis): boolean =>
   now < deadline && soonest > deadline;

@@ -15,7 +15,7 @@ import { openSlots } from "./choker.ts";
 import { Choking } from "./choking.ts";
 import type { SwarmOptions } from "./options.ts";
 import type { PeerExchange } from "./pex.ts";
-import { deadlineThenRarest, without, type Picker, type PickerView, type Want } from "./picker.ts";
+import { deadlineThenRarest, mayAsk, without, type Picker, type PickerView, type Want } from "./picker.ts";
 
 export type { SwarmOptions };
 
@@ -141,10 +141,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     this.#cancel(chunks);
   }
 
-  /**
-   * Chunks that are not held any more, nor wanted unless that is said anew. HAVE cannot be withdrawn (RFC 7574 §3.2), so the channels on which they may have
-   * been announced are closed; returns their links, on which new ones can be opened with what is left.
-   */
+  /** Chunks that are neither held nor wanted any more. HAVE cannot be withdrawn (RFC 7574 §3.2): channels that may have announced them are closed. Returns their links, to be opened anew. */
   forget(ranges: readonly ChunkRange[], now: Millis): Iterable<string> {
     const links = new Set<string>();
     const held = ranges.flatMap((range) => this.have.present(range));
@@ -330,13 +327,16 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
   }
 
   #pick(connection: Connection, now: Millis): void {
-    if (!connection.download.changed || connection.choked || this.wants.length === 0) return;
-    connection.download.changed = false;
-    const room = connection.download.room;
-    if (room === 0) return;
-    // What a peer announced beyond the end, before it was known: libswift dies of a REQUEST for that.
-    const { chunkCount = this.verifier.chunkCount ?? Infinity } = this.metadata;
-    const chunks = this.#picker(this, connection, room, now).filter((chunk) => chunk < chunkCount);
+    const { choked, download, proofs } = connection;
+    if (!download.changed || choked || this.wants.length === 0) return;
+    download.changed = false;
+    const { chunkCount = this.verifier.chunkCount } = this.metadata;
+    const end = chunkCount ?? proofs.claimedCount ?? Infinity;
+    // Nothing is proven, nor acknowledged, before the last one is here (RFC 7574 §5.6.2); libswift dies of a REQUEST behind it.
+    const room = chunkCount === undefined ? 1 - download.outstanding - download.unproven : download.room;
+    const chunks = room <= 0 ? [] : this.#picker(this, connection, room, now).filter((chunk) => chunk < end);
+    const last = chunkCount === undefined ? end - 1 : Infinity;
+    if (!chunks.includes(last) && mayAsk(this, connection, last)) chunks.push(last);
     if (chunks.length === 0) return;
     for (const chunk of chunks) this.busy.add({ start: chunk, end: chunk });
     connection.request(chunks, now);
