@@ -28,3 +28,7 @@ export class TrackerError extends Error {
 
 /** Shorthand for the error of everything that does not follow the syntax of §3. */
 export const malformed = (message: string): TrackerError => new TrackerError("malformed", message);
+
+/** A reason as header fields, status lines and close frames take it: it may quote a parser, and that a peer. @param limit - octets */
+export const plainReason = (reason: string, limit: number): string =>
+  reason.replace(/[^\x20-\x7e]/gu, " ").slice(0, limit);

@@ -1,4 +1,4 @@
-import { type RefusalCode, STATUS } from "./errors.ts";
+import { plainReason, type RefusalCode, STATUS } from "./errors.ts";
 import type { Codec, TrackerRequest } from "./messages.ts";
 import type { Asker } from "./objects.ts";
 import type { Soon } from "./soon.ts";
@@ -46,8 +46,7 @@ export const CORS = {
 
 /** The answer to what could not even be read: without body (§4.3), unless it is JSON. */
 export function refusalAnswer(code: RefusalCode, reason: string, codec?: Codec, transactionId?: string): Answer {
-  // Reasons may quote the parser; header fields and status lines take no control characters.
-  const clean = reason.replace(/[^\x20-\x7e]/gu, " ").slice(0, 200);
+  const clean = plainReason(reason, 200);
   const body = codec?.encodeRefusal(code, transactionId);
   const headers: Record<string, string> = { ...CORS, [REASON_HEADER]: clean };
   if (body === undefined || codec === undefined) return { status: STATUS[code], reason: clean, headers };

@@ -1,4 +1,4 @@
-import { malformed, TrackerError } from "./errors.ts";
+import { malformed, plainReason, TrackerError } from "./errors.ts";
 import { type Limits, MAX_SIGNAL } from "./limits.ts";
 import type { Codec } from "./messages.ts";
 import { identifier } from "./values.ts";
@@ -132,7 +132,7 @@ export function receiveSignal(codec: SignalCodec, message: unknown): Signal | Cl
     return codec.readSignal(message);
   } catch (error) {
     if (!(error instanceof TrackerError)) throw error;
-    return { code: CLOSE.malformed, reason: error.message.slice(0, 100) };
+    return { code: CLOSE.malformed, reason: plainReason(error.message, 100) };
   }
 }
 

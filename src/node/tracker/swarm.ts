@@ -141,8 +141,14 @@ export class LocalSwarm {
       if (!connection.open) return;
       connection.heard = Date.now();
       const text = binary ? undefined : data.toString("utf8");
-      if (text === PING) connection.send(PONG);
-      else this.desk.signals.receive(connection, peerId, text);
+      try {
+        if (text === PING) connection.send(PONG);
+        else this.desk.signals.receive(connection, peerId, text);
+      } catch (error) {
+        // Nobody else catches it: one message would end all swarms.
+        console.error("tracker: unexpected condition", error);
+        socket.terminate();
+      }
     });
     // What ws finds wrong (too big, bad UTF-8) it answers with the right close code itself.
     socket.on("error", () => undefined);
