@@ -1,4 +1,5 @@
 import { malformed, plainReason, TrackerError } from "./errors.ts";
+import { checkDepth } from "./json/read.ts";
 import { type Limits, MAX_SIGNAL } from "./limits.ts";
 import type { Codec } from "./messages.ts";
 import { identifier } from "./values.ts";
@@ -98,6 +99,8 @@ export function checkedSignal(to: unknown, payload: unknown): Signal {
   if (text === undefined) throw malformed("not a signal");
   // Once more than for the message: a number may have become longer.
   if (text.length > MAX_SIGNAL) throw malformed("signal too big");
+  // Alike in both encodings, around which one has more levels: no receiver refuses what a sender may send.
+  checkDepth(text);
   return { to: identifier(to, "receiver"), payload: text };
 }
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { pollCodec, readSubprotocols } from "../../src/tracker/encodings.ts";
+import { TrackerError } from "../../src/tracker/errors.ts";
 import { jsonSignals } from "../../src/tracker/json/signal.ts";
 import { MAX_ELEMENTS, MAX_SIGNAL } from "../../src/tracker/limits.ts";
 import { CLOSE, receiveSignal, type Signal, type SignalMessage } from "../../src/tracker/signal.ts";
@@ -74,6 +75,19 @@ describe.each(names)("the signalling extension in %s", (name) => {
       code: CLOSE.malformed,
       reason: "signal too big",
     });
+  });
+
+  test("a payload that is nested too deeply is refused unbuilt, and whoever gets one of 16 levels takes it", () => {
+    const nested = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
+    expect(codec.readSignal(codec.writeSignal({ to: "a", payload: nested(16) })).payload).toBe(nested(16));
+    const message = { from: "a", payload: nested(16) };
+    const answered = codec.readAnswer(codec.writeAnswer({ session: "s", messages: [message] }));
+    expect(answered.messages).toEqual([message]);
+    for (const levels of [17, 8000]) {
+      const text = codec.writeSignal({ to: "a", payload: nested(levels) });
+      expect(receiveSignal(codec, text)).toEqual({ code: CLOSE.malformed, reason: "JSON: nested too deeply" });
+      expect(() => codec.readMessage(codec.writeMessage({ from: "a", payload: nested(8000) }))).toThrow(TrackerError);
+    }
   });
 
   test("what is too big or binary ends a socket unread", () => {

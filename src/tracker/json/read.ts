@@ -56,8 +56,8 @@ export function array(value: unknown, what: string, limit: number): readonly unk
   return value;
 }
 
-/** Refuses deep nesting before anything is built. */
-function checkDepth(text: string): void {
+/** Refuses deep nesting before anything is built. @throws TrackerError "malformed". */
+export function checkDepth(text: string, limit: number = MAX_JSON_DEPTH): void {
   if (opened(text, "{") + opened(text, "[") <= MAX_JSON_DEPTH) return;
   let depth = 0;
   let quoted = false;
@@ -69,7 +69,7 @@ function checkDepth(text: string): void {
     } else if (character === '"') quoted = true;
     else if (character === "{" || character === "[") {
       depth += 1;
-      if (depth > MAX_JSON_DEPTH) throw malformed("JSON: nested too deeply");
+      if (depth > limit) throw malformed("JSON: nested too deeply");
     } else if (character === "}" || character === "]") depth -= 1;
   }
 }

@@ -1,5 +1,5 @@
 import { malformed } from "../errors.ts";
-import { MAX_ID, MAX_PEERS } from "../limits.ts";
+import { MAX_ID, MAX_JSON_DEPTH, MAX_PEERS } from "../limits.ts";
 import {
   checkedPoll,
   checkedSignal,
@@ -10,6 +10,7 @@ import {
   type SignalCodec,
   type SignalMessage,
 } from "../signal.ts";
+import { checkDepth } from "./read.ts";
 
 /** The JSON encoding of the signalling extension (docs/PROTOCOL.md). */
 export const jsonSignals: SignalCodec = {
@@ -35,7 +36,11 @@ const isPeerId = (value: unknown): value is string =>
 const isPeers = (value: unknown): value is string[] =>
   Array.isArray(value) && value.length <= MAX_PEERS && value.every(isPeerId);
 
+/** Levels of a message around a payload: a poll or its answer, its list, and the signal. */
+const ENVELOPE_DEPTH = 3;
+
 function parse(text: string): Members {
+  checkDepth(text, ENVELOPE_DEPTH + MAX_JSON_DEPTH);
   try {
     return asMembers(JSON.parse(text));
   } catch (error) {

@@ -1,5 +1,6 @@
 import { malformed } from "../errors.ts";
 import { MAX_ANSWER_ELEMENTS, MAX_ELEMENTS, MAX_PEERS } from "../limits.ts";
+import { checkDepth } from "../json/read.ts";
 import {
   checkedPoll,
   checkedSignal,
@@ -53,6 +54,7 @@ function readSignal(element: Element): Signal {
 }
 
 function readPayload({ text }: Element): unknown {
+  checkDepth(text);
   try {
     return JSON.parse(text);
   } catch {
