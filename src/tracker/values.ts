@@ -49,8 +49,14 @@ export function address(family: unknown, ip: unknown): Pick<PeerAddress, "addrTy
   return { addrType, ip: detached(ip) };
 }
 
-/** What an address says in words of its own, as far as it is kept. */
-export const addressText = (text: string): string => detached(text.trim().slice(0, 64));
+/** What an address says in words of its own, as far as it is kept: of JSON's control characters XML has none, and no list could be read. */
+export const addressText = (text: string): string =>
+  detached(
+    text
+      .replace(/[^\x20-\x7e]/gu, "")
+      .trim()
+      .slice(0, 64),
+  );
 
 /** Chunk ranges of a content map: bounded in number, ascending, disjoint. @throws TrackerError "malformed". */
 export function contentMap(swarmId: string, ranges: readonly (readonly [number, number])[]): ContentMap {

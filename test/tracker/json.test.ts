@@ -95,6 +95,13 @@ describe("the JSON codec", () => {
     });
   });
 
+  test("what an address says is told to peers of any encoding: control characters, which XML has not, are left out", () => {
+    const [address] = CONNECT.connect.peer_addr;
+    const connect = { ...CONNECT.connect, peer_addr: [{ ...address, connection: "wire\u0001less\uffff" }] };
+    const text = JSON.stringify({ PPSPTrackerProtocol: { ...CONNECT, connect } });
+    expect(jsonCodec.decodeRequest(text)).toMatchObject({ addresses: [{ connection: "wireless" }] });
+  });
+
   test("RFC 7846: FIND names a swarm, STAT_REPORT has STREAM_STATS", () => {
     const find = { ...HEAD, request_type: "FIND", swarm_id: "1111", peer_num: { peer_count: 5 } };
     expect(jsonCodec.decodeRequest(JSON.stringify({ PPSPTrackerProtocol: find }))).toMatchObject({
