@@ -60,6 +60,23 @@ test("the address that a proxy names does not keep what a peer has written befor
   expect(each).toBeLessThan(10_000);
 });
 
+test("the address that a proxy names is listed without zone, brackets and port, and what is none as 0.0.0.0", async () => {
+  const { url } = await tracker({ parameters: { SOURCE_HEADER: "X-Source" } });
+  const named = {
+    "fe80::1%eth0": "fe80::1",
+    "[2001:db8::1]:4711": "2001:db8::1",
+    "[2001:db8::2]": "2001:db8::2",
+    "192.0.2.1:4711": "192.0.2.1",
+    "::ffff:192.0.2.2": "192.0.2.2",
+    "2001:db8::3": "2001:db8::3",
+    unknown: "0.0.0.0",
+  };
+  for (const [index, [source, ip]] of Object.entries(named).entries()) {
+    const { message } = await register(url, `named-${index}`, { source });
+    expect(message?.peers?.[0]?.addresses).toMatchObject([{ ip }]);
+  }
+});
+
 describe.each([XML, JSON_TYPE])("a request in %s whose body is mostly blanks", (type) => {
   test.each(Object.entries(padded))("does not keep it in memory: %s", (_, pad) => {
     const codec = CODECS[type as keyof typeof CODECS];

@@ -4,6 +4,7 @@ import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { bareAddress } from "../../tracker/address.ts";
 import type { TrackerFront } from "../../tracker/front.ts";
 import { readSubprotocols, SIGNAL_CODECS } from "../../tracker/encodings.ts";
 import { type Answer, REASON_HEADER } from "../../tracker/exchange.ts";
@@ -156,7 +157,7 @@ function sourceOf({ headers, socket }: IncomingMessage, header: string): string 
   const told = typeof stated === "string" ? stated.split(",").at(-1)?.trim() : undefined;
   const source = told ?? socket.remoteAddress ?? "0.0.0.0";
   // Members are kept with it, and the rest of a list is whatever a peer has written into the field.
-  return detached(source.startsWith("::ffff:") ? source.replace(/^::ffff:(?=\d+\.)/u, "") : source);
+  return detached(bareAddress(source));
 }
 
 /** A request that is too slow or not HTTP: 408 or 400 with an empty body (Appendix B.4 knows no 431). */
