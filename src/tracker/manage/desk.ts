@@ -3,6 +3,7 @@ import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
 import type { Member } from "../member.ts";
 import type { ConnectRequest, FindRequest, PeerProperties, StatReport, StreamStatistics } from "../messages.ts";
 import { type Asker, type Entry, type Listing, NOT_YOURS, type Outcome, refusal, type Wish } from "../objects.ts";
+import { networkOf } from "../sources.ts";
 import type { Window } from "../shards/windows.ts";
 import { type SwarmHost, SwarmTracker } from "../swarm.ts";
 import { Switchboard, type SwitchboardHost } from "../switchboard.ts";
@@ -190,7 +191,8 @@ export class SwarmDesk {
 
   /** Whether this peer may open a signalling socket. */
   admits(peerId: string, token: string): boolean {
-    return this.#swarm.admits(peerId, token);
+    const member = this.#account.members.get(peerId);
+    return member !== undefined && !this.#bars(member) && this.#swarm.admits(peerId, token);
   }
 
   /** A member has a signalling socket, as before its object was evicted. */
@@ -248,7 +250,7 @@ export class SwarmDesk {
       ...(p2p !== undefined && { p2p }),
       ...(content !== undefined && { content }),
     });
-    if (p2p === false) this.close();
+    this.#expel();
   }
 
   /** See DeskPort; `elsewhere` is the address of a member that another object has. */
@@ -259,11 +261,11 @@ export class SwarmDesk {
     const others = this.#policy.bans.filter((ban) => ban.peerId !== peerId && (ban.until ?? Infinity) > now);
     const ban = {
       peerId,
-      ...(source !== undefined && { source }),
+      ...(source !== undefined && { source: networkOf(source) }),
       ...(seconds !== undefined && { until: now + seconds * 1000 }),
     };
     this.#decide({ ...this.#policy, bans: [...others, ban].slice(-this.#limits.bans) });
-    this.#swarm.evict(peerId);
+    this.#expel();
     return member !== undefined || elsewhere !== undefined;
   }
 
@@ -272,8 +274,7 @@ export class SwarmDesk {
     const { granted: own } = this.#policy;
     this.#decide({ ...policy, ...(own !== undefined && { granted: own }) });
     this.vouch(granted);
-    for (const { peerId, until } of policy.bans) if ((until ?? Infinity) > this.#host.now()) this.#swarm.evict(peerId);
-    if (!policy.p2p) this.close();
+    this.#expel();
   }
 
   /** See DeskPort. */
@@ -289,6 +290,16 @@ export class SwarmDesk {
     const ids = [...this.#account.members.keys()];
     for (const peerId of ids) this.#swarm.evict(peerId);
     return ids.length;
+  }
+
+  /** Ends the registrations of all that may not be in the swarm any more, under whatever Peer-ID. */
+  #expel(): void {
+    const barred = [...this.#account.members.values()].filter((member) => this.#bars(member));
+    for (const { peerId } of barred) this.#swarm.evict(peerId);
+  }
+
+  #bars(member: Member): boolean {
+    return objection(this.#policy, member.peerId, member, this.#host.now()) !== undefined;
   }
 
   #decide(policy: SwarmPolicy): void {

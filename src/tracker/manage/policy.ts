@@ -1,11 +1,12 @@
 import type { Voucher } from "../auth/grant.ts";
 import type { Asker } from "../objects.ts";
+import { networkOf } from "../sources.ts";
 import type { ContentCharacteristics } from "./summary.ts";
 
 /** A peer that an operator does not let in; plain data, so that it can be stored. */
 export interface Ban {
   readonly peerId: string;
-  /** Address that is banned too. */
+  /** Network of the address that is banned too, as `networkOf` has it. */
   readonly source?: string;
   /** Milliseconds since 1970; absent: for good. */
   readonly until?: number;
@@ -29,10 +30,17 @@ export const isDefault = ({ p2p, bans, content }: SwarmPolicy): boolean =>
   p2p && bans.length === 0 && content === undefined;
 
 /** Why this peer may not be in the swarm now; undefined when it may. */
-export function objection(policy: SwarmPolicy, peerId: string, { source }: Asker, now: number): string | undefined {
+export function objection(
+  policy: SwarmPolicy,
+  peerId: string,
+  { source }: Pick<Asker, "source">,
+  now: number,
+): string | undefined {
   if (!policy.p2p) return "P2P is switched off for this swarm";
+  if (policy.bans.length === 0) return undefined;
+  const network = networkOf(source);
   const banned = policy.bans.some(
-    (ban) => (ban.peerId === peerId || ban.source === source) && (ban.until === undefined || ban.until > now),
+    (ban) => (ban.peerId === peerId || ban.source === network) && (ban.until === undefined || ban.until > now),
   );
   return banned ? "Not admitted to this swarm" : undefined;
 }
