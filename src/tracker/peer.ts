@@ -22,6 +22,8 @@ export interface PeerRecord {
   readonly state: Extract<PeerState, "PEER REGISTERED" | "TRACKING">;
   /** IP address that it is bound to. */
   readonly source: string;
+  /** Of the access token that it was registered with. */
+  readonly subject?: string;
   readonly swarms: readonly (readonly [swarmId: string, peerMode: PeerMode])[];
   /** Last CONNECT, which makes a repeated one recognisable (§4.3). */
   readonly transaction: string;
@@ -46,6 +48,10 @@ export interface PeerHost {
   /** Milliseconds since 1970. */
   now(): number;
 }
+
+/** Whether a request may be about a registration: many share an address, and few a subject. */
+const owns = ({ source, subject }: Asker, record: PeerRecord): boolean =>
+  record.source === source && (record.subject === undefined || record.subject === subject);
 
 const NOT_ENTERED = {
   unauthorized: "Peer-ID is registered to someone else",
@@ -102,12 +108,12 @@ export class PeerTracker {
   }
 
   async #connect(request: ConnectRequest, asker: Asker): Promise<Outcome> {
-    const { source } = asker;
+    const { source, subject } = asker;
     const { peerId, transactionId, actions } = request;
     const record = this.#record;
-    if (record !== undefined && record.source !== source) return NOT_YOURS;
+    if (record !== undefined && !owns(asker, record)) return NOT_YOURS;
     const transaction = JSON.stringify([transactionId, actions]);
-    const key = JSON.stringify([source, request]);
+    const key = JSON.stringify([source, subject, request]);
     const answered = record === undefined ? this.#ended.get(key, this.#host.now()) : undefined;
     if (answered !== undefined) return answered;
     // A repeated request (§4.3) is answered again: its LEAVEs are done, its JOINs change nothing.
@@ -124,7 +130,8 @@ export class PeerTracker {
     // Written first, so that the init timer clears what a registration leaves behind that fails half-way.
     const now = this.#host.now();
     const state = record?.state ?? "PEER REGISTERED";
-    this.#save({ peerId, state, source, transaction, swarms: [...joined, ...after], seen: now });
+    const owner = { source, ...(subject !== undefined && { subject }) };
+    this.#save({ peerId, state, ...owner, transaction, swarms: [...joined, ...after], seen: now });
     const address = reflexiveAddress(source, request.addresses);
     const further = furtherAddresses(request.addresses, address);
     const entered = await Promise.all(
@@ -152,7 +159,7 @@ export class PeerTracker {
     }
     await this.#remove(verdict.leave, peerId);
     const last = after.size === 0;
-    this.#save(last ? undefined : { peerId, state: "TRACKING", source, transaction, swarms: [...after], seen: now });
+    this.#save(last ? undefined : { peerId, state: "TRACKING", ...owner, transaction, swarms: [...after], seen: now });
     const results = actions.map((action) => action.transactionId);
     const sizes = swarmSizes.length > 0 && { swarmSizes };
     const outcome: Outcome = {
@@ -166,7 +173,7 @@ export class PeerTracker {
     const { transactionId, peerId, swarmId } = request;
     const record = this.#record;
     if (record === undefined) return NOT_REGISTERED;
-    if (record.source !== asker.source) return NOT_YOURS;
+    if (!owns(asker, record)) return NOT_YOURS;
     this.#save({ ...record, seen: this.#host.now() });
     if (!new Map(record.swarms).has(swarmId)) return NOT_ALLOWED;
     const list = await this.#host.swarm(swarmId).find(peerId, asker, wishOf("LEECH", request, this.#limits));
@@ -175,10 +182,10 @@ export class PeerTracker {
     return { ok: true, response: { response: "SUCCESSFUL", transactionId, peers, swarmSizes: [{ swarmId, size }] } };
   }
 
-  async #report(request: StatReport, { source }: Asker): Promise<Outcome> {
+  async #report(request: StatReport, asker: Asker): Promise<Outcome> {
     const record = this.#record;
     if (record === undefined) return NOT_REGISTERED;
-    if (record.source !== source) return NOT_YOURS;
+    if (!owns(asker, record)) return NOT_YOURS;
     this.#save({ ...record, seen: this.#host.now() });
     const { stats, properties } = request;
     const stated = new Map(stats.map((stat) => [stat.swarmId, stat]));

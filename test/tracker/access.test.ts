@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import { type AccessToken, authorizedFetch } from "../../src/link/access-token.ts";
-import type { TrackerResponse } from "../../src/tracker/messages.ts";
+import type { TrackerRequest, TrackerResponse } from "../../src/tracker/messages.ts";
 import { xmlCodec } from "../../src/tracker/xml/codec.ts";
 import { client, opened, register, tracker } from "./service.ts";
 import { eventually } from "./world.ts";
@@ -79,6 +79,28 @@ describe("access tokens", () => {
     const named = `Bearer ${await sign({ peer_id: "mine" })}`;
     expect((await register(url, "yours", { authorization: named })).status).toBe(401);
     expect((await register(url, "mine", { authorization: named })).status).toBe(200);
+  });
+
+  test("a base-protocol registration is its subject's too, whoever else asks from the same address", async () => {
+    const { url } = await tracker({ parameters: { AUTH_SECRET: SECRET } });
+    const actions = [{ swarmId: "abcdef", action: "JOIN", peerMode: "LEECH", transactionId: "1" }] as const;
+    const leave = [{ swarmId: "abcdef", action: "LEAVE", peerMode: "LEECH", transactionId: "1" }] as const;
+    const base = { peerId: "peer", transactionId: "t" };
+    const join: TrackerRequest = { ...base, method: "CONNECT", addresses: [], actions };
+    const others: TrackerRequest[] = [
+      { ...join, transactionId: "u" },
+      { ...join, transactionId: "v", actions: leave },
+      { ...base, method: "FIND", swarmId: "abcdef" },
+      { ...base, method: "STAT_REPORT", stats: [{ swarmId: "abcdef", uploadedBytes: 1 }] },
+    ];
+    const ask = async (sub: string, request: TrackerRequest): Promise<number> => {
+      const headers = { "Content-Type": "application/xml", Authorization: `Bearer ${await sign({ sub })}` };
+      return (await fetch(url, { method: "POST", headers, body: xmlCodec.encodeRequest(request) })).status;
+    };
+    expect(await ask("alice", join)).toBe(200);
+    for (const request of others)
+      expect([request.method, await ask("mallory", request)]).toEqual([request.method, 401]);
+    expect(await ask("alice", others[2]!)).toBe(200);
   });
 
   test("keys come from a JWKS URL; a public key is never taken for a shared secret", async () => {
