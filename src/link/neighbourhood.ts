@@ -195,7 +195,8 @@ export class Neighbourhood {
     // Glare: the lower Peer-ID's offer stands, and its owner waits for our answer.
     if (current?.initiator && current.openedAt === undefined && this.#options.self < from) return;
     // Otherwise whoever offers has no link any more, or never had one: this offer takes the place of what we have.
-    const room = (current !== undefined || this.#mayAccept()) && this.#mayAnswer(from);
+    // Counted last: who is not let in anyway uses up nothing of what the others may have.
+    const room = this.#mayBe(from) && (current !== undefined || this.#mayAccept()) && this.#mayAnswer(from);
     const member = room ? this.#member(from) : undefined;
     if (!member) {
       this.#options.relay(from, { type: "refuse", attempt: offer.attempt });
@@ -318,11 +319,16 @@ export class Neighbourhood {
     return true;
   }
 
+  /** Whether somebody of this name may be a member. */
+  #mayBe(id: string): boolean {
+    return id !== this.#options.self && id.length <= PEER_ID_MAX && !this.#banned.has(id);
+  }
+
   /** The member of this name, new if need be. */
   #member(id: string): Member | undefined {
     const found = this.#members.get(id);
     if (found) return found;
-    if (this.#closed || id === this.#options.self || id.length > PEER_ID_MAX || this.#banned.has(id)) return undefined;
+    if (this.#closed || !this.#mayBe(id)) return undefined;
     if (this.#members.size >= MEMBERS_MAX) {
       // Links are far fewer, so there is somebody who was never needed.
       const spare = [...this.#members.values()].find(({ attempt }) => !attempt);

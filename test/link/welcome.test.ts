@@ -6,6 +6,7 @@ afterEach(() => void vi.useRealTimers());
 
 const pass = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 const accepted = ({ links }: Resident): number => [...links.values()].filter((initiator) => !initiator).length;
+const offer = { type: "offer", attempt: "00000000", sdp: "m=application none" };
 
 test.each([
   [true, 14],
@@ -19,4 +20,15 @@ test.each([
     await pass(12_000);
   }
   expect(accepted(a)).toBe(most);
+});
+
+test("offers of banned peers use up nothing of what is answered", async () => {
+  const town = new Town();
+  const a = town.join("a");
+  await pass(50);
+  for (let i = 0; i < 100; i++) a.membership.ban(`banned-${i}`);
+  for (let i = 0; i < 100; i++) town.say(`banned-${i}`, "a", offer);
+  town.say("b", "a", offer);
+  await pass(25);
+  expect(town.relayed.filter(({ payload }) => payload.type === "answer").map(({ to }) => to)).toEqual(["b"]);
 });
