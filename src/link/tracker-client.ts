@@ -217,9 +217,14 @@ export class TrackerClient {
     } catch (error) {
       if (!before || !isForgotten(error)) throw error;
       // What the tracker knew of us is void now (Table 8: a seeder that joins twice is thrown out).
+      const token = this.#token;
       this.#asked = this.#joined = false;
       this.#token = undefined;
-      await this.#register();
+      await this.#register().catch((again: unknown) => {
+        // Then it was the access token perhaps, and what the tracker knows of us is not to be had without this one.
+        if (again instanceof TrackerError && again.code === "unauthorized") this.#token = token;
+        throw again;
+      });
     }
     if (this.#left) await this.#sayGoodbye();
   }
@@ -251,8 +256,7 @@ export class TrackerClient {
 
   /** Holds the signalling socket and reports meanwhile, until it closes; for how long it was open, ms. */
   async #signalling(path: string, open: OpenSocket): Promise<number> {
-    const token = this.#token;
-    const signals = this.#encoding?.signals;
+    const [token, signals] = [this.#token, this.#encoding?.signals];
     if (this.#left || token === undefined || signals === undefined) return 0;
     const { url, peerId, swarmId, events } = this.#options;
     const address = new URL(path, url);

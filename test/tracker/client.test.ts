@@ -215,6 +215,25 @@ describe("a tracker client at a tracker in workerd", () => {
     expect(peer.peers).toEqual([[], []]);
   });
 
+  test("who is refused for a while, for its access token perhaps, has its registration back at once", async () => {
+    const { url } = await tracker();
+    let refused = 0;
+    let refuses = false;
+    const peer = client(url, "a", {
+      fetch: async (address, init) => {
+        if (!refuses) return fetch(address, init);
+        refused += 1;
+        return new Response(null, { status: 401 });
+      },
+    });
+    await peer.reaches("open");
+    refuses = true;
+    peer.client.reconnect();
+    await eventually(() => refused >= 4, "refusals");
+    refuses = false;
+    await peer.reaches("open", 2);
+  });
+
   test("a tracker that does not serve the swarm is asked once only (PPSP-TP T76 SHOULD NOT)", async () => {
     const { url } = await tracker({ open: false, swarms: ["aa"] });
     const peer = client(url, "peer");
