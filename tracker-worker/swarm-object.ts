@@ -118,7 +118,7 @@ export class Swarm extends DurableObject<Environment> implements SwarmObjectPort
   }
 
   async ban(peerId: string, withAddress: boolean, seconds: number | undefined): Promise<boolean> {
-    return this.#part.ban(peerId, withAddress, seconds);
+    return this.#timed(this.#part.ban(peerId, withAddress, seconds));
   }
 
   async unban(peerId: string): Promise<boolean> {
@@ -239,15 +239,16 @@ export class Swarm extends DurableObject<Environment> implements SwarmObjectPort
     this.ctx.waitUntil(this.#told);
   }
 
-  /** Lets silent members go, and sets the one alarm of this object to when the next may have to, or a summary is due. */
+  /** Lets silent members and past bans go, and sets the one alarm of this object to when the next may have to, or a summary is due. */
   async #timed<T>(answer: Promise<T>): Promise<T> {
     const result = await answer;
     const expiry = this.#part.expire() ?? Infinity;
-    if (!this.#part.populated) return result;
+    const { isRoot, populated } = this.#part;
+    if (!populated && expiry === Infinity) return result;
     this.#alarm ??= (await this.ctx.storage.getAlarm()) ?? undefined;
     // An alarm from before an eviction was set for the last summary at the latest: requests that come just after one eviction and
     // before the next would put both off for ever.
-    if (this.#part.isRoot) this.#summary ??= Math.min(Date.now() + this.#interval, this.#alarm ?? Infinity);
+    if (isRoot && populated) this.#summary ??= Math.min(Date.now() + this.#interval, this.#alarm ?? Infinity);
     const due = Math.min(expiry, this.#summary ?? Infinity);
     if (due < (this.#alarm ?? Infinity)) {
       this.#alarm = due;

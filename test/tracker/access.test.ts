@@ -1,11 +1,11 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type AccessToken, authorizedFetch } from "../../src/link/access-token.ts";
 import type { TrackerRequest, TrackerResponse } from "../../src/tracker/messages.ts";
 import { xmlCodec } from "../../src/tracker/xml/codec.ts";
-import { client, opened, register, tracker } from "./service.ts";
+import { client, MANAGE, manage, opened, register, tracker } from "./service.ts";
 import { eventually } from "./world.ts";
 
 describe("access tokens", () => {
@@ -179,5 +179,29 @@ describe("access tokens", () => {
     tokens[2] = await sign({}, 3600, "another secret that only the next tracker has");
     await peer.reaches("open", 2);
     expect(asked).toBe(3);
+  });
+});
+
+describe("bans", () => {
+  const parameters = { MANAGE_TOKEN: MANAGE };
+
+  test("a ban of an address ends what others of its network have, and lets none of it in", async () => {
+    const { url } = await tracker({ parameters: { ...parameters, SOURCE_HEADER: "X-Source" } });
+    await register(url, "rude", { source: "2001:db8::1" });
+    await register(url, "other-name", { source: "2001:db8::2" });
+    await register(url, "polite", { source: "2001:db8:0:1::1" });
+    await manage(url, "/swarms/abcdef/bans/rude", { method: "PUT", body: '{"address":true}' });
+    const [, { peers }] = await manage(url, "/swarms/abcdef/peers");
+    expect(peers).toMatchObject([{ peerId: "polite" }]);
+    expect((await register(url, "new-name", { source: "2001:DB8:0::3" })).status).toBe(403);
+    expect((await register(url, "new-name", { source: "2001:db8:0:1::3" })).status).toBe(200);
+  });
+
+  test("a ban that is over leaves nothing of a swarm that has no members", async () => {
+    const { url } = await tracker({ parameters });
+    await manage(url, "/swarms/abcdef/bans/rude", { method: "PUT", body: '{"seconds":1}' });
+    const listed = async (): Promise<unknown> => (await manage(url, "/swarms"))[1]["swarms"];
+    expect(await listed()).toMatchObject([{ swarmId: "abcdef", bans: 1 }]);
+    await vi.waitFor(async () => expect(await listed()).toEqual([]), { timeout: 10_000 });
   });
 });

@@ -127,6 +127,18 @@ describe("operation in workerd", () => {
     await vi.waitFor(async () => expect(await known()).not.toContain("cc15"));
   });
 
+  test("a ban that is over leaves nothing of a swarm that has no members", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const swarm = env.SWARM.getByName("cc16");
+    await manage("/swarms/cc16/bans/rude", "PUT", { seconds: 3600 });
+    await manage("/swarms/cc16");
+    expect(await known()).toContain("cc16");
+    vi.setSystemTime(Date.now() + 3_600_000);
+    expect(await runDurableObjectAlarm(swarm)).toBe(true);
+    await vi.waitFor(async () => expect(await known()).not.toContain("cc16"));
+    expect(await runInDurableObject(swarm, (_, { storage }) => storage.getAlarm())).toBeNull();
+  });
+
   test("without the token there is nothing to see", async () => {
     expect((await worker(new Request("https://tracker.example/stats.json"))).status).toBe(200);
     const asked = await worker(new Request("https://tracker.example/manage/swarms"));

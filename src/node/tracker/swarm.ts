@@ -56,6 +56,8 @@ export class LocalSwarm {
   readonly #emptied: () => void;
   /** Milliseconds. */
   readonly #retryWindow: number;
+  /** Milliseconds. */
+  readonly #trackTimer: number;
   /** Bytes that may wait in a socket. */
   readonly #queue: number;
   readonly #connections = new Map<string, Connection>();
@@ -66,11 +68,12 @@ export class LocalSwarm {
   constructor({ swarmId, storage, parameters, checkAddress, emptied }: LocalSwarmOptions) {
     this.#emptied = emptied;
     this.#retryWindow = parameters.limits.retryWindowMs;
+    this.#trackTimer = parameters.number("TRACK_TIMER") * 1000;
     this.#queue = parameters.number("SOCKET_QUEUE");
     this.desk = new SwarmDesk({
       swarmId,
       storage,
-      trackTimer: parameters.number("TRACK_TIMER") * 1000,
+      trackTimer: this.#trackTimer,
       limits: parameters.limits,
       topology: parameters.topology,
       named: parameters.names(swarmId),
@@ -102,15 +105,13 @@ export class LocalSwarm {
     if (idle && !this.#used) {
       this.#emptied();
     } else if (this.#timer === undefined && (idle || due !== undefined)) {
-      const delay = idle ? this.#retryWindow : Math.max((due ?? 0) - Date.now(), 10);
-      this.#timer = setTimeout(
-        () => {
-          this.#timer = undefined;
-          if (idle) this.#used = false;
-          this.settle();
-        },
-        Math.min(delay, 2 ** 31 - 1),
-      );
+      // A ban may last for years: those who join meanwhile are looked for no later than if it were not.
+      const delay = idle ? this.#retryWindow : Math.min(Math.max((due ?? 0) - Date.now(), 10), this.#trackTimer);
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined;
+        if (idle) this.#used = false;
+        this.settle();
+      }, delay);
       this.#timer.unref();
     }
   }

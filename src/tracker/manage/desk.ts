@@ -180,8 +180,13 @@ export class SwarmDesk {
     this.#swarm.note(peerId, stat, properties);
   }
 
-  /** See SwarmTracker. */
+  /** See SwarmTracker; forgets bans that are over too. */
   expire(): number | undefined {
+    const due = Math.min(this.#lapse(), this.#expire() ?? Infinity);
+    return due === Infinity ? undefined : due;
+  }
+
+  #expire(): number | undefined {
     const { granted } = this.#policy;
     if (this.#host.named) return this.#swarm.expire();
     if (this.#swarm.size > 0 && !this.#holds(granted)) this.#end();
@@ -202,6 +207,7 @@ export class SwarmDesk {
 
   /** What the registry is told; the last summary of a swarm takes its sums along. */
   describe(): SwarmSummary {
+    this.#lapse();
     const { swarmId } = this.#host;
     const { p2p, bans, content, granted } = this.#policy;
     const summary: SwarmSummary = {
@@ -258,7 +264,7 @@ export class SwarmDesk {
     const now = this.#host.now();
     const member = this.#account.members.get(peerId);
     const source = withAddress ? (member?.source ?? elsewhere) : undefined;
-    const others = this.#policy.bans.filter((ban) => ban.peerId !== peerId && (ban.until ?? Infinity) > now);
+    const others = this.#policy.bans.filter((ban) => ban.peerId !== peerId);
     const ban = {
       peerId,
       ...(source !== undefined && { source: networkOf(source) }),
@@ -290,6 +296,14 @@ export class SwarmDesk {
     const ids = [...this.#account.members.keys()];
     for (const peerId of ids) this.#swarm.evict(peerId);
     return ids.length;
+  }
+
+  /** Forgets bans that are over; when the next one will be, milliseconds since 1970. */
+  #lapse(): number {
+    const now = this.#host.now();
+    const bans = this.#policy.bans.filter(({ until = Infinity }) => until > now);
+    if (bans.length < this.#policy.bans.length) this.#decide({ ...this.#policy, bans });
+    return Math.min(...bans.map(({ until = Infinity }) => until));
   }
 
   /** Ends the registrations of all that may not be in the swarm any more, under whatever Peer-ID. */
