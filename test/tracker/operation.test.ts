@@ -336,6 +336,22 @@ describe("a restart with --state", () => {
     expect(still).toMatchObject([{ members: 1, totals: { joined: 1 } }]);
   });
 
+  test("numbers of events go on, so that whoever asks for later ones gets them", async () => {
+    const options = { state: join(folder(), "state"), parameters: { MANAGE_TOKEN: MANAGE } };
+    const numbers = async ({ url }: { readonly url: string }, after: number): Promise<readonly number[]> => {
+      const [, { events }] = await manage(url, `/events?after=${after}`);
+      return (events as { readonly number: number }[]).map(({ number }) => number);
+    };
+    const before = await tracker(options);
+    await register(before.url, "peer");
+    const last = (await numbers(before, 0)).at(-1) ?? 0;
+    expect(last).toBeGreaterThan(0);
+    await before.close();
+    const later = await tracker(options);
+    await manage(later.url, "/limits", { method: "PUT", body: '{"requestRate":0,"requestBurst":1}' });
+    expect(await numbers(later, last)).toEqual(await numbers(later, 0));
+  });
+
   test("it is written while the tracker runs, so that a crash loses seconds", async () => {
     const state = join(folder(), "state");
     const { url } = await tracker({ state, parameters: { STATE_INTERVAL: "1" } });

@@ -26,7 +26,7 @@ export interface TrackerEvent {
   readonly detail?: string;
 }
 
-/** An event in the registry: numbered from 1, with its time in ISO 8601, UTC. */
+/** An event in the registry: numbered from 1, with gaps where the registry came back, with its time in ISO 8601, UTC. */
 export interface LoggedEvent extends TrackerEvent {
   readonly number: number;
   readonly time: string;

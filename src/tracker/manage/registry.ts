@@ -64,6 +64,8 @@ const MAX_SERIES = 500;
 /** Bytes by which a swarm's sums may always differ: reports of two peers are up to a minute apart. */
 const SLACK_BYTES = 16 * 2 ** 20;
 const SWARM = "swarm:";
+/** Numbers of events that are reserved at a time: not every event need be written. */
+const NUMBERS = 100;
 
 /** Adds up what the parts of a tracker count, keeps its log, and compares the sums of each swarm (§6.4). */
 export class Registry implements RegistryPort {
@@ -75,7 +77,9 @@ export class Registry implements RegistryPort {
   #past: SwarmTotals;
   #signals: number;
   #limits: RateLimits | undefined;
-  #number = 0;
+  #number: number;
+  /** Numbers up to this one are never given again. */
+  #reserved: number;
 
   constructor(host: RegistryHost) {
     this.#host = host;
@@ -87,6 +91,7 @@ export class Registry implements RegistryPort {
     this.#past = { ...NO_TOTALS, ...(storage.get("past") as SwarmTotals | undefined) };
     this.#counts = { ...(storage.get("counts") as Counts | undefined) };
     this.#signals = Number(storage.get("signals") ?? 0);
+    this.#number = this.#reserved = Number(storage.get("number") ?? 0);
     this.#limits = storage.get("limits") as RateLimits | undefined;
   }
 
@@ -122,7 +127,10 @@ export class Registry implements RegistryPort {
   }
 
   async log(event: TrackerEvent): Promise<void> {
+    const { storage } = this.#host;
     const logged = { time: this.#host.iso(this.#host.now()), number: (this.#number += 1), ...event };
+    // Whoever asks for what came after a number would wait for it in vain from a registry that began anew.
+    if (this.#number > this.#reserved) storage.put("number", (this.#reserved += NUMBERS));
     this.#host.write(JSON.stringify(logged));
     this.#events.push(logged);
     if (this.#events.length > this.#host.eventsKept) this.#events.shift();
