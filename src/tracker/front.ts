@@ -39,6 +39,8 @@ export interface FrontHost {
 
 /** How often a flood is logged, ms. */
 const FLOOD_MS = 60_000;
+/** How often all swarms are described for whoever asks, ms: there may be many. */
+const GATHER_MS = 1000;
 
 /**
  * All that a tracker answers over HTTP: PPSP-TP at `/`, signalling at `/signal`, and what an operator needs. The same in a
@@ -58,6 +60,8 @@ export class TrackerFront {
   #tallies = new Map<string, Map<number, { requests: number; ms: number }>>();
   #flood = -Infinity;
   #flushed = 0;
+  #gathering: Promise<void> | undefined;
+  #gathered = -Infinity;
 
   constructor(host: FrontHost) {
     const { parameters } = host;
@@ -200,7 +204,7 @@ export class TrackerFront {
       case "/healthz":
         return json({ status: "ok" });
       case "/stats.json":
-        await this.#gather();
+        await this.#gatherSeldom();
         return json({ ...(await host.registry.stats()), time: host.date(host.now()).toISOString() });
       case "/metrics":
         return this.#metrics(request);
@@ -208,8 +212,9 @@ export class TrackerFront {
         return host.parameters.flag("ENROL") ? this.#enrol(request, asker) : undefined;
     }
     if (url.pathname !== "/manage" && !url.pathname.startsWith("/manage/")) return undefined;
-    if (host.parameters.text("MANAGE_TOKEN") === "") return undefined;
-    await this.#gather();
+    const token = host.parameters.text("MANAGE_TOKEN");
+    if (token === "") return undefined;
+    if (bearer(request, [token])) await this.#gather();
     return answerManagement(request, url, {
       parameters: host.parameters,
       registry: host.registry,
@@ -240,7 +245,7 @@ export class TrackerFront {
     const tokens = [parameters.text("METRICS_TOKEN"), parameters.text("MANAGE_TOKEN")];
     const known = bearer(request, tokens);
     if (!known && tokens[0] !== "") return json({ error: "unauthorized" }, 401);
-    await this.#gather();
+    await this.#gatherSeldom();
     const swarms = known ? await registry.swarms("", parameters.number("METRICS_SWARMS")) : [];
     const headers = { "Content-Type": METRICS_TYPE, "Cache-Control": "no-store" };
     return new Response(metricsText(await registry.stats(), swarms), { headers });
@@ -262,6 +267,16 @@ export class TrackerFront {
   async #gather(): Promise<void> {
     await this.flush();
     await this.#host.collect?.();
+  }
+
+  /** The same for whoever may ask: at most once a second, for all that ask meanwhile together. */
+  async #gatherSeldom(): Promise<void> {
+    if (this.#gathering === undefined && this.#host.now() - this.#gathered < GATHER_MS) return;
+    this.#gathering ??= this.#gather().finally(() => {
+      this.#gathering = undefined;
+      this.#gathered = this.#host.now();
+    });
+    await this.#gathering;
   }
 
   #restrict(response: Response, origin: string | null): Response {

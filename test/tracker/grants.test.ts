@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { HashCode } from "../../src/core/codec/messages.ts";
 import { parsePresentation, type Presentation } from "../../src/core/content/presentation.ts";
 import { grantFor, readKey } from "../../src/node/publish/key.ts";
@@ -95,7 +95,8 @@ describe("a publisher whom the tracker lists", () => {
     expect(await count()).toBe(0);
     expect((await register(url, "two", { swarmId })).status).toBe(403);
     expect((await register(url, "two", { swarmId, grants })).status).toBe(200);
-    expect(await count()).toBe(1);
+    // Swarms are looked at once a second.
+    await vi.waitFor(async () => expect(await count()).toBe(1), { timeout: 10_000 });
   });
 });
 

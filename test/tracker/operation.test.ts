@@ -1,7 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { LocalObjects } from "../../src/node/tracker/objects.ts";
 import { type Parameter, PARAMETERS } from "../../src/tracker/parameter-list.ts";
 import { Parameters } from "../../src/tracker/parameters.ts";
 import { networkOf, SourceLimiter } from "../../src/tracker/sources.ts";
@@ -217,6 +218,21 @@ describe("what an operator sees", () => {
       );
     }
     for (const said of [stats, metrics]) expect(said).not.toMatch(/peer-with|another-peer|127\.0\.0\.1/u);
+  });
+
+  test("however many ask for /stats.json and /metrics, all swarms are described once a second at most", async () => {
+    const { url } = await tracker({ parameters });
+    await register(url, "peer");
+    const collect = vi.spyOn(LocalObjects.prototype, "collect");
+    opened.push(() => collect.mockRestore());
+    const began = Date.now();
+    const paths = Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? "stats.json" : "metrics"));
+    const authorization = `Bearer ${parameters.METRICS_TOKEN}`;
+    const answers = await Promise.all(
+      paths.map(async (path) => (await fetch(new URL(path, url), { headers: { authorization } })).text()),
+    );
+    for (const answer of answers) expect(answer).toMatch(/"peers":1|ppsp_peers 1/u);
+    expect(collect.mock.calls.length).toBeLessThanOrEqual(1 + (Date.now() - began) / 1000);
   });
 
   test("the management API is there only with its token, and answers nobody else", async () => {
