@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { PassThrough } from "node:stream";
 import { Ajv2020 } from "ajv/dist/2020.js";
@@ -198,6 +198,30 @@ describe("ppsp publish", () => {
     await expect(run(input, { signal: AbortSignal.abort(reason), out })).rejects.toBe(reason);
     expect(tree(input)).toEqual(before);
     expect(existsSync(out)).toBe(false);
+  });
+
+  it("leaves alone what others have put beside it meanwhile when it ends without a result", async () => {
+    const site = join(folder(), "site");
+    const other = join(site, "other");
+    const reason = new Error("no grant");
+    const grant = (): Promise<string> => {
+      mkdirSync(other);
+      writeFileSync(join(other, "ppsp.json"), "{}");
+      return Promise.reject(reason);
+    };
+    await expect(run(folder(hls()), { out: join(site, "new", "film"), grant })).rejects.toBe(reason);
+    expect(existsSync(join(site, "new"))).toBe(false);
+    expect(readFileSync(join(other, "ppsp.json"), "utf8")).toBe("{}");
+  });
+
+  it("writes to --out the files that symbolic links lead to", async () => {
+    const { "seg2.ts": segment, ...rest } = hls();
+    const [store, input] = [folder({ "seg2.ts": segment! }), folder(rest)];
+    symlinkSync(relative(input, join(store, "seg2.ts")), join(input, "seg2.ts"));
+    const out = join(folder(), "deep", "er", "out");
+    await run(input, { out });
+    expect(readFileSync(join(out, "seg2.ts"))).toEqual(readFileSync(join(store, "seg2.ts")));
+    expectPublished(out);
   });
 
   it("prints one JSON object with --json, and no progress where there is no terminal", async () => {

@@ -1,27 +1,26 @@
 import { constants, type Stats } from "node:fs";
-import { copyFile, link, mkdir, open, rename, rm, stat, unlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { copyFile, link, mkdir, open, realpath, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { CommandError, systemReason } from "./command-error.ts";
 import { shown } from "./asset.ts";
 
 /**
  * Files that appear in a folder together: everything is prepared under temporary names and renamed only by `commit`, in
- * the order of preparation. `discard` removes what was prepared, and the folder itself if it was made for this.
+ * the order of preparation. `discard` removes what was prepared, and folders that were made for it unless others have put something there.
  */
 export class Output {
   readonly folder: string;
-  readonly #made: string | undefined;
+  /** Folders that were made, outer ones first. */
+  readonly #made: string[] = [];
   readonly #pending: { readonly temporary: string; readonly path: string }[] = [];
 
-  private constructor(folder: string, made: string | undefined) {
+  private constructor(folder: string) {
     this.folder = folder;
-    this.#made = made;
   }
 
   /** Makes the folder if need be, and tries whether it can be written to. @throws CommandError */
   static async open(folder: string): Promise<Output> {
-    const made = await attempt(folder, () => mkdir(folder, { recursive: true }));
-    const output = new Output(folder, made);
+    const output = new Output(folder);
     try {
       await output.write(".ppsp-probe", [""]);
       await unlink(output.#pending.pop()!.temporary);
@@ -52,11 +51,13 @@ export class Output {
     const [from, to] = await Promise.all([statOf(source), statOf(path)]);
     if (from !== undefined && from.ino === to?.ino && from.dev === to.dev) return;
     const temporary = await this.#prepare(name);
-    await attempt(shown(source), () =>
-      link(source, temporary).catch(() =>
-        copyFile(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE),
-      ),
-    );
+    await attempt(shown(source), async () => {
+      // Of a symbolic link the file that it leads to.
+      const file = await realpath(source);
+      await link(file, temporary).catch(() =>
+        copyFile(file, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE),
+      );
+    });
   }
 
   /** Lets all files appear. @throws CommandError */
@@ -71,13 +72,21 @@ export class Output {
   /** Removes everything that was prepared and did not appear. */
   async discard(): Promise<void> {
     for (const { temporary } of this.#pending.splice(0)) await rm(temporary, { force: true });
-    if (this.#made !== undefined) await rm(this.#made, { recursive: true, force: true });
+    for (const folder of this.#made.splice(0).reverse()) await rmdir(folder).catch(() => undefined);
+  }
+
+  async #makeFolder(folder: string): Promise<void> {
+    const outermost = await attempt(folder, () => mkdir(folder, { recursive: true }));
+    if (outermost === undefined) return;
+    const made = [resolve(folder)];
+    while (made[0] !== resolve(outermost)) made.unshift(dirname(made[0]!));
+    this.#made.push(...made);
   }
 
   async #prepare(name: string): Promise<string> {
     const path = join(this.folder, name);
     const temporary = `${path}.${process.pid}.tmp`;
-    await attempt(dirname(path), () => mkdir(dirname(path), { recursive: true }));
+    await this.#makeFolder(dirname(path));
     // A crashed run with the same process id may have left one.
     await rm(temporary, { force: true });
     this.#pending.push({ temporary, path });
