@@ -83,6 +83,8 @@ export class Upload {
    */
   request(range: ChunkRange, now: Millis): void {
     if (this.#inFlight.intersects(range)) this.#doubt(range, now);
+    // Before anything is looked for, since a flood of REQUESTs costs as much as they find.
+    if (this.#queue.length >= MAX_REQUEST_RANGES) return;
     for (const part of this.#inFlight.missing(range)) {
       for (const gap of this.#wanted.missing(part)) {
         if (this.#queue.length >= MAX_REQUEST_RANGES) return;
