@@ -1,6 +1,6 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -253,6 +253,8 @@ describe("ppsp seed", () => {
     await expectRefusal(["seed", join(where, "no")], /no: does not exist/);
     await expectRefusal(["seed", where], /is no file/);
     await expectRefusal(["seed", join(where, "empty")], /the file is empty/);
+    truncateSync(join(where, "empty"), 70 * 2 ** 30);
+    await expectRefusal(["seed", join(where, "empty")], /more than 67108864 chunks: use a larger --chunk-size/);
     await expectRefusal(["seed", it, "--hash", "md5"], /--hash md5: knows sha1/);
     await expectRefusal(["seed", it, "--compat", "libswift", "--hash", "sha512"], /has hash sha1, not sha512$/m);
     await expectRefusal(["seed", it, "--tracker", "ftp://x"], /--tracker ftp:\/\/x: wants an http or https URL/);

@@ -58,7 +58,8 @@ export async function get(job: GetJob): Promise<Outcome> {
   if (signal.aborted) return timedOut;
   let left: MerkleTree | undefined;
   try {
-    if (length > 0) left = await hashFile(out, length, { chunkSize, hash, signal });
+    // A longer one is no content that can be had.
+    if (length > 0 && length <= MAX_CHUNKS * chunkSize) left = await hashFile(out, length, { chunkSize, hash, signal });
   } catch (error) {
     if (signal.aborted) return timedOut;
     throw error;

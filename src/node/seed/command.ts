@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { parseArgs } from "node:util";
 import type { SwarmMetadata } from "../../core/connection/metadata.ts";
+import { MAX_CHUNKS } from "../../core/content/presentation.ts";
 import { formatSwarmUrl } from "../../core/content/url.ts";
 import { OPEN_SLOTS, RECIPROCAL_SLOTS } from "../../core/swarm/choker.ts";
 import type { MerkleTree } from "../../core/integrity/tree.ts";
@@ -105,6 +106,8 @@ export async function seed(job: SeedJob): Promise<Seeder> {
   const length = await fileLength(file);
   if (length === undefined) throw new CommandError("does not exist", file);
   if (length === 0) throw new CommandError("the file is empty", file);
+  if (length > MAX_CHUNKS * chunkSize)
+    throw new CommandError(`more than ${MAX_CHUNKS} chunks: use a larger --chunk-size`, file);
   // Before it is hashed, so that what is written from then on is noticed.
   const store = new FileStore(file, "read", chunkSize, length);
   let socket: UdpSocket | undefined;
