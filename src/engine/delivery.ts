@@ -287,10 +287,13 @@ export class Delivery {
   }
 
   async #arrived(chunk: number, bytes: Uint8Array): Promise<void> {
+    const { strict } = this.#context;
     const playable = this.#context.fromOrigin(chunk, bytes);
-    if (this.#context.strict) this.#verifying.add(chunk);
-    else this.#hand(chunk, bytes);
+    if (strict) this.#verifying.add(chunk);
+    // What is held already is verified.
+    else if (!this.#context.held({ start: chunk, end: chunk }).has(chunk)) this.#hand(chunk, bytes);
     const good = await playable;
+    if (!strict) return;
     this.#verifying.delete(chunk);
     if (good) {
       this.#hand(chunk, bytes);

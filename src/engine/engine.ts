@@ -252,12 +252,12 @@ export class Engine implements DeliveryContext {
     const proof = this.#hashes.prove(chunk).catch((error: unknown) => this.#complaints.unprovable(error));
     const [hash] = await Promise.all([digest(this.presentation.swarm.hash, bytes), proof]);
     const proven = this.#host.swarm.verifier.tree?.get(leafBin(chunk));
-    if (this.#ended.signal.aborted || store.get(chunk) !== undefined) return true;
-    if (proven === undefined) return !strict;
-    if (!sameHash(proven, hash)) {
-      this.mismatch(chunk);
+    if (this.#ended.signal.aborted) return true;
+    if (proven === undefined || !sameHash(proven, hash)) {
+      if (proven !== undefined) this.mismatch(chunk);
       return !strict;
     }
+    if (store.get(chunk) !== undefined) return true;
     store.put(chunk, bytes);
     this.#holdings.cameFromOrigin(chunk);
     this.stats.verifiedChunks++;

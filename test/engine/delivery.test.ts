@@ -14,7 +14,7 @@ function setUp(refuses: (url: string) => boolean = () => false) {
   const timers = new Map<() => void, number>();
   const reads: { readonly request: HttpRequest; readonly give: () => void }[] = [];
   const deliveries: Delivery[] = [];
-  const context = {
+  const context: DeliveryContext = {
     now: () => now,
     after: (ms: number, wake: () => void) => {
       timers.set(wake, now + ms);
@@ -46,7 +46,7 @@ function setUp(refuses: (url: string) => boolean = () => false) {
     httpDownUntil: 0,
     chunkSize: CHUNK,
     lot: () => 0,
-  } satisfies DeliveryContext;
+  };
   const delivery = (file: number): Delivery => {
     const chunks = { start: file * CHUNKS, end: (file + 1) * CHUNKS - 1 };
     const place = {
@@ -70,7 +70,7 @@ function setUp(refuses: (url: string) => boolean = () => false) {
     }
   };
   const asked = (): string[] => reads.map(({ request }) => `${request.url}+${request.offset / CHUNK}`);
-  return { delivery, pass, asked, reads };
+  return { context, delivery, pass, asked, reads };
 }
 
 test("what is fetched ahead leaves the line to what the player waits for, also between its blocks", async () => {
@@ -120,4 +120,18 @@ test("where URLs are signed, what is fetched ahead is not asked for without, but
   reads[1]!.give();
   expect(await Promise.all([played, pass(100)])).toEqual([CHUNKS, undefined]);
   expect(asked()).toEqual(["1+0", "0?signature+0"]);
+});
+
+test("what is held by the time that the origin sends it is handed out as it is held", async () => {
+  const { context, delivery, pass, reads } = setUp();
+  const played: string[] = [];
+  void (async () => {
+    for await (const { source } of delivery(0).pieces({ deadline: () => 0 })) played.push(source);
+  })();
+  await pass(100);
+  context.held = (range) => new ChunkSet([range]);
+  context.take = (chunk) => (played.length === chunk ? { bytes: new Uint8Array(CHUNK), source: "peer" } : undefined);
+  reads[0]!.give();
+  await pass(100);
+  expect(played).toEqual(Array.from({ length: CHUNKS }, () => "peer"));
 });

@@ -84,3 +84,14 @@ test("what is being verified is not asked for again", async () => {
   expect((await play(engine, 1, 0)).equals(village.published(1))).toBe(true);
   expect(asked.filter((path) => path === "/0.m4s")).toHaveLength(1);
 });
+
+test("bytes of the origin that are not the published ones are refused where the chunk is held, too", async () => {
+  const village = await Village.open();
+  const engine = village.viewer("a", { strict: true });
+  const told: string[] = [];
+  engine.on("contentmismatch", ({ file }) => told.push(file));
+  await play(engine, 2, 0);
+  const { start } = engine.layout.fileChunks(2);
+  expect(await engine.fromOrigin(start, new Uint8Array(16_384))).toBe(false);
+  expect(told).toEqual(["1.m4s"]);
+});
