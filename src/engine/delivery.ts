@@ -4,6 +4,9 @@ import { PlaybackError } from "./errors.ts";
 import type { HttpRequest } from "./http-source.ts";
 import { Schedule, type ScheduleView } from "./schedule.ts";
 
+/** What the origin refuses is left to neighbours until it is needed so soon, ms, and nothing has come for as long. */
+const PATIENCE_MS = 600;
+
 /** Where bytes that were handed to the player came from; `cache`: they had been handed out before. */
 export type PieceSource = "http" | "peer" | "cache";
 
@@ -101,6 +104,8 @@ export class Delivery {
   #lookAt = Infinity;
   #stopTimer: () => void = () => undefined;
   #asked = false;
+  /** Since when the player waits for the next chunk, ms. */
+  #waitsSince = 0;
   /** The latest decision was to read from the origin: what is read block by block is read without a pause. */
   #reads = false;
   #closed = false;
@@ -142,6 +147,7 @@ export class Delivery {
     try {
       this.#look();
       while (this.#next <= this.#place.chunks.end) {
+        this.#waitsSince = this.#context.now();
         yield await this.#await(this.#next);
         const end = this.#schedule.end(this.#next++);
         if (this.#schedule.end(this.#next) > end) this.#plan(0);
@@ -329,7 +335,13 @@ export class Delivery {
   /** Ends in an error, unless neighbours have everything that is missing: then the origin is not needed. */
   #giveUp(error: PlaybackError): void {
     const gaps = this.#missing(this.needed);
-    if (!gaps.some((gap) => !this.#context.covered(gap).covers(gap))) return;
+    // Who says that it has everything may send nothing.
+    const late =
+      this.#asked &&
+      error === this.#refusal &&
+      error.code === "http" &&
+      Math.max(this.#waitsSince + PATIENCE_MS, this.#request.deadline() - PATIENCE_MS) < this.#context.now();
+    if (!late && !gaps.some((gap) => !this.#context.covered(gap).covers(gap))) return;
     this.#error = error;
     this.#notify();
   }

@@ -135,3 +135,29 @@ test("what is held by the time that the origin sends it is handed out as it is h
   await pass(100);
   expect(played).toEqual(Array.from({ length: CHUNKS }, () => "peer"));
 });
+
+test.each([
+  ["sends nothing", 0],
+  ["sends it slowly", 400],
+])(
+  "where the origin refuses, a neighbour that says it has everything and %s is waited for as long as it moves",
+  async (_, ms) => {
+    const { context, delivery, pass, reads } = setUp(() => true);
+    context.covered = (range) => new ChunkSet([range]);
+    let played = 0;
+    const front = delivery(0);
+    const outcome = (async () => {
+      for await (const _piece of front.pieces({ deadline: () => 0, url: "0?signature" })) played++;
+      return "played";
+    })().catch((error: PlaybackError) => error.code);
+    await pass(50);
+    reads[0]!.give();
+    for (let chunk = 0; chunk < CHUNKS && ms > 0; chunk++) {
+      await pass(ms);
+      context.take = (next) => (next === chunk ? { bytes: new Uint8Array(CHUNK), source: "peer" } : undefined);
+      front.changed();
+    }
+    await pass(2_000);
+    expect([await Promise.race([outcome, Promise.resolve("waits")]), played]).toEqual(ms > 0 ? ["played", CHUNKS] : ["http", 0]);
+  },
+);
