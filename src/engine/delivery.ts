@@ -305,8 +305,10 @@ export class Delivery {
       this.#hand(chunk, bytes);
       return;
     }
-    this.#error = new PlaybackError("mismatch", `chunk ${chunk} from the origin does not match the presentation`);
-    this.#notify();
+    this.#refusal = new PlaybackError("mismatch", `chunk ${chunk} from the origin does not match the presentation`);
+    this.#http?.abort.abort();
+    this.#giveUp(this.#refusal);
+    this.#plan(0);
   }
 
   #hand(chunk: number, bytes: Uint8Array): void {

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { play, Village } from "./village.ts";
 
 const FILES = [0, 1, 2, 3, 4, 5, 6];
@@ -94,4 +94,14 @@ test("bytes of the origin that are not the published ones are refused where the 
   const { start } = engine.layout.fileChunks(2);
   expect(await engine.fromOrigin(start, new Uint8Array(16_384))).toBe(false);
   expect(told).toEqual(["1.m4s"]);
+});
+
+test("a strict viewer takes from a neighbour what is wrong at the origin", async () => {
+  const village = await Village.open();
+  await play(village.viewer("seeder"), 2, 0);
+  writeFileSync(join(village.folder, "1.m4s"), Buffer.from(village.published(2)).fill(0xee, 0, 16_384));
+  const engine = village.viewer("a", { strict: true });
+  engine.join();
+  await vi.waitFor(() => expect(engine.neighbours).toBe(1));
+  expect((await play(engine, 2, 0)).equals(village.published(2))).toBe(true);
 });
