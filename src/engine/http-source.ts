@@ -187,9 +187,12 @@ export class HttpSource {
   }
 }
 
-/** Whether a resource may have this size, as far as the answer tells: what is compressed on its way is shorter there (RFC 9110 §8.6, §14.4). */
+/**
+ * Whether a resource may have this size, as far as the answer tells: what is compressed on its way has another length there, at
+ * most a little longer, and other origins need not say that it is (RFC 9110 §8.6, §14.4).
+ */
 function fits({ status, headers }: Response, size: number): boolean {
   const range = /\/(\d+)$/.exec(headers.get("content-range") ?? "");
   if (status === 206) return range === null || Number(range[1]) === size;
-  return Number(headers.get("content-length") ?? 0) <= size;
+  return headers.has("content-encoding") || Number(headers.get("content-length") ?? 0) <= size * 1.001 + 64;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { PlaybackError } from "../../src/engine/errors.ts";
 import { type EarlyResponse, HttpSource } from "../../src/engine/http-source.ts";
 import type { Clock } from "../../src/engine/ports.ts";
 
@@ -145,5 +146,21 @@ describe("HttpSource", () => {
     setRate(125);
     for (let i = 0; i < 6; i++) await read(100_000);
     expect(source.expectedMs(125_000)).toBeGreaterThan(900);
+  });
+
+  it.each([
+    ["says that it is", { "content-encoding": "gzip", "content-length": "200000" }, 100_000],
+    ["may not say so to another origin", { "content-length": "100048" }, 100_000],
+    ["cannot be", { "content-length": "100200" }, "mismatch"],
+  ])("takes what is longer than published for compressed where it %s", async (_, headers, outcome) => {
+    const clock: Clock = { now: () => 0, after: () => () => undefined, soon: queueMicrotask, unixMicros: () => 0n };
+    const source = new HttpSource(async () => new Response(new Uint8Array(100_000), { headers }), clock);
+    const whole = { url: "https://media.example/0.m4s", offset: 0, length: 100_000, size: 100_000, whole: true };
+    const read = async (): Promise<number> => {
+      let got = 0;
+      for await (const part of source.read({ ...whole, signal: new AbortController().signal })) got += part.length;
+      return got;
+    };
+    expect(await read().catch((error: PlaybackError) => error.code)).toBe(outcome);
   });
 });
