@@ -101,7 +101,7 @@ class SwarmLoader implements Loader<FragmentLoaderContext> {
   ): void {
     this.context = context;
     this.#callbacks = callbacks;
-    this.#ended = this.#load(context, config);
+    this.#ended = this.#load(context, config).catch((error: unknown) => this.#failed(error, context, config));
   }
 
   abort(): void {

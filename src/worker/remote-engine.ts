@@ -91,6 +91,7 @@ export class RemoteEngine {
 
   /** The file for an absolute URL, its query ignored, or for the byte range that starts at `offset` of that resource. */
   fileAt(url: string, offset?: number): number | undefined {
+    if (!URL.canParse(url)) return undefined;
     const { origin, pathname } = new URL(url);
     const base = new URL(".", this.baseUrl);
     if (origin !== base.origin || !pathname.startsWith(base.pathname)) return undefined;

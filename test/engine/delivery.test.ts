@@ -158,6 +158,8 @@ test.each([
       front.changed();
     }
     await pass(2_000);
-    expect([await Promise.race([outcome, Promise.resolve("waits")]), played]).toEqual(ms > 0 ? ["played", CHUNKS] : ["http", 0]);
+    expect([await Promise.race([outcome, Promise.resolve("waits")]), played]).toEqual(
+      ms > 0 ? ["played", CHUNKS] : ["http", 0],
+    );
   },
 );

@@ -379,6 +379,17 @@ describe("fragmentLoader", () => {
     loader.abort();
   });
 
+  test("leaves to the plain loader what an engine cannot even look up", async () => {
+    const failure = new TypeError("no URL");
+    const fileAt = (): never => {
+      throw failure;
+    };
+    const engine = engineWith(() => pieces());
+    const { world } = setUp(Object.assign(engine, { fileAt }), "0.m4s");
+    await expect.poll(() => PlainLoader.loads).toHaveLength(1);
+    expect(world.failure).toBe(failure);
+  });
+
   test("an abort while ppsp.json is awaited is an abort", async () => {
     const { loader, events } = setUp(new Promise(() => {}), "0.m4s");
     loader.abort();

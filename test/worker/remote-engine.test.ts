@@ -107,6 +107,7 @@ describe.each(Object.entries(ways))("an engine %s", (_name, pair) => {
     await expect.poll(() => engine.hashMs()).toBeGreaterThan(0);
     expect(engine.expecting).toBe(false);
     expect(engine.fileAt(`${village.origin.url}0.m4s?signed`)).toBe(1);
+    expect(engine.fileAt("http://a b/0.m4s")).toBeUndefined();
   });
 
   test("errors are what they are without a port between", async () => {
