@@ -1,5 +1,5 @@
 /**
- * What ended playback: no way to play HLS here, codecs that the browser does not have or a `ppsp:` URL that names nothing to
+ * What ended playback: no way to play HLS here, codecs that the browser does not have or a source that names nothing to
  * play, a playlist that cannot be loaded or read, media that can no longer be loaded, media that the browser cannot decode.
  */
 export type PlayerErrorCode = "unsupported" | "manifest" | "network" | "media";

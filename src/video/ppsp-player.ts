@@ -74,8 +74,7 @@ export class PpspPlayer extends MediaElement {
 
   /** URL of an HLS playlist or a media file, or a `ppsp:` URL; reflects the attribute, resolved. */
   get src(): string {
-    const src = this.getAttribute("src");
-    return src ? new URL(src, this.baseURI).href : "";
+    return resolved(this, "src");
   }
   set src(src: string) {
     this.setAttribute("src", src);
@@ -108,8 +107,7 @@ export class PpspPlayer extends MediaElement {
 
   /** URL of ppsp.json; reflects the attribute, resolved. */
   get presentation(): string {
-    const presentation = this.getAttribute("presentation");
-    return presentation ? new URL(presentation, this.baseURI).href : "";
+    return resolved(this, "presentation");
   }
   set presentation(presentation: string) {
     this.setAttribute("presentation", presentation);
@@ -190,6 +188,7 @@ export class PpspPlayer extends MediaElement {
       engine: (engine) => this.#follow(engine),
       failed: (error) => {
         this.#error = error;
+        clearInterval(this.#sampler);
         this.#hide();
         this.dispatchEvent(new Event("error"));
       },
@@ -298,6 +297,12 @@ function sum(a: EngineStats, b: EngineStats): EngineStats {
   const total = { ...a };
   for (const name of Object.keys(NO_STATS) as (keyof EngineStats)[]) total[name] = a[name] + b[name];
   return total;
+}
+
+/** The absolute URL in an attribute; what is none stays as it is, as with `<video>`. */
+function resolved(element: Element, name: string): string {
+  const url = element.getAttribute(name) ?? "";
+  return url !== "" && URL.canParse(url, element.baseURI) ? new URL(url, element.baseURI).href : url;
 }
 
 /** A property that was set before the element was defined hides the accessor: sets it again. */

@@ -56,14 +56,16 @@ export class Session {
       opened: (engine) => events.engine(engine),
       warn: (message) => this.#warn(message),
     });
+    let path: string;
     try {
       this.#options = { ...options, ...resolveSource(options) };
+      path = new URL(this.#options.src).pathname;
     } catch (error) {
       queueMicrotask(() => this.#failed(new PlayerError("unsupported", text(error))));
       return;
     }
     const { src } = this.#options;
-    if (SINGLE_FILE.test(new URL(src).pathname)) this.#playFile();
+    if (SINGLE_FILE.test(path)) this.#playFile();
     else if (hasMediaSource()) this.#loadHls();
     else if (video.canPlayType("application/vnd.apple.mpegurl") !== "") {
       this.#warn("This browser has no Media Source Extensions: it plays HLS itself, over HTTP only.");

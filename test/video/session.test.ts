@@ -1,4 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
+import type { PlayerError } from "../../src/video/player-error.ts";
+import { PpspPlayer } from "../../src/video/ppsp-player.ts";
 import { Session } from "../../src/video/session.ts";
 import type { Opening } from "../../src/worker/open.ts";
 
@@ -27,10 +29,10 @@ beforeEach(() => {
   open = new Set();
 });
 
-const start = (failed: () => void): Session =>
+const start = (failed: (error: PlayerError) => void, src = "https://o.example/master.m3u8"): Session =>
   new Session(
     {} as HTMLVideoElement,
-    { src: "https://o.example/master.m3u8", presentation: undefined, trackers: [], config: {} },
+    { src, presentation: undefined, trackers: [], config: {} },
     { warn: () => undefined, engine: () => undefined, failed, plainBytes: () => undefined },
   );
 
@@ -54,3 +56,15 @@ test("a session that has failed does not join the swarm again when its page come
   session.show();
   expect(open.size).toBe(0);
 });
+
+test.each(["https://[", `ppsp:${"ab".repeat(32)}?src=${encodeURIComponent("http://[/x.m3u8")}`])(
+  "a source that is no URL, as %s, is an error of the player",
+  async (src) => {
+    const element = { getAttribute: () => src, baseURI: "https://o.example/" };
+    expect(Reflect.get(PpspPlayer.prototype, "src", element)).toBe(src);
+    const failed = vi.fn<(error: PlayerError) => void>();
+    start(failed, src);
+    await vi.waitFor(() => expect(failed).toHaveBeenCalledOnce());
+    expect(failed.mock.calls[0]![0].code).toBe("unsupported");
+  },
+);
