@@ -1,4 +1,5 @@
 import type { FetchRequest, Piece } from "../engine/delivery.ts";
+import { PlaybackError } from "../engine/errors.ts";
 import type { Presentation } from "../core/content/presentation.ts";
 import type { Playhead } from "../engine/ports.ts";
 import { Pacer } from "./pacer.ts";
@@ -124,10 +125,11 @@ export class PagePort {
         await outlet.write(bytes);
       }
       pacer.delivered(file, performance.now());
-    } catch {
-      // The worker counts the bytes and fetches the rest itself.
+      outlet.end("end");
+    } catch (error) {
+      // The worker counts the bytes and fetches the rest itself, but not what was refused.
+      outlet.end(error instanceof PlaybackError && error.code === "mismatch" ? "fail" : "end");
     } finally {
-      outlet.end();
       this.#streams.delete(abort);
     }
   }
@@ -142,7 +144,7 @@ class Outlet {
   #waiting: Uint8Array[] = [];
   #size = 0;
   #credit = 0;
-  #ended = false;
+  #last: "end" | "fail" | undefined;
   #drained: (() => void) | undefined;
 
   /** `late` is called when the worker had given the page up before it answered. */
@@ -168,8 +170,9 @@ class Outlet {
     this.#port.postMessage(answer, transfer);
   }
 
-  end(): void {
-    this.#ended = true;
+  /** Says this after what is queued. */
+  end(last: "end" | "fail"): void {
+    this.#last = last;
     this.#flush();
   }
 
@@ -200,6 +203,6 @@ class Outlet {
       this.say({ type: "bytes", bytes: joined.buffer }, [joined.buffer]);
       this.#drained?.();
     }
-    if (this.#ended && this.#size === 0) this.say({ type: "end" });
+    if (this.#last !== undefined && this.#size === 0) this.say({ type: this.#last });
   }
 }

@@ -44,6 +44,8 @@ export type Answer =
   | { readonly type: "bytes"; readonly bytes: ArrayBuffer }
   /** No more bytes will come; the worker knows whether these were all. */
   | { readonly type: "end" }
+  /** Nor may they come from the network: its bytes are not those that were published. */
+  | { readonly type: "fail" }
   | { readonly type: "pong" };
 
 /** On a request's port, from the worker to the page. */

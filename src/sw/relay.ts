@@ -30,7 +30,7 @@ export class Relay {
     return this.#early.shift();
   }
 
-  /** The next bytes; undefined when there are no more, or when the page fell silent. */
+  /** The next bytes; undefined when there are no more, or when the page fell silent. @throws TypeError where the network must not be asked for them */
   async pull(): Promise<ArrayBuffer | undefined> {
     this.#ask({ type: "pull" });
     let silentMs = 0;
@@ -42,6 +42,10 @@ export class Relay {
       }
     }
     const answer = this.#early.shift();
+    if (answer?.type === "fail") {
+      this.close();
+      throw new TypeError("the network has other bytes than those that were published");
+    }
     return answer?.type === "bytes" ? answer.bytes : undefined;
   }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Presentation } from "../../src/core/content/presentation.ts";
+import { PlaybackError } from "../../src/engine/errors.ts";
 import { PagePort, type Engine } from "../../src/sw/page-port.ts";
 import type { ByteRange, ToPage, ToWorker } from "../../src/sw/protocol.ts";
 import { Relay, relayBody, type Head } from "../../src/sw/relay.ts";
@@ -8,11 +9,15 @@ const PRESENTATION = "https://o.example/ppsp.json";
 const FILE = "https://o.example/a.m4s";
 const LENGTH = 3;
 
+/** Why the engine gives nothing, if it does not. */
+let failure: Error | undefined;
+
 const engine: Engine = {
   presentation: { files: [{ uri: "a.m4s", length: LENGTH }], renditions: [] } as unknown as Presentation,
   baseUrl: PRESENTATION,
   fileAt: (_url, offset = 0) => (offset < LENGTH ? 0 : undefined),
   async *fetch() {
+    if (failure !== undefined) throw failure;
     yield { bytes: new Uint8Array([1, 2, 3]), source: "peer", early: false } as never;
   },
   setPlayhead: () => undefined,
@@ -26,6 +31,7 @@ const open: MessagePort[] = [];
 
 beforeEach(() => {
   said = [];
+  failure = undefined;
   container = Object.assign(new EventTarget(), { startMessages: () => undefined, controller: {} });
   vi.stubGlobal("navigator", { serviceWorker: container });
   const active = { postMessage: ({ ppsp }: ToWorker) => said.push(ppsp) };
@@ -79,6 +85,20 @@ describe("PagePort", () => {
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(said).toEqual(["serve"]);
+  });
+
+  test.each([
+    ["refuses are not taken from the network instead", "mismatch"],
+    ["cannot get are", "http"],
+  ] as const)("bytes that the engine %s", async (_, code) => {
+    failure = new PlaybackError(code, "no");
+    vi.stubGlobal("fetch", async () => new Response(new Uint8Array([6, 6, 6])));
+    const { relay, arrive } = ask();
+    arrive();
+    const head = (await relay.head()) as Head;
+    const body = new Response(relayBody(relay, head, new Request(FILE))).arrayBuffer();
+    if (code === "mismatch") await expect(body).rejects.toThrow(/published/u);
+    else expect(await body).toEqual(new Uint8Array([6, 6, 6]).buffer);
   });
 
   test("closed it announces nothing any more", async () => {
