@@ -6,7 +6,7 @@ import { tellTracker } from "../link/tracker-http.ts";
 import { Calls } from "./calls.ts";
 import type { Port } from "./port.ts";
 import { type EarlyAnswer, fromFailure, type OpenMessage, type ToHost, type ToPage } from "./protocol.ts";
-import { RemoteEngine } from "./remote-engine.ts";
+import { LOOK_MS, LOST_LOOKS, RemoteEngine } from "./remote-engine.ts";
 import { forgetHost, startHost } from "./start.ts";
 
 /** What is opened, and how. */
@@ -16,7 +16,7 @@ export type RemoteOptions = Omit<OpenMessage, "type" | "webRtc" | "accessToken">
 
 /** An engine that is being opened. */
 export interface Opening {
-  /** @throws ContentError or PlaybackError where there is no usable ppsp.json; TypeError where no host can be loaded */
+  /** @throws ContentError or PlaybackError where there is no usable ppsp.json; TypeError where no host can be loaded, or it does not answer */
   readonly engine: Promise<RemoteEngine>;
   /** Tells the host something, which waits until it runs. */
   post(message: ToHost): void;
@@ -48,7 +48,7 @@ export function openRemote(options: RemoteOptions, events: OpeningEvents): Openi
       opened = one;
       one.on("close", () => one.lost && forgetHost(host));
     },
-    () => undefined,
+    (error: unknown) => error instanceof TypeError && forgetHost(host),
   );
   const post = (message: ToHost): void =>
     void port.then(
@@ -93,13 +93,24 @@ export function attach(
   };
   return new Promise((resolve, reject) => {
     let engine: RemoteEngine | undefined;
+    let looks = 0;
+    // The browser may have ended the worker without a word. Looks, not ms: whoever freezes the page freezes these.
+    const watch = setInterval(() => {
+      if (++looks < LOST_LOOKS) return;
+      reject(new TypeError("the worker does not answer"));
+      end();
+    }, LOOK_MS);
     const end = (): void => {
+      clearInterval(watch);
       ended.abort();
       calls.close();
       port.close();
     };
     port.onmessage = (message) => {
+      clearInterval(watch);
       switch (message.type) {
+        case "opening":
+          return;
         case "opened":
           engine = new RemoteEngine(port, message);
           // The worker goes with its page, and may say nothing any more; or it is gone already.

@@ -145,6 +145,8 @@ export type EngineMessage =
 
 /** From the host to the page. */
 export type ToPage =
+  /** An engine is being opened, which may take its time. */
+  | { readonly type: "opening" }
   | { readonly type: "opened"; readonly presentation: Presentation; readonly baseUrl: string; readonly news: News }
   | { readonly type: "failed"; readonly failure: Failure }
   | EngineMessage

@@ -10,14 +10,14 @@ import type { Port } from "./port.ts";
 import { type EngineMessage, epochMs, fromFailure, type News, type ToHost, type ToPage } from "./protocol.ts";
 
 /** Deadlines are said again this often while something is fetched, ms. */
-const LOOK_MS = 250;
+export const LOOK_MS = 250;
 /** … if they have moved by more than this, ms. */
 const MOVED_MS = 50;
 
 /** A host that is silent for so many looks while something is fetched is asked whether it is there, … */
 const PING_LOOKS = 4;
 /** … and is not if it has said nothing after as many again. Looks, not ms: whoever freezes the page freezes these. */
-const LOST_LOOKS = 12;
+export const LOST_LOOKS = 12;
 
 /** A fetch that runs. */
 interface Running {

@@ -43,6 +43,7 @@ class EngineHost {
     const engine = this.#engine;
     switch (message.type) {
       case "open":
+        this.#port.post({ type: "opening" });
         void this.#open(message);
         return;
       case "early":

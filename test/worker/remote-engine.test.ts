@@ -7,12 +7,23 @@ import { ContentError } from "../../src/core/content/error.ts";
 import { serialisePresentation } from "../../src/core/content/presentation.ts";
 import { PlaybackError } from "../../src/engine/errors.ts";
 import type { Dial } from "../../src/link/dial.ts";
-import { attach, type RemoteOptions } from "../../src/worker/open.ts";
+import { attach, openRemote, type RemoteOptions } from "../../src/worker/open.ts";
 import { localPair, messagePort, type Port } from "../../src/worker/port.ts";
 import type { ToHost, ToPage } from "../../src/worker/protocol.ts";
 import type { RemoteEngine } from "../../src/worker/remote-engine.ts";
 import { serve } from "../../src/worker/serve.ts";
 import { Village } from "../engine/village.ts";
+
+const host = vi.hoisted(() => ({ forgotten: false }));
+vi.mock("../../src/worker/start.ts", () => {
+  const dead: Port<ToHost, ToPage> = {
+    post: () => undefined,
+    set onmessage(_: (message: ToPage) => void) {},
+    close: () => undefined,
+  };
+  const starting = Promise.resolve(() => dead);
+  return { startHost: () => starting, forgetHost: (one: unknown) => (host.forgotten = one === starting) };
+});
 
 const ways = {
   "over a MessagePort, as with a worker": (): [Port<ToHost, ToPage>, Port<ToPage, ToHost>] => {
@@ -303,4 +314,20 @@ describe.each(Object.entries(ways))("an engine %s", (_name, pair) => {
       requests.push(request.socket);
       response.write("1");
     });
+});
+
+test("a worker that has died while nothing was open is not asked again", async () => {
+  vi.useFakeTimers();
+  try {
+    const { engine } = openRemote(
+      { presentation: "https://o.example/ppsp.json", trackers: [] },
+      { warn: () => undefined },
+    );
+    const failed = expect(engine).rejects.toThrow(/does not answer/u);
+    await vi.advanceTimersByTimeAsync(3_500);
+    await failed;
+    expect(host.forgotten).toBe(true);
+  } finally {
+    vi.useRealTimers();
+  }
 });
