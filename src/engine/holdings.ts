@@ -18,6 +18,8 @@ export class Holdings {
   readonly #fromPeers = new ChunkSet();
   /** Chunks that were handed out. */
   readonly #handed = new ChunkSet();
+  /** While this file plays, no plan before so many bytes are held: what must stay may be more than the limit. */
+  #planned = { file: 0, size: 0 };
 
   constructor(
     options: Pick<EngineOptions, "presentation" | "store" | "memoryLimit" | "eviction">,
@@ -60,18 +62,21 @@ export class Holdings {
   /** Drops what is least useful if there is too much, but nothing that a delivery needs; returns what has gone. */
   evict(playhead: Playhead, deliveries: Iterable<{ readonly needed: ChunkRange }>): ChunkRange[] {
     const { store, memoryLimit, eviction, presentation } = this.#options;
+    const share = memoryLimit * EVICTION_SHARE;
     if (store.size <= memoryLimit) return [];
+    if (playhead.file === this.#planned.file && store.size < this.#planned.size) return [];
     const kept = new ChunkSet(Array.from(deliveries, ({ needed }) => needed));
     const held = presentation.files.map((_, file) => {
       const ranges = this.#have.present(this.#layout.fileChunks(file));
       return [file, ranges.flatMap((range) => kept.missing(range))] as const;
     });
-    const chunks = eviction.plan(held, playhead, store.size - memoryLimit + memoryLimit * EVICTION_SHARE);
+    const chunks = eviction.plan(held, playhead, store.size - memoryLimit + share);
     for (const range of chunks) {
       store.delete(range);
       this.#handed.delete(range);
       this.#fromPeers.delete(range);
     }
+    this.#planned = { file: playhead.file, size: store.size + share };
     return chunks;
   }
 }

@@ -1,7 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
+import { ChunkSet } from "../../src/core/address/chunk-set.ts";
 import { ChunkAddressing } from "../../src/core/codec/messages.ts";
+import { Layout } from "../../src/core/content/layout.ts";
+import { Holdings } from "../../src/engine/holdings.ts";
 import type { Rendezvous, SwarmReport } from "../../src/engine/ports.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 import { play, Village } from "./village.ts";
@@ -148,6 +151,21 @@ test("memory stays within its limit, and a neighbour is served with what is left
   for (const file of FILES) expect((await play(b, file, 1_500)).equals(village.published(file))).toBe(true);
   expect(b.stats.peerBytes).toBeGreaterThan(0);
   expect(b.stats.peerBytes).toBeLessThanOrEqual(limit);
+});
+
+test("where all must stay, what goes is not planned anew with each chunk", async () => {
+  const { presentation } = await Village.open();
+  const plan = vi.fn(() => []);
+  const store = new MemoryStore();
+  const options = { presentation, store, memoryLimit: 80_000, eviction: { plan } };
+  const holdings = new Holdings(options, new Layout(presentation), new ChunkSet());
+  for (let chunk = 0; chunk < 100; chunk++) {
+    store.put(chunk, new Uint8Array(1_000));
+    holdings.evict({ file: 1 }, []);
+  }
+  expect(plan).toHaveBeenCalledTimes(2);
+  holdings.evict({ file: 2 }, []);
+  expect(plan).toHaveBeenCalledTimes(3);
 });
 
 test("a neighbour that wraps chunks in large datagrams cannot make us keep more than the chunks", async () => {
