@@ -189,7 +189,7 @@ export class Delivery {
   async #await(chunk: number): Promise<Piece> {
     for (;;) {
       if (this.#closed || this.#request.signal?.aborted === true) {
-        throw new PlaybackError("aborted", "the request was taken back");
+        throw new PlaybackError("aborted", "taken back");
       }
       const piece = this.#take(chunk);
       if (piece !== undefined) return { ...piece, early: this.#early.has(chunk) };
@@ -305,7 +305,7 @@ export class Delivery {
       this.#hand(chunk, bytes);
       return;
     }
-    this.#refusal = new PlaybackError("mismatch", `chunk ${chunk} from the origin does not match the presentation`);
+    this.#refusal = new PlaybackError("mismatch", `chunk ${chunk} from the origin is not what was published`);
     this.#http?.abort.abort();
     this.#giveUp(this.#refusal);
     this.#plan(0);

@@ -110,13 +110,13 @@ export class HashSource {
     const bytes = await this.#read(upperRange(header, this.#level));
     const { peaks, hash, chunkCount } = parseMhash(bytes);
     if (hash !== header.hash || chunkCount !== header.chunkCount || !this.#verifier.verifyPeaks(peaks)) {
-      throw new RangeError(`${this.#url} belongs to another presentation`);
+      throw new RangeError(`${this.#url} does not fit ppsp.json`);
     }
     this.#check(this.#verifier.verifyNodes(this.#level, 0, readHashes(bytes, layerRange(header, this.#level), hash)));
   }
 
   #check(verdict: "verified" | "missing" | "mismatch"): void {
-    if (verdict !== "verified") throw new RangeError(`${this.#url} does not lead to the swarm's root hash`);
+    if (verdict !== "verified") throw new RangeError(`${this.#url} does not lead to the root`);
   }
 
   async #read({ offset, length }: ByteRange): Promise<Uint8Array> {

@@ -132,7 +132,7 @@ export class HttpSource {
       this.#failures = 0;
       this.#downUntil = 0;
     } catch (error) {
-      if (signal.aborted) throw new PlaybackError("aborted", `${url} is not needed any more`);
+      if (signal.aborted) throw new PlaybackError("aborted", url);
       if (!excused) this.#failed();
       if (error instanceof PlaybackError) throw error;
       throw new PlaybackError("network", `${url} could not be read`, { cause: error });

@@ -141,7 +141,7 @@ export function attach(
           events.early?.(message.answer);
           return;
         case "closed":
-          reject(new PlaybackError("aborted", "the engine was closed before it was open"));
+          reject(new PlaybackError("aborted", "the engine is closed"));
           end();
           return;
         default:

@@ -56,7 +56,7 @@ async function startWorker(script: string): Promise<Worker> {
       worker.onerror = (event) => {
         // It is no error of the page.
         event.preventDefault();
-        reject(new Error("the worker does not start"));
+        reject(new Error("the worker does not answer"));
       };
     });
     if (!channels && (foreign || hasWebRtc())) throw new Error("the worker takes no data channel");

@@ -98,7 +98,7 @@ describe("HashSource", () => {
   it("refuses the hashes of another presentation", async () => {
     const { source, verifier, ranges } = setUp(treeOf(300), treeOf(300, 1));
     for (let chunk = 0; chunk < 300; chunk++)
-      await expect(source.prove(chunk)).rejects.toThrow("belongs to another presentation");
+      await expect(source.prove(chunk)).rejects.toThrow("does not fit ppsp.json");
     expect(ranges).toHaveLength(2);
     expect(verifier.tree).toBeUndefined();
   });

@@ -39,7 +39,7 @@ export function byteRangesOf(
   verifier: ContentEnd,
 ): ByteRanges | undefined {
   if (metadata.addressing !== ChunkAddressing.byte64) return undefined;
-  if (metadata.variableSize && offsets === undefined) throw new RangeError("byte ranges of chunks of unknown sizes");
+  if (metadata.variableSize && offsets === undefined) throw new RangeError("byte ranges without offsets");
   const table = offsets ?? equalChunks(metadata.chunkSize);
   const { chunkCount } = metadata;
   if (chunkCount === undefined) return new ByteRanges(table, verifier);
@@ -127,7 +127,7 @@ export class ByteRanges {
     switch (message.type) {
       case "DATA":
         if (!startsChunk || message.chunks.end - start + 1 !== message.data.length)
-          throw new DatagramError("bad-range", 0, `§8.6: DATA of ${message.data.length} bytes names others`);
+          throw new DatagramError("bad-range", 0, "§8.6: DATA names other bytes");
         return { start: first, end: last };
       case "REQUEST":
         return { start: first, end: last };

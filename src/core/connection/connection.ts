@@ -94,7 +94,7 @@ export class Connection implements Sender {
     outbox.channel = message.channel;
     const mismatch = optionsMismatch(message.options, this.#host.metadata, !this.#initiator);
     if (mismatch !== undefined) {
-      this.#refuse("incompatible", `the peer's ${mismatch} does not fit the swarm`, now);
+      this.#refuse("incompatible", `${mismatch} does not fit the swarm`, now);
       return;
     }
     const { supportedMessages } = message.options;
@@ -322,8 +322,7 @@ export class Connection implements Sender {
     this.peerHas.add(range);
     // What we hold ourselves is no news, as after each ACK.
     if (!this.#host.have.covers(range)) this.#learned = this.download.changed = true;
-    if (this.peerHas.rangeCount > MAX_HAVE_RANGES)
-      this.reject("flood", "the peer's announced chunks are in too many ranges");
+    if (this.peerHas.rangeCount > MAX_HAVE_RANGES) this.reject("flood", "HAVE of too many ranges");
   }
 
   #requested(chunks: ChunkRange, now: Millis): void {

@@ -1,21 +1,9 @@
 import { binLevel, binParent, binRange, binSibling, leafBin, peakBins, rangeBin, type Bin } from "../address/bin.ts";
 import type { ChunkRange } from "../address/range.ts";
 import type { Integrity } from "../codec/messages.ts";
-import type { MerkleTree, TreeNode } from "../integrity/tree.ts";
+import type { MerkleTree } from "../integrity/tree.ts";
 import type { Verdict, Verifier } from "../integrity/verifier.ts";
 import { MAX_PENDING_HASHES } from "./settings.ts";
-
-/** Peaks that give the root, as one peer says, where nobody else has said how many chunks there are. */
-interface Claim {
-  readonly chunkCount: number;
-  readonly peaks: readonly TreeNode[];
-  /** The peaks, and what leads to them. */
-  readonly nodes: Map<Bin, Uint8Array>;
-  /** A chunk that is no node of the tree leads to them: there are no fewer layers. Only one as long as two hashes could be a node. */
-  grounded: boolean;
-  /** The last chunk leads to them: it is no padding, so there are no fewer chunks (RFC 7574 §5.6.2). */
-  ended: boolean;
-}
 
 /** Hashes that are kept without looking whether they are proven: a few datagrams' worth, since each neighbour has as many. */
 const FIRST_SWEEP = 16;
@@ -28,7 +16,12 @@ export class Proofs {
   readonly #hashes = new Map<Bin, Uint8Array>();
   /** The latest INTEGRITY messages that could be the peaks: contiguous from chunk 0, ever smaller. */
   #run: { bin: Bin; hash: Uint8Array }[] = [];
-  #claim: Claim | undefined;
+  /** What is proven under the peaks of this peer, where nobody knows yet how many chunks there are. */
+  #claim: Verifier | undefined;
+  /** A chunk that is no node of the tree leads to them: there are no fewer layers. Only one as long as two hashes could be a node. */
+  #grounded = false;
+  /** The last chunk leads to them: it is no padding, so there are no fewer chunks (RFC 7574 §5.6.2). */
+  #ended = false;
   /** How many hashes make it worth while to look for those that are proven by now. */
   #sweepAt = FIRST_SWEEP;
   /** Whether the run has changed since it was tried: each try costs hashing. */
@@ -58,8 +51,8 @@ export class Proofs {
    * Whether the hashes at hand lead from a chunk to a proven node, so that checking it decides. Asked before anything is
    * hashed: a peer that leaves out one hash would otherwise make us compute all others again and again.
    */
-  #decides(tree: { has(bin: Bin): boolean }, chunkCount: number, chunk: number): boolean {
-    if (chunk >= chunkCount) return true;
+  #decides(tree: MerkleTree, chunk: number): boolean {
+    if (chunk >= tree.chunkCount) return true;
     for (let bin = leafBin(chunk); !tree.has(bin); bin = binParent(bin)) {
       const sibling = binSibling(bin);
       if (!tree.has(sibling) && !this.#hashes.has(sibling)) return false;
@@ -78,9 +71,8 @@ export class Proofs {
     const chunkCount = verifier.countUnder(peaks);
     if (chunkCount === undefined) return;
     if (verifier.expectedCount !== undefined) verifier.verifyPeaks(peaks);
-    if (verifier.tree !== undefined || chunkCount === this.#claim?.chunkCount) return;
-    const nodes = new Map(peaks.map(({ bin, hash }) => [bin, hash]));
-    this.#claim = { chunkCount, peaks, nodes, grounded: false, ended: false };
+    // Who is honest never says another number: a tree for each that a liar says would cost memory.
+    if (verifier.tree === undefined) this.#claim ??= verifier.claiming(peaks, chunkCount);
   }
 
   /** How many chunks there are, as this peer says. */
@@ -91,24 +83,16 @@ export class Proofs {
   /** Checks a chunk of `length` bytes by its hash and what came from this peer. */
   prove(verifier: Verifier, chunk: number, leaf: Uint8Array, length: number): Verdict {
     this.tryPeaks(verifier);
-    if (verifier.tree === undefined) return this.#underClaim(verifier, chunk, leaf, length);
-    return this.#decides(verifier.tree, verifier.tree.chunkCount, chunk)
-      ? verifier.verify(chunk, leaf, this.#hashes)
-      : "missing";
-  }
-
-  /** Nothing is proven under a claim before two chunks, which may be the same, have shown that neither more nor fewer are possible. */
-  #underClaim(verifier: Verifier, chunk: number, leaf: Uint8Array, length: number): Verdict {
-    const claim = this.#claim;
-    if (claim === undefined || !this.#decides(claim.nodes, claim.chunkCount, chunk)) return "missing";
-    if (chunk >= claim.chunkCount) return "mismatch";
-    const verdict = verifier.leadsTo(claim.nodes, chunk, leaf, this.#hashes);
-    if (verdict !== "verified") return verdict;
-    claim.grounded ||= length !== 2 * verifier.hashSize;
-    claim.ended ||= chunk === claim.chunkCount - 1;
-    if (!claim.grounded || !claim.ended) return "missing";
-    verifier.settle(claim.peaks, claim.nodes);
-    return "verified";
+    const under = verifier.tree === undefined ? this.#claim : verifier;
+    const tree = under?.tree;
+    if (tree === undefined || !this.#decides(tree, chunk)) return "missing";
+    const verdict = under!.verify(chunk, leaf, this.#hashes);
+    if (under === verifier || verdict !== "verified") return verdict;
+    this.#grounded ||= length !== 2 * tree.hash.size;
+    this.#ended ||= chunk === tree.chunkCount - 1;
+    if (!this.#grounded || !this.#ended) return "missing";
+    verifier.adopt(under!);
+    return verdict;
   }
 
   /** Forgets what is in the tree; amortised over the hashes that were added since the last time. */
@@ -159,6 +143,6 @@ export function missingProof(
 
 function integrity(tree: MerkleTree, bin: Bin): Integrity {
   const hash = tree.get(bin);
-  if (hash === undefined) throw new RangeError(`bin ${bin} of a chunk that we hold is not in the tree`);
+  if (hash === undefined) throw new RangeError(`bin ${bin} is not in the tree`);
   return { type: "INTEGRITY", chunks: binRange(bin), hash };
 }

@@ -90,24 +90,16 @@ export class Verifier {
     return sameHash(rootOfPeaks(this.#hash, peaks), this.#root) ? count : undefined;
   }
 
-  /** Like `verify`, but to nodes that may be another content's: what leads to them is added to them. */
-  leadsTo(
-    nodes: Map<Bin, Uint8Array>,
-    chunk: number,
-    leafHash: Uint8Array,
-    hashes: ReadonlyMap<Bin, Uint8Array>,
-  ): Verdict {
-    return this.#climb(nodes, leafBin(chunk), leafHash, hashes);
+  /** A verifier for the same root under peaks that give it, but may be those of another chunk count than the content's. */
+  claiming(peaks: readonly TreeNode[], chunkCount: number): Verifier {
+    const claim = new Verifier({ root: this.#root, hash: this.#hash, chunkCount, tree: this.#makeTree });
+    claim.verifyPeaks(peaks);
+    return claim;
   }
 
-  /** Takes peaks that are the content's, and what leads to them. */
-  settle(peaks: readonly TreeNode[], nodes: ReadonlyMap<Bin, Uint8Array>): void {
-    if (this.verifyPeaks(peaks)) for (const [bin, hash] of nodes) this.#tree!.set(bin, hash);
-  }
-
-  /** Octets of a hash. */
-  get hashSize(): number {
-    return this.#hash.size;
+  /** Takes over what was proven under a claim that is the content's chunk count. */
+  adopt(claim: Verifier): void {
+    this.#tree = claim.tree;
   }
 
   /**
@@ -167,7 +159,7 @@ export class Verifier {
   }
 
   #climb(
-    tree: { get(bin: Bin): Uint8Array | undefined; set(bin: Bin, hash: Uint8Array): unknown },
+    tree: MerkleTree,
     from: Bin,
     fromHash: Uint8Array,
     hashes: ReadonlyMap<Bin, Uint8Array>,

@@ -192,7 +192,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
     const { chunks, data, timestamp } = message;
     const chunk = chunks.start;
     if (chunks.end !== chunk) {
-      from.reject("malformed", "DATA names more than one chunk");
+      from.reject("malformed", "DATA of several chunks");
       return;
     }
     const expected = from.download.isAsked(chunk);
@@ -237,7 +237,7 @@ export class Swarm implements ChannelHost, PickerView, ArrivalsHost {
 
   refused({ from, chunk }: Arrival): void {
     this.released([chunk]);
-    from.reject("integrity", `chunk ${chunk} does not lead to the swarm's root hash`, chunk);
+    from.reject("integrity", `chunk ${chunk} does not lead to the root`, chunk);
   }
 
   abandoned({ chunk }: Arrival): void {
