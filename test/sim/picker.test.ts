@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ChunkSet } from "../../src/core/address/chunk-set.ts";
 import type { Connection } from "../../src/core/connection/connection.ts";
+import { MAX_HAVE_RANGES } from "../../src/core/connection/settings.ts";
 import { deadlineThenRarest, type Picker, type PickerView, type Want } from "../../src/core/swarm/picker.ts";
 import { rarestFirst } from "../../src/core/swarm/rarest-first.ts";
 import { makeContent, seeded, Simulator } from "./simulator.ts";
@@ -218,5 +219,27 @@ describe("rarestFirst", () => {
     };
     // A picker that takes the same chunks everywhere leaves little more than half.
     for (const picker of [rarestFirst, deadlineThenRarest]) expect(left(picker)).toBeGreaterThan(0.65 * CHUNKS);
+  });
+
+  test("scatters what is held over no more ranges than others take from an honest peer", () => {
+    const chunks = { start: 0, end: 249_999 };
+    const busy = new ChunkSet();
+    const random = seeded(3);
+    const connections = Array.from({ length: 16 }, () => ({
+      state: "established",
+      choked: false,
+      peerHas: new ChunkSet([chunks]),
+      channel: Math.floor(random() * 2 ** 32),
+      download: { expected: () => 0, isDoubted: () => false },
+    })) as unknown as Connection[];
+    const view: PickerView = { wants: [{ chunks, deadline: Infinity }], busy, connections, chunkSize: 1_024 };
+    let most = 0;
+    for (let round = 0; round < 40; round++) {
+      for (const connection of connections)
+        for (const chunk of rarestFirst(view, connection, 128, 0)) busy.add({ start: chunk, end: chunk });
+      most = Math.max(most, busy.rangeCount);
+    }
+    expect(busy.size).toBeGreaterThan(30_000);
+    expect(most).toBeLessThan(MAX_HAVE_RANGES / 2);
   });
 });

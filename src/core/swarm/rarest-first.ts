@@ -1,11 +1,13 @@
 import type { ChunkRange } from "../address/range.ts";
 import type { Connection } from "../connection/connection.ts";
-import type { Millis } from "../connection/settings.ts";
+import { MAX_HAVE_RANGES, type Millis } from "../connection/settings.ts";
 import { isTooLate, holders, isLeftToOthers, offered, type Picker, type PickerView } from "./picker.ts";
 
 /** Ranges that are looked at for one decision, and chunks that are compared: they bound its work. */
 const MAX_RANGES = 256;
 const SAMPLE = 64;
+/** What is held may be in so many ranges before holes are filled instead: who announces four times as many is no honest peer to others. */
+const MOST_SCATTERED = MAX_HAVE_RANGES / 4;
 
 /**
  * Rarest first over all that is wanted, whatever its deadline, except what this peer would deliver too late: for content
@@ -16,7 +18,9 @@ const SAMPLE = 64;
 export const rarestFirst: Picker = (view, connection, room, now) => {
   const ranges = candidates(view, connection, now);
   const others = [...view.connections].filter((other) => other !== connection && other.state === "established");
-  const chunks = spread(ranges, connection.channel).filter((chunk) => !isLeftToOthers(others, connection, chunk));
+  const total = ranges.reduce((sum, { start, end }) => sum + end - start + 1, 0);
+  const step = view.busy.rangeCount > MOST_SCATTERED ? 1 : Math.max(1, Math.floor(total / SAMPLE));
+  const chunks = spread(ranges, step, connection.channel).filter((chunk) => !isLeftToOthers(others, connection, chunk));
   const rarity = new Map(chunks.map((chunk) => [chunk, holders(others, chunk)]));
   return chunks.sort((a, b) => rarity.get(a)! - rarity.get(b)!).slice(0, room);
 };
@@ -36,10 +40,8 @@ function candidates(view: PickerView, connection: Connection, now: Millis): Chun
   return ranges;
 }
 
-/** At most SAMPLE chunks of these ranges, evenly spread if there are more, in the ranges' order. */
-function spread(ranges: readonly ChunkRange[], channel: number): number[] {
-  const total = ranges.reduce((sum, { start, end }) => sum + end - start + 1, 0);
-  const step = Math.max(1, Math.floor(total / SAMPLE));
+/** At most SAMPLE chunks of these ranges, one of each `step`, in the ranges' order. */
+function spread(ranges: readonly ChunkRange[], step: number, channel: number): number[] {
   const chunks: number[] = [];
   let skip = channel % step;
   for (const { start, end } of ranges) {
