@@ -101,9 +101,12 @@ test(
       expect(later.stats.neighbours).toBe(1);
     }
     await a.close();
+    const at = (await b.state()).currentTime;
+    expectSmooth(await b.until("plays on alone", ({ currentTime }) => currentTime > at + 4));
+    // Two cores do not always decode four times as fast: from here on only what was not there in time counts.
     await hurry(b);
     const end = await toTheEnd(b);
-    expectSmooth(end);
+    expect(end.dry).toBe(0);
     expect(end.stats).toMatchObject({ rejectedChunks: 0, neighbours: 0 });
   },
 );
