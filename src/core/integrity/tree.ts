@@ -23,14 +23,13 @@ export class MerkleTree {
   readonly hash: HashFunction;
   readonly chunkCount: number;
   /** A page holds the hashes of PAGE_BINS bins, then one bit for each that is present. */
-  readonly #pages: (Uint8Array | undefined)[];
+  readonly #pages: (Uint8Array | undefined)[] = [];
 
   /** @throws RangeError unless 1 ≤ chunkCount ≤ MAX_CHUNKS */
   constructor(hash: HashFunction, chunkCount: number) {
     if (!isChunkCount(chunkCount)) throw new RangeError(`a tree over ${chunkCount} chunks`);
     this.hash = hash;
     this.chunkCount = chunkCount;
-    this.#pages = Array.from({ length: Math.ceil((2 * chunkCount - 1) / PAGE_BINS) });
   }
 
   /** The complete tree over these chunk hashes. */
