@@ -1,8 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { ChunkSet } from "../../src/core/address/chunk-set.ts";
 import { HashCode, type Message } from "../../src/core/codec/messages.ts";
 import { MAX_HAVE_RANGES, MAX_PENDING_HASHES, MAX_REQUEST_RANGES } from "../../src/core/connection/settings.ts";
 import { hashFunction } from "../../src/core/integrity/hashes.ts";
-import { attack } from "./siege.ts";
+import { attack, expectAllFromHonest } from "./siege.ts";
 import { join, makeContent, seeded, Simulator, type Content, type SimPeer, type Weather } from "./simulator.ts";
 import { chunksOf, only, Puppet, Stage } from "./stage.ts";
 
@@ -96,14 +97,7 @@ describe("a peer that sends what is wrong", () => {
       data: Buffer.concat(nodes.map(hash)),
     } as Message);
     expect(stage.told("verified")).toEqual([]);
-    const honest = new Puppet(stage, "honest").open();
-    honest.have(0, 3);
-    for (let i = 0; i < 10; i++) {
-      for (const asked of chunksOf(honest.received(), "REQUEST")) honest.deliver(asked);
-      stage.pass(500);
-    }
-    expect(stage.swarm.complete).toBe(true);
-    four.chunks.forEach((each, i) => expect(Buffer.compare(each, stage.store.get(i)!)).toBe(0));
+    expectAllFromHonest(stage);
   });
 
   test("a padded tree as if there were more chunks: the content comes whole from the other", () => {
@@ -121,14 +115,7 @@ describe("a peer that sends what is wrong", () => {
       liar.data(0),
     );
     expect(stage.swarm.verifier.chunkCount).toBeUndefined();
-    const honest = new Puppet(stage, "honest").open();
-    honest.have(0, 2);
-    for (let i = 0; i < 60; i++) {
-      for (const chunk of chunksOf(honest.received(), "REQUEST")) honest.deliver(chunk);
-      stage.pass(500);
-    }
-    expect(stage.swarm.complete).toBe(true);
-    expect(stage.told("rejected").filter(({ link }) => link === "honest")).toEqual([]);
+    expectAllFromHonest(stage);
   });
 
   test("chunks: it is not heard again, whatever it opens", () => {
@@ -229,6 +216,27 @@ describe("a peer that floods", () => {
     });
     expect(timed(() => flood(puppet, messages))).toBeLessThan(5_000);
     expect(stage.swarm.connection("puppet")!.upload.entries).toBeLessThanOrEqual(4 * MAX_REQUEST_RANGES);
+  });
+
+  test("with REQUESTs when as many are kept as may be: nothing more is looked for", () => {
+    const large = makeContent(4_096 * 512, 512, seeded(1));
+    const stage = new Stage(large).hold();
+    stage.reading = false;
+    const puppet = new Puppet(stage).open();
+    flood(
+      puppet,
+      Array.from({ length: 2 * MAX_REQUEST_RANGES }, (_, i) => range("REQUEST", 2 * i, 2 * i)),
+    );
+    const looks = vi.spyOn(ChunkSet.prototype, "missing");
+    try {
+      flood(
+        puppet,
+        Array.from({ length: 10_000 }, () => range("REQUEST", 0, 4_095)),
+      );
+      expect(looks.mock.calls.length).toBeLessThan(1_000);
+    } finally {
+      looks.mockRestore();
+    }
   });
 
   test("with REQUESTs for what is on its way: it is not looked through for each of them", () => {

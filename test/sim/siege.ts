@@ -10,6 +10,7 @@ import {
 } from "../../src/core/connection/settings.ts";
 import type { SwarmOptions } from "../../src/core/swarm/swarm.ts";
 import { join, makeContent, seeded, Simulator, type SimPeer, type Weather } from "./simulator.ts";
+import { chunksOf, Puppet, type Stage } from "./stage.ts";
 
 /** No loss, and little delay: what is slow here is slow because of the attack. */
 export const WEATHER: Weather = { delay: 10, jitter: 5, loss: 0, duplication: 0, uplink: 500 };
@@ -147,3 +148,17 @@ export const uploadedTo = (peer: SimPeer, link: string): number =>
     (sum, output) => sum + (output.type === "uploaded" && output.link === link ? output.bytes : 0),
     0,
   );
+
+/** Somebody who has everything and answers comes beside a liar: soon all of it is here, and only the liar may be refused. */
+export function expectAllFromHonest(stage: Stage): void {
+  const { chunks } = stage.content;
+  const honest = new Puppet(stage, "honest").open();
+  honest.have(0, chunks.length - 1);
+  for (let i = 0; i < 10; i++) {
+    for (const asked of chunksOf(honest.received(), "REQUEST")) honest.deliver(asked);
+    stage.pass(500);
+  }
+  expect(stage.swarm.complete).toBe(true);
+  chunks.forEach((each, i) => expect(Buffer.compare(each, stage.store.get(i)!)).toBe(0));
+  expect(stage.told("rejected").filter(({ link }) => link === "honest")).toEqual([]);
+}

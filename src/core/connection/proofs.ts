@@ -72,7 +72,7 @@ export class Proofs {
     if (chunkCount === undefined) return;
     if (verifier.expectedCount !== undefined) verifier.verifyPeaks(peaks);
     // Who is honest never says another number: a tree for each that a liar says would cost memory.
-    if (verifier.tree === undefined) this.#claim ??= verifier.claiming(peaks, chunkCount);
+    else this.#claim ??= verifier.claiming(peaks, chunkCount);
   }
 
   /** How many chunks there are, as this peer says. */
