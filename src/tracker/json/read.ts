@@ -58,7 +58,7 @@ export function array(value: unknown, what: string, limit: number): readonly unk
 
 /** Refuses deep nesting before anything is built. @throws TrackerError "malformed". */
 export function checkDepth(text: string, limit: number = MAX_JSON_DEPTH): void {
-  if (opened(text, "{") + opened(text, "[") <= MAX_JSON_DEPTH) return;
+  if (opened(text, "{", limit) + opened(text, "[", limit) <= limit) return;
   let depth = 0;
   let quoted = false;
   for (let at = 0; at < text.length; at += 1) {
@@ -75,9 +75,8 @@ export function checkDepth(text: string, limit: number = MAX_JSON_DEPTH): void {
 }
 
 /** How many of these brackets there are, in strings too; no more are counted than are needed to be too many. */
-function opened(text: string, bracket: "{" | "["): number {
+function opened(text: string, bracket: "{" | "[", limit: number): number {
   let count = 0;
-  for (let at = text.indexOf(bracket); at >= 0 && count <= MAX_JSON_DEPTH; at = text.indexOf(bracket, at + 1))
-    count += 1;
+  for (let at = text.indexOf(bracket); at >= 0 && count <= limit; at = text.indexOf(bracket, at + 1)) count += 1;
   return count;
 }
