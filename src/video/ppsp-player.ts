@@ -54,8 +54,6 @@ export class PpspPlayer extends MediaElement {
   #firstFrameMs: number | undefined;
   #meter = new StallMeter();
   #sampler: ReturnType<typeof setInterval> | undefined;
-  /** The engine that is open. */
-  #counted: RemoteEngine | undefined;
   /** Counts of engines that are closed, and of media that came without one. */
   #past: EngineStats = { ...NO_STATS };
   readonly #warned = new Set<string>();
@@ -149,7 +147,7 @@ export class PpspPlayer extends MediaElement {
   /** A copy of the counts at this moment. */
   get stats(): PlayerStats {
     return {
-      ...sum(this.#past, this.#counted?.stats ?? NO_STATS),
+      ...sum(this.#past, this.engine?.stats ?? NO_STATS),
       stalls: this.#meter.stalls,
       stalledMs: Math.round(this.#meter.stalledMs),
       timeToFirstFrameMs: this.#firstFrameMs,
@@ -260,9 +258,7 @@ export class PpspPlayer extends MediaElement {
     for (const type of ["peerchange", "chunkrejected", "contentmismatch", "statschange"] as const) {
       engine.on(type, (detail: unknown) => this.dispatchEvent(new CustomEvent(type, { detail })));
     }
-    this.#counted = engine;
     engine.on("close", () => {
-      this.#counted = undefined;
       this.#past = { ...sum(this.#past, engine.stats), neighbours: 0 };
       this.dispatchEvent(new CustomEvent("peerchange", { detail: { neighbours: 0 } }));
       this.dispatchEvent(new CustomEvent("statschange"));
